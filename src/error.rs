@@ -1,0 +1,190 @@
+//! What can go wrong, and what the process says and returns when it does.
+//!
+//! Every boundary (HTTP, database, settings, locks) fails with one type, [`Failure`]: a [`Kind`], one sentence that
+//! says what and where, and mostly a hint that says what to do next. The kind alone decides the exit code.
+
+use std::{error::Error, fmt};
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// The class of a failure; it decides the exit code and whether a machine may simply start the run again.
+///
+/// The codes are a contract with cron wrappers and monitoring; they are listed in the README and tested one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Not otherwise classed, or a panic (exit 1).
+    Internal,
+    /// Usage, configuration, permissions, a schema that this binary does not know (exit 2).
+    Usage,
+    /// Some entities failed while the rest was committed (exit 3).
+    Partial,
+    /// Finished, with something the operator should look at (exit 4).
+    Warning,
+    /// An upstream is unreachable, slow, or answers 429/5xx after all retries (exit 5).
+    Unreachable,
+    /// An upstream refuses us: credentials, rights, licence, TLS (exit 6).
+    Refused,
+    /// An upstream's answer is cut, foreign or of the wrong shape; nothing changed (exit 7).
+    InvalidAnswer,
+    /// The database or the disk (exit 8).
+    Database,
+    /// A side effect may or may not have happened (exit 9).
+    Unknown,
+    /// Another run holds the lock (exit 11).
+    Locked,
+    /// The start came too late for its slot and was skipped on purpose (exit 12).
+    Misfire,
+    /// A plan was refused for safety (exit 13).
+    Safety,
+    /// Stopped by a signal; the number is the signal's (exit 128 + n).
+    Signal(u8),
+}
+
+/// Worst first: the order in which one exit code is chosen when several kinds apply.
+const SEVERITY: [fn(Kind) -> bool; 13] = [
+    |kind| kind == Kind::Unknown,
+    |kind| matches!(kind, Kind::Signal(_)),
+    |kind| kind == Kind::Database,
+    |kind| kind == Kind::Internal,
+    |kind| kind == Kind::Usage,
+    |kind| kind == Kind::Refused,
+    |kind| kind == Kind::InvalidAnswer,
+    |kind| kind == Kind::Safety,
+    |kind| kind == Kind::Unreachable,
+    |kind| kind == Kind::Partial,
+    |kind| kind == Kind::Misfire,
+    |kind| kind == Kind::Locked,
+    |kind| kind == Kind::Warning,
+];
+
+impl Kind {
+    /// The process exit code of this kind.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::Warning => 4,
+            Self::Unreachable => 5,
+            Self::Refused => 6,
+            Self::InvalidAnswer => 7,
+            Self::Database => 8,
+            Self::Unknown => 9,
+            Self::Locked => 11,
+            Self::Misfire => 12,
+            Self::Safety => 13,
+            Self::Signal(number) => 128 + number,
+        }
+    }
+
+    /// The exit code of a run in which all of `kinds` occurred; 0 for none.
+    pub fn worst(kinds: impl IntoIterator<Item = Self>) -> u8 {
+        let rank = |kind: &Self| SEVERITY.iter().position(|is| is(*kind)).unwrap_or(SEVERITY.len());
+        kinds.into_iter().min_by_key(rank).map_or(0, Self::exit_code)
+    }
+}
+
+/// A failure: its kind, one sentence for the operator, and what to do next.
+///
+/// The text never holds a secret, a URL's query or a body; whoever builds one from an upstream's words cuts and
+/// escapes them first ([`quote`]).
+#[derive(Debug)]
+pub struct Failure {
+    /// The class; decides the exit code.
+    pub kind: Kind,
+    /// What and where, in one sentence without a full stop.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure of `kind`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// The same failure with what the operator can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure with its cause, which must not hold a secret.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same failure, told from further out: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        let mut source = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !self.message.contains(&text) {
+                write!(formatter, ": {}", quote(&text, 300))?;
+            }
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// Foreign words made fit for a terminal, a log or a chat: cut to `limit` characters, white space folded, control
+/// and direction characters shown escaped.
+pub fn quote(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    for (count, character) in text.split_whitespace().collect::<Vec<_>>().join(" ").chars().enumerate() {
+        if count == limit {
+            out.push('…');
+            break;
+        }
+        let direction =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || direction {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_kind_decides_the_exit_code() {
+        assert_eq!(Kind::worst([]), 0);
+        assert_eq!(Kind::worst([Kind::Warning, Kind::Unreachable]), 5);
+        assert_eq!(Kind::worst([Kind::InvalidAnswer, Kind::Refused, Kind::Warning]), 6);
+        assert_eq!(Kind::worst([Kind::Signal(15), Kind::Database]), 143);
+        assert_eq!(Kind::worst([Kind::Signal(15), Kind::Unknown]), 9);
+    }
+
+    #[test]
+    fn foreign_words_cannot_move_the_cursor() {
+        assert_eq!(quote("a\n\x1b[31mb\u{202e}c", 50), "a \\u{1b}[31mb\\u{202e}c");
+        assert_eq!(quote("абвгд", 3), "абв…");
+    }
+}

@@ -1,0 +1,4 @@
+//! *Zerkalo* mirrors an iiko server and a FinTablo account into a SQL database.
+
+pub mod error;
+pub mod sandbox;

@@ -1,0 +1,2 @@
+//! The `zerkalo` binary.
+fn main() {}
