@@ -1,0 +1,337 @@
+//! A plan: what a run would insert, update and delete, as a value that can be printed, refused or applied.
+
+use super::{
+    guard::{Verdict, Weighed, weigh},
+    index::Index,
+    row::{Key, Row, RowHash},
+    spool::{Reader, Spool},
+    table::Table,
+};
+use crate::error::{Failure, Result};
+use hashbrown::{HashMap, HashSet};
+use std::fmt;
+
+/// What became of one scope's answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// Nobody asked.
+    Missing,
+    /// A complete answer.
+    Complete,
+    /// The server does not know the scope; the reason.
+    Skipped(String),
+    /// It could not be read.
+    Failed(Failure),
+}
+
+/// What was counted while a scope's records passed.
+#[derive(Debug)]
+pub struct Tally {
+    pub(super) scope: String,
+    pub(super) number: u16,
+    pub(super) answer: Answer,
+    pub(super) fetched: u64,
+    pub(super) fetched_before: u64,
+    pub(super) repeated: u64,
+    pub(super) conflicts: u64,
+    pub(super) unkeyed: u64,
+    pub(super) rejected: u64,
+    pub(super) rejections: Vec<String>,
+    pub(super) replaced_nuls: u64,
+    pub(super) keep_missing: Vec<String>,
+}
+
+impl Tally {
+    pub(super) fn new(scope: &str, number: u16) -> Self {
+        Self {
+            scope: scope.to_owned(),
+            number,
+            answer: Answer::Missing,
+            fetched: 0,
+            fetched_before: 0,
+            repeated: 0,
+            conflicts: 0,
+            unkeyed: 0,
+            rejected: 0,
+            rejections: Vec::new(),
+            replaced_nuls: 0,
+            keep_missing: Vec::new(),
+        }
+    }
+
+    pub(super) fn reject(&mut self, described: usize, reason: String) {
+        self.rejected += 1;
+        if self.rejections.len() < described {
+            self.rejections.push(reason);
+        }
+    }
+}
+
+/// What a run does to one scope.
+#[derive(Debug)]
+pub struct ScopePlan {
+    /// The scope's name; `None` for a table without scopes.
+    pub scope: Option<String>,
+    /// Why the scope is left out, if it is.
+    pub skipped: Option<String>,
+    /// Why the scope could not be read, if it could not.
+    pub failure: Option<Failure>,
+    /// Usable records in the answer.
+    pub fetched: u64,
+    /// Rows to insert.
+    pub inserted: u64,
+    /// Rows to update.
+    pub updated: u64,
+    /// Rows that stay as they are.
+    pub unchanged: u64,
+    /// Rows to delete.
+    pub deleted: u64,
+    /// Rows that the answer lacks and that stay, because deletion is off or the guard blocked it.
+    pub delete_blocked: u64,
+    /// Records that cannot be stored.
+    pub rejected: u64,
+    /// What the operator should look at.
+    pub warnings: Vec<String>,
+    /// What the operator can do about it.
+    pub hint: Option<String>,
+}
+
+/// What a run does to one table.
+#[derive(Debug)]
+pub struct Plan {
+    /// The table.
+    pub table: &'static Table,
+    /// What is done to each scope, in the order in which they were asked for.
+    pub scopes: Vec<ScopePlan>,
+    inserts: Spool,
+    updates: Spool,
+    deletes: Vec<Key>,
+    conflicts: HashMap<Key, RowHash>,
+    key_positions: Vec<usize>,
+    /// Updates may carry a hash that the row has already, because the columns were compared themselves.
+    pub verify: bool,
+}
+
+impl Plan {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the planner that is taken apart for it")]
+    pub(super) fn new(
+        table: &'static Table,
+        index: &Index,
+        tallies: Vec<Tally>,
+        inserts: Spool,
+        updates: Spool,
+        conflicts: HashMap<Key, RowHash>,
+        key_positions: Vec<usize>,
+        verify: bool,
+        allowed: impl Fn(&str) -> Option<u64>,
+    ) -> Self {
+        let mut counts: HashMap<u16, Counts> = HashMap::new();
+        for (_, entry) in index.entries() {
+            counts.entry(entry.scope).or_default().add(entry.is_stored(), entry.seen, entry.changed);
+        }
+        let mut deletable = HashSet::new();
+        let mut scopes = Vec::new();
+        for tally in tallies {
+            let counts = counts.remove(&tally.number).unwrap_or_default();
+            let number = tally.number;
+            let plan = ScopePlan::new(table, tally, &counts, &allowed);
+            if plan.deleted > 0 {
+                deletable.insert(number);
+            }
+            scopes.push(plan);
+        }
+        let gone = |entry: &super::index::Entry| {
+            entry.is_stored() && !entry.seen && deletable.contains(&entry.scope)
+        };
+        let mut deletes: Vec<Key> =
+            index.entries().filter(|(_, entry)| gone(entry)).map(|(key, _)| key.clone()).collect();
+        deletes.sort_unstable();
+        Self { table, scopes, inserts, updates, deletes, conflicts, key_positions, verify }
+    }
+
+    /// Whether applying would write no row.
+    pub fn is_empty(&self) -> bool {
+        self.inserts.is_empty() && self.updates.is_empty() && self.deletes.is_empty()
+    }
+
+    /// How many rows are inserted, updated and deleted.
+    pub fn totals(&self) -> (u64, u64, u64) {
+        self.scopes.iter().fold((0, 0, 0), |(inserted, updated, deleted), scope| {
+            (inserted + scope.inserted, updated + scope.updated, deleted + scope.deleted)
+        })
+    }
+
+    /// The keys to delete, sorted.
+    pub fn deletes(&self) -> &[Key] {
+        &self.deletes
+    }
+
+    /// The rows to insert.
+    pub fn inserts(&mut self) -> Result<Rows<'_>> {
+        Rows::new(&mut self.inserts, &self.conflicts, &self.key_positions)
+    }
+
+    /// The rows to update.
+    pub fn updates(&mut self) -> Result<Rows<'_>> {
+        Rows::new(&mut self.updates, &self.conflicts, &self.key_positions)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (inserted, updated, deleted) = self.totals();
+        write!(formatter, "{}: insert {inserted}, update {updated}, delete {deleted}", self.table.name)
+    }
+}
+
+/// Reads spooled rows, each key once: of rows that came with different contents only the last one.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    reader: Reader<'a>,
+    conflicts: &'a HashMap<Key, RowHash>,
+    key_positions: &'a [usize],
+    delivered: HashSet<Key>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(
+        spool: &'a mut Spool,
+        conflicts: &'a HashMap<Key, RowHash>,
+        key_positions: &'a [usize],
+    ) -> Result<Self> {
+        Ok(Self { reader: spool.read()?, conflicts, key_positions, delivered: HashSet::new() })
+    }
+
+    /// Hands the next row to `take`; false behind the last one.
+    pub fn next_with(&mut self, take: &mut dyn FnMut(Row<'_>)) -> Result<bool> {
+        loop {
+            let Some(row) = self.reader.next_row()? else { return Ok(false) };
+            if !self.conflicts.is_empty() {
+                let key = row.key(self.key_positions);
+                if let Some(last) = self.conflicts.get(&key)
+                    && (row.hash() != last || !self.delivered.insert(key))
+                {
+                    continue;
+                }
+            }
+            take(row);
+            return Ok(true);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    before: u64,
+    inserted: u64,
+    updated: u64,
+    unchanged: u64,
+    missing: u64,
+}
+
+impl Counts {
+    fn add(&mut self, stored: bool, seen: bool, changed: bool) {
+        self.before += u64::from(stored);
+        self.inserted += u64::from(!stored && seen);
+        self.updated += u64::from(stored && seen && changed);
+        self.unchanged += u64::from(stored && seen && !changed);
+        self.missing += u64::from(stored && !seen);
+    }
+}
+
+impl ScopePlan {
+    fn new(table: &Table, tally: Tally, counts: &Counts, allowed: &impl Fn(&str) -> Option<u64>) -> Self {
+        let name = tally.scope.clone();
+        let mut plan = Self {
+            scope: table.scope.map(|_| name.clone()),
+            skipped: None,
+            failure: None,
+            fetched: tally.fetched.max(tally.fetched_before),
+            inserted: counts.inserted,
+            updated: counts.updated,
+            unchanged: counts.unchanged,
+            deleted: 0,
+            delete_blocked: 0,
+            rejected: tally.rejected,
+            warnings: tally.warnings(),
+            hint: None,
+        };
+        match tally.answer {
+            Answer::Complete => {}
+            Answer::Skipped(reason) => {
+                plan.skipped = Some(reason);
+                plan.unchanged = counts.before;
+                return plan;
+            }
+            Answer::Failed(failure) => {
+                plan.failure = Some(failure);
+                plan.unchanged = counts.before;
+                return plan;
+            }
+            Answer::Missing => unreachable!("a scope is planned because it was asked for"),
+        }
+        let mut keep = tally.keep_missing;
+        if tally.unkeyed > 0 {
+            keep.push(format!("{} without a usable key", tally.unkeyed));
+        }
+        if tally.conflicts > 0 {
+            keep.push(format!("{} came twice with different contents", tally.conflicts));
+        }
+        if keep.is_empty() {
+            plan.judge(table, counts, allowed(&name));
+        } else {
+            if counts.missing > 0 {
+                plan.warnings.push(format!("{} rows are not deleted: {}", counts.missing, keep.join("; ")));
+            }
+            plan.delete_blocked = counts.missing;
+        }
+        plan
+    }
+
+    fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>) {
+        let missing = counts.missing;
+        match weigh(Weighed { before: counts.before, fetched: self.fetched, missing, allowed }) {
+            Verdict::Delete => self.deleted = missing,
+            Verdict::DeleteLoudly => {
+                self.deleted = missing;
+                let kept = if table.tombstones { "; they are kept as tombstones for 30 days" } else { "" };
+                self.warnings.push(format!("deletes {missing} of {} rows{kept}", counts.before));
+            }
+            Verdict::Block(block) => {
+                self.delete_blocked = missing;
+                self.warnings.push(format!(
+                    "{missing} of {} rows are not in the answer and are not deleted: {block}",
+                    counts.before
+                ));
+                let scope = self.scope.as_deref().map(|scope| format!(":{scope}")).unwrap_or_default();
+                self.hint = Some(format!(
+                    "if they are really gone, allow it once: --allow-delete {}{scope}={missing}",
+                    table.name
+                ));
+            }
+        }
+    }
+}
+
+impl Tally {
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.rejected > 0 {
+            warnings.push(format!(
+                "{} records are not stored: {}",
+                self.rejected,
+                self.rejections.join("; ")
+            ));
+        }
+        if self.conflicts > 0 {
+            warnings.push(format!(
+                "{} ids came twice with different contents; the last one is stored",
+                self.conflicts
+            ));
+        }
+        if self.replaced_nuls > 0 {
+            warnings.push(format!("{} NUL characters were replaced", self.replaced_nuls));
+        }
+        if self.keep_missing.is_empty() { warnings } else { [warnings, self.keep_missing.clone()].concat() }
+    }
+}

@@ -1,0 +1,388 @@
+//! Compares records with the index as they pass, and keeps only what differs.
+
+use super::{
+    hash::{self, Recipe},
+    index::{Index, Seen},
+    plan::{Answer, Plan, Tally},
+    record::{Record, Scalar, unescape},
+    row::{Key, Row, Value, Values, encode_key, push},
+    spool::Spool,
+    table::{Column, Kind, Origin, Table},
+};
+use crate::error::{Failure, Kind as FailureKind, Result, quote};
+use hashbrown::HashMap;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// How a table is planned in this run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Members that leave every record before it is hashed.
+    pub dropped: &'static [&'static str],
+    /// Compare the stored columns themselves, not only the stored hashes.
+    pub verify: bool,
+    /// Where a long spool goes.
+    pub spool_directory: PathBuf,
+    /// How many bytes of changed rows are held in memory.
+    pub spool_memory: usize,
+    /// Keep each record's `id` → this text column for later steps.
+    pub remember: Option<&'static str>,
+}
+
+/// Collects one table's answer.
+#[derive(Debug)]
+pub struct Planner {
+    table: &'static Table,
+    settings: Settings,
+    recipe: Recipe,
+    key_positions: Vec<usize>,
+    scope_position: Option<usize>,
+    index: Index,
+    tallies: Vec<Tally>,
+    inserts: Spool,
+    updates: Spool,
+    /// Keys that came with different contents, and the hash of the last one, which wins.
+    conflicts: HashMap<Key, [u8; 16]>,
+    remembered: HashMap<Uuid, String>,
+    reading: u8,
+    record: Record,
+    values: Vec<u8>,
+    row: Vec<u8>,
+}
+
+/// How many rejected records are described one by one.
+const DESCRIBED: usize = 3;
+
+impl Planner {
+    /// A planner for `table`, of which the database holds `index`.
+    pub fn new(table: &'static Table, settings: Settings, index: Index) -> Self {
+        let half = settings.spool_memory / 2;
+        let spool = || Spool::new(half, settings.spool_directory.clone());
+        let (inserts, updates) = (spool(), spool());
+        Self {
+            table,
+            recipe: Recipe::new(table, settings.dropped),
+            key_positions: table.key_positions(),
+            scope_position: table.scope.map(|name| {
+                table.columns.iter().position(|column| column.name == name).expect("a key column")
+            }),
+            index,
+            tallies: Vec::new(),
+            inserts,
+            updates,
+            conflicts: HashMap::new(),
+            remembered: HashMap::new(),
+            reading: 1,
+            record: Record::default(),
+            values: Vec::new(),
+            row: Vec::new(),
+            settings,
+        }
+    }
+
+    /// The table that is planned.
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// Says that a complete answer for this scope is being read (the empty name for a table without scopes). Only
+    /// rows of such a scope can be deleted.
+    pub fn answer(&mut self, scope: &str) {
+        self.tally(scope).answer = Answer::Complete;
+    }
+
+    /// Says that this server does not know the scope.
+    pub fn skip(&mut self, scope: &str, reason: &str) {
+        self.tally(scope).answer = Answer::Skipped(reason.to_owned());
+    }
+
+    /// Says that this scope could not be read, while others were.
+    pub fn fail(&mut self, scope: &str, failure: Failure) {
+        self.tally(scope).answer = Answer::Failed(failure);
+    }
+
+    /// Switches deletion off for the scope, and says why.
+    pub fn keep_missing(&mut self, scope: &str, reason: &str) {
+        self.tally(scope).keep_missing.push(reason.to_owned());
+    }
+
+    /// How many usable records came in the scope.
+    pub fn fetched(&mut self, scope: &str) -> u64 {
+        self.tally(scope).fetched
+    }
+
+    /// Forgets what was fetched, for another attempt at the same answer.
+    pub fn reset(&mut self) {
+        self.index.reset();
+        self.tallies.clear();
+        self.inserts.clear();
+        self.updates.clear();
+        self.conflicts.clear();
+        self.remembered.clear();
+        self.reading = 1;
+    }
+
+    /// Whether a stored row was not seen yet, that is: whether the answer so far would delete.
+    pub fn would_delete(&self) -> bool {
+        self.index.entries().any(|(_, entry)| entry.is_stored() && !entry.seen)
+    }
+
+    /// Begins a further reading of the same list. What either reading holds is there; of two contents the later wins
+    /// without a warning, because the record was edited in between.
+    pub fn read_again(&mut self) {
+        self.reading += 1;
+        for tally in &mut self.tallies {
+            tally.fetched_before = tally.fetched_before.max(tally.fetched);
+            tally.fetched = 0;
+        }
+    }
+
+    /// What [`Settings::remember`] asked for.
+    pub fn take_remembered(&mut self) -> HashMap<Uuid, String> {
+        std::mem::take(&mut self.remembered)
+    }
+
+    /// Takes one record, as JSON. `supplied` are the looked-up columns in the order of their declaration.
+    ///
+    /// Fails when the bytes are no record or belong to a scope that was not asked for: then the answer is foreign
+    /// and nothing of it may be used. A record that lacks a usable key or has a value of the wrong kind is counted
+    /// as rejected instead.
+    pub fn record(&mut self, bytes: &[u8], supplied: &[&str]) -> Result<()> {
+        self.record.read(bytes).map_err(|error| {
+            Failure::new(
+                FailureKind::InvalidAnswer,
+                format!("{}: a record is refused: {error}", self.table.name),
+            )
+            .hint("nothing was changed; start the command again, and if it stays so, look at the upstream")
+        })?;
+        self.values.clear();
+        let mut bad: Option<String> = None;
+        let mut supplied = supplied.iter();
+        for column in self.table.columns {
+            let error = push_column(&mut self.values, column, &self.record, &mut supplied).err();
+            bad = bad.or(error);
+        }
+        let key = self.key();
+        let scope = self.scope_of_values()?;
+        let number = self.index.scope(&scope);
+        let nuls = self.record.take_replaced_nuls();
+        let reading = self.reading;
+        let tally = self.tally(&scope);
+        tally.replaced_nuls += nuls;
+        let Some(key) = key else {
+            tally.unkeyed += 1;
+            tally.reject(DESCRIBED, bad.unwrap_or_else(|| "a key column is missing".to_owned()));
+            return Ok(());
+        };
+        if let Some(bad) = bad {
+            tally.reject(DESCRIBED, bad);
+            self.index.see_unusable(&key, reading);
+            return Ok(());
+        }
+        tally.fetched += 1;
+        self.compare(&key, number, &scope)
+    }
+
+    /// Ends the reading: counts what differs. `allowed` gives the operator's exact number for a scope.
+    pub fn finish(self, allowed: impl Fn(&str) -> Option<u64>) -> (Plan, HashMap<Uuid, String>) {
+        let Self {
+            table,
+            index,
+            tallies,
+            inserts,
+            updates,
+            conflicts,
+            remembered,
+            settings,
+            key_positions,
+            ..
+        } = self;
+        let plan = Plan::new(
+            table,
+            &index,
+            tallies,
+            inserts,
+            updates,
+            conflicts,
+            key_positions,
+            settings.verify,
+            allowed,
+        );
+        (plan, remembered)
+    }
+
+    fn compare(&mut self, key: &Key, number: u16, scope: &str) -> Result<()> {
+        self.record.drop_members(self.settings.dropped);
+        let row_hash = self.recipe.hash(&self.record, &self.values);
+        let compared = if self.settings.verify {
+            hash::verified(&row_hash, &self.values, self.record.text())
+        } else {
+            row_hash
+        };
+        if let Some(column) = self.settings.remember {
+            self.remember(key, column);
+        }
+        let spool = match self.index.see(key, number, &compared, self.reading) {
+            Seen::Unchanged => return Ok(()),
+            Seen::Repeated => {
+                self.tally(scope).repeated += 1;
+                return Ok(());
+            }
+            Seen::New => &mut self.inserts,
+            Seen::Changed => &mut self.updates,
+            Seen::Conflict { stored, same_reading } => {
+                self.conflicts.insert(key.clone(), row_hash);
+                if same_reading {
+                    self.tally(scope).conflicts += 1;
+                }
+                if stored { &mut self.updates } else { &mut self.inserts }
+            }
+        };
+        push(&mut self.values, Value::Text(self.record.text()));
+        self.row.clear();
+        Row::encode(&mut self.row, &row_hash, &self.values);
+        spool.push(&self.row)
+    }
+
+    fn remember(&mut self, key: &Key, column: &str) {
+        let position = self.table.columns.iter().position(|candidate| candidate.name == column);
+        let value = position.and_then(|position| Values::of(&self.values).nth(position));
+        if let (Ok(id), Some(Value::Text(text))) = (Uuid::from_slice(key), value) {
+            self.remembered.insert(id, text.to_owned());
+        }
+    }
+
+    fn key(&self) -> Option<Key> {
+        let values: smallvec::SmallVec<[Value<'_>; 24]> = Values::of(&self.values).collect();
+        let parts: smallvec::SmallVec<[Value<'_>; 4]> =
+            self.key_positions.iter().map(|position| values[*position]).collect();
+        let usable = parts.iter().all(|part| !matches!(part, Value::Null | Value::Text("")));
+        usable.then(|| encode_key(parts))
+    }
+
+    /// The scope that the current record belongs to. A record of a scope that nobody asked for makes the whole
+    /// answer foreign.
+    fn scope_of_values(&self) -> Result<String> {
+        let Some(position) = self.scope_position else { return Ok(String::new()) };
+        let scope = match Values::of(&self.values).nth(position) {
+            Some(Value::Text(scope)) => scope,
+            _ => "",
+        };
+        if self.tallies.iter().any(|tally| tally.scope == scope) {
+            return Ok(scope.to_owned());
+        }
+        let column = self.table.scope.unwrap_or_default();
+        Err(Failure::new(
+            FailureKind::InvalidAnswer,
+            format!(
+                "{}: a record has {column} «{}», which was not asked for",
+                self.table.name,
+                quote(scope, 60)
+            ),
+        ))
+    }
+
+    fn tally(&mut self, scope: &str) -> &mut Tally {
+        let number = self.index.scope(scope);
+        let position = self.tallies.iter().position(|tally| tally.number == number).unwrap_or_else(|| {
+            self.tallies.push(Tally::new(scope, number));
+            self.tallies.len() - 1
+        });
+        &mut self.tallies[position]
+    }
+}
+
+/// Pushes a column's value, or NULL and why it cannot be used.
+fn push_column<'s>(
+    out: &mut Vec<u8>,
+    column: &Column,
+    record: &Record,
+    supplied: &mut impl Iterator<Item = &'s &'s str>,
+) -> Result<(), String> {
+    match column.origin {
+        Origin::AlwaysFalse => push(out, Value::Bool(false)),
+        Origin::Supplied => push(out, supplied.next().map_or(Value::Null, |text| Value::Text(text))),
+        Origin::Field(field) => return push_scalar(out, column, field, record.get(field)),
+        Origin::Joined { fields, otherwise } => {
+            let parts: Vec<_> = fields.iter().filter_map(|field| text_of(record.get(field))).collect();
+            let joined =
+                parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+            if joined.is_empty() {
+                return push_scalar(out, column, otherwise, record.get(otherwise));
+            }
+            push(out, Value::Text(&joined.join(" ")));
+        }
+    }
+    Ok(())
+}
+
+fn text_of(scalar: Scalar<'_>) -> Option<std::borrow::Cow<'_, str>> {
+    match scalar {
+        Scalar::Escaped(escaped) => Some(unescape(escaped)),
+        _ => None,
+    }
+}
+
+fn push_scalar(out: &mut Vec<u8>, column: &Column, field: &str, scalar: Scalar<'_>) -> Result<(), String> {
+    let text = text_of(scalar);
+    let trimmed = text.as_deref().map(str::trim);
+    let value = match (column.kind, scalar) {
+        (_, Scalar::Null) => Some(Value::Null),
+        (Kind::Text, Scalar::Escaped(_)) => text.as_deref().map(Value::Text),
+        (Kind::Text, Scalar::Number(number)) => Some(Value::Text(number)),
+        (Kind::Text, Scalar::Bool(value)) => Some(Value::Text(if value { "true" } else { "false" })),
+        // An empty string where no text is expected says as much as null.
+        (_, Scalar::Escaped("")) => Some(Value::Null),
+        (Kind::Uuid, Scalar::Escaped(_)) => trimmed
+            .filter(|text| text.len() == 36)
+            .and_then(|text| Uuid::try_parse(text).ok())
+            .map(Value::Uuid),
+        (Kind::Bool, Scalar::Bool(value)) => Some(Value::Bool(value)),
+        (Kind::Bool, Scalar::Number("0")) => Some(Value::Bool(false)),
+        (Kind::Bool, Scalar::Number("1")) => Some(Value::Bool(true)),
+        (Kind::Bool, Scalar::Escaped(_)) => match trimmed {
+            Some("true" | "1") => Some(Value::Bool(true)),
+            Some("false" | "0") => Some(Value::Bool(false)),
+            _ => None,
+        },
+        (Kind::Int, Scalar::Number(number)) => number.parse().ok().map(Value::Int),
+        (Kind::Int, Scalar::Bool(value)) => Some(Value::Int(i64::from(value))),
+        (Kind::Int, Scalar::Escaped(_)) => {
+            trimmed.and_then(super::number::normalise).and_then(|text| text.parse().ok()).map(Value::Int)
+        }
+        (Kind::Decimal, Scalar::Number(number)) => Some(Value::Decimal(number)),
+        (Kind::Decimal, Scalar::Escaped(_)) => {
+            let number = trimmed
+                .map(|text| text.replacen(',', ".", 1))
+                .and_then(|text| super::number::normalise(&text));
+            if let Some(number) = number {
+                push(out, Value::Decimal(&number));
+                return Ok(());
+            }
+            None
+        }
+        _ => None,
+    };
+    if let Some(value) = value {
+        push(out, value);
+        return Ok(());
+    }
+    push(out, Value::Null);
+    let shown = match scalar {
+        Scalar::Nested => "a nested value".to_owned(),
+        Scalar::Escaped(text) | Scalar::Number(text) => format!("«{}»", quote(text, 40)),
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Null => "null".to_owned(),
+    };
+    Err(format!("{field} is {shown} where {} is expected", describe(column.kind)))
+}
+
+fn describe(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Uuid => "a uuid",
+        Kind::Text => "text",
+        Kind::Bool => "true or false",
+        Kind::Int => "a whole number",
+        Kind::Decimal => "a number",
+    }
+}

@@ -1,0 +1,164 @@
+//! A mirrored table as data: what it is called, which columns it has and where in the record each comes from.
+//!
+//! Nothing here knows HTTP or SQL. The stores make their statements from these declarations, the planner its hashes.
+
+/// How a column is stored and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `uuid` in PostgreSQL, lower-case hyphenated text in SQLite.
+    Uuid,
+    /// Text of any length. A number in its place is stored as the number's text.
+    Text,
+    /// A truth value; the texts `true`/`false` and the numbers 0/1 are accepted too.
+    Bool,
+    /// A 64-bit integer; its decimal text is accepted too.
+    Int,
+    /// An exact decimal; its text is accepted too, also with a decimal comma.
+    Decimal,
+}
+
+/// Where a column's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This member of the record.
+    Field(&'static str),
+    /// The non-empty ones of these members, joined by spaces; if all are empty, the member `otherwise`.
+    Joined {
+        /// The members to join.
+        fields: &'static [&'static str],
+        /// The member to take when none of them has text.
+        otherwise: &'static str,
+    },
+    /// Always false: the upstream has no such member (iiko's corporation lists have no deleted flag).
+    AlwaysFalse,
+    /// Handed over beside the record by the source, in the order of declaration (a name that was looked up).
+    Supplied,
+}
+
+/// A column of a mirrored table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the database.
+    pub name: &'static str,
+    /// How it is stored.
+    pub kind: Kind,
+    /// Where its value comes from.
+    pub origin: Origin,
+}
+
+impl Column {
+    /// A column of `kind` that comes from the record's member `field`.
+    pub const fn new(name: &'static str, kind: Kind, field: &'static str) -> Self {
+        Self { name, kind, origin: Origin::Field(field) }
+    }
+
+    /// A uuid column.
+    pub const fn uuid(name: &'static str, field: &'static str) -> Self {
+        Self::new(name, Kind::Uuid, field)
+    }
+
+    /// A text column.
+    pub const fn text(name: &'static str, field: &'static str) -> Self {
+        Self::new(name, Kind::Text, field)
+    }
+
+    /// A truth value.
+    pub const fn bool(name: &'static str, field: &'static str) -> Self {
+        Self::new(name, Kind::Bool, field)
+    }
+
+    /// An integer column.
+    pub const fn int(name: &'static str, field: &'static str) -> Self {
+        Self::new(name, Kind::Int, field)
+    }
+
+    /// An exact decimal column.
+    pub const fn decimal(name: &'static str, field: &'static str) -> Self {
+        Self::new(name, Kind::Decimal, field)
+    }
+
+    /// A text column that the source looks up and hands over beside the record.
+    pub const fn supplied(name: &'static str) -> Self {
+        Self { name, kind: Kind::Text, origin: Origin::Supplied }
+    }
+
+    /// A column that is always false.
+    pub const fn always_false(name: &'static str) -> Self {
+        Self { name, kind: Kind::Bool, origin: Origin::AlwaysFalse }
+    }
+
+    /// A text column joined from several members.
+    pub const fn joined(
+        name: &'static str,
+        fields: &'static [&'static str],
+        otherwise: &'static str,
+    ) -> Self {
+        Self { name, kind: Kind::Text, origin: Origin::Joined { fields, otherwise } }
+    }
+}
+
+/// When rows that the upstream no longer has are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// When one complete answer lacks them.
+    Missing,
+    /// When two complete readings of the same run both lack them: the answer comes in pages, and pages are no
+    /// snapshot. The second reading is made only when the first would delete.
+    MissingTwice,
+}
+
+/// A mirrored table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// Its name in the database; also its name on the command line and in the log.
+    pub name: &'static str,
+    /// Its columns, key columns included; `raw_json`, `row_hash` and `synced_at` are common to all and not listed.
+    pub columns: &'static [Column],
+    /// The columns of its primary key.
+    pub key: &'static [&'static str],
+    /// The key column whose value divides the table into scopes, each with its own deletion, guard and log row.
+    pub scope: Option<&'static str>,
+    /// When rows are deleted.
+    pub deletion: Deletion,
+    /// Whether deleted rows are kept as tombstones.
+    pub tombstones: bool,
+    /// Members that are never stored: they leave the record before it is hashed (personal data).
+    pub dropped: &'static [&'static str],
+    /// Unmapped members that are stored but do not count as a change.
+    pub noise: &'static [&'static str],
+}
+
+impl Table {
+    /// A table keyed by `id`, mirrored with tombstones, in one scope.
+    pub const fn keyed_by_id(name: &'static str, columns: &'static [Column]) -> Self {
+        Self {
+            name,
+            columns,
+            key: &["id"],
+            scope: None,
+            deletion: Deletion::Missing,
+            tombstones: true,
+            dropped: &[],
+            noise: &[],
+        }
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The columns of the key, in key order.
+    pub fn key_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
+        self.key.iter().map(|name| self.column(name).expect("a table's key names its own columns"))
+    }
+
+    /// The position of each key column among the columns.
+    pub fn key_positions(&self) -> Vec<usize> {
+        self.key
+            .iter()
+            .map(|name| self.columns.iter().position(|column| column.name == *name))
+            .collect::<Option<_>>()
+            .expect("a table's key names its own columns")
+    }
+}
