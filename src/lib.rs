@@ -3,3 +3,4 @@
 pub mod engine;
 pub mod error;
 pub mod sandbox;
+pub mod tables;

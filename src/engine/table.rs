@@ -124,6 +124,8 @@ pub struct Table {
     pub tombstones: bool,
     /// Members that are never stored: they leave the record before it is hashed (personal data).
     pub dropped: &'static [&'static str],
+    /// Those of them that are not stored even when the operator asks for all personal data.
+    pub dropped_always: &'static [&'static str],
     /// Unmapped members that are stored but do not count as a change.
     pub noise: &'static [&'static str],
 }
@@ -139,6 +141,7 @@ impl Table {
             deletion: Deletion::Missing,
             tombstones: true,
             dropped: &[],
+            dropped_always: &[],
             noise: &[],
         }
     }

@@ -1,0 +1,105 @@
+//! The registry: every mirrored table as data.
+//!
+//! A new mirrored table is one declaration here and one migration in each dialect, nothing else; a test holds every
+//! declaration against the migrated schema of both databases.
+
+mod fintablo;
+mod iiko;
+
+use crate::engine::{Column, Deletion, Table};
+
+pub use fintablo::FINTABLO;
+pub use iiko::{IIKO, PRODUCT, ROOT_TYPES, STOCK, STORE};
+
+/// A mirrored table and where its records come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entity {
+    /// The table.
+    pub table: Table,
+    /// The upstream list that it mirrors.
+    pub feed: Feed,
+}
+
+/// An upstream list. Paths are relative to the upstream's base; each answer is the whole list unless it is paged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// `iikoServer` JSON: a bare list of objects.
+    IikoJson {
+        /// Below `/resto/api/`.
+        path: &'static str,
+        /// Query parameters.
+        query: &'static [(&'static str, &'static str)],
+    },
+    /// `iikoServer` XML: the direct children of a root element.
+    IikoXml {
+        /// Below `/resto/api/`.
+        path: &'static str,
+        /// Query parameters.
+        query: &'static [(&'static str, &'static str)],
+        /// The root element's name; any other root is a foreign answer.
+        root: &'static str,
+        /// The record element's name.
+        record: &'static str,
+        /// Child elements that repeat: kept as a list also when there is only one.
+        lists: &'static [&'static str],
+    },
+    /// `iikoServer` directories (`entities/list`): several root types in one answer, each a scope of its own.
+    IikoDirectories {
+        /// Below `/resto/api/`.
+        path: &'static str,
+        /// The root types to ask for.
+        root_types: &'static [&'static str],
+    },
+    /// `iikoServer` stock balances, with the names of stores and products looked up.
+    IikoBalances {
+        /// Below `/resto/api/`.
+        path: &'static str,
+    },
+    /// `FinTablo`: `{"status": 200, "items": [...]}`.
+    FinTablo {
+        /// Below `/v1/`.
+        path: &'static str,
+        /// How many records a page holds, when the list comes in pages.
+        page: Option<usize>,
+    },
+}
+
+/// Every mirrored table.
+pub fn all() -> impl Iterator<Item = &'static Entity> {
+    IIKO.iter().chain(FINTABLO).chain(STOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Kind;
+
+    #[test]
+    fn names_and_keys_are_sound() {
+        let mut names: Vec<&str> = all().map(|entity| entity.table.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "a table's name is its identity");
+        for entity in all() {
+            let keys: Vec<Kind> = entity.table.key_columns().map(|column| column.kind).collect();
+            assert!(
+                keys.iter().all(|kind| matches!(kind, Kind::Uuid | Kind::Int | Kind::Text)),
+                "{}",
+                entity.table.name
+            );
+        }
+    }
+
+    /// A changed fingerprint refills every row of its table in the next run; this list makes that a decision.
+    #[test]
+    fn fingerprints_change_only_on_purpose() {
+        let actual: Vec<String> = all()
+            .map(|entity| {
+                let hash = crate::engine::hash::fingerprint(&entity.table, entity.table.dropped);
+                format!("{} {}", entity.table.name, hex::encode(hash))
+            })
+            .collect();
+        assert_eq!(actual.join("\n"), include_str!("fingerprints.txt").trim_end());
+    }
+}
