@@ -3,4 +3,5 @@
 pub mod engine;
 pub mod error;
 pub mod sandbox;
+pub mod store;
 pub mod tables;

@@ -78,3 +78,8 @@ pub fn verified(row_hash: &RowHash, values: &[u8], record: &str) -> RowHash {
     hasher.update(record.as_bytes());
     hasher.digest128().to_be_bytes()
 }
+
+/// A short name for a file that stands for a longer text.
+pub fn short(text: &str) -> String {
+    hex::encode(&xxhash_rust::xxh3::xxh3_128(text.as_bytes()).to_be_bytes()[..6])
+}

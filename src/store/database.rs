@@ -1,0 +1,126 @@
+//! Where the database is, and connecting to it.
+
+use super::{
+    Store,
+    migrate::{Dialect, Found, Step},
+    postgres::Postgres,
+    sqlite::Sqlite,
+};
+use crate::error::{Failure, Kind, Result};
+use secrecy::{ExposeSecret, SecretString};
+use std::path::{Path, PathBuf};
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read only: create nothing, migrate nothing, write nothing.
+    DryRun,
+    /// Read and write, migrating where nothing is lost.
+    Write,
+}
+
+/// A database, not yet connected to.
+#[derive(Debug, Clone)]
+pub struct Database {
+    place: Place,
+    bulk_threshold: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Sqlite(PathBuf),
+    Postgres { url: SecretString, schema: String },
+}
+
+impl Database {
+    /// The database at `url` (`postgres://…`, `sqlite:PATH` or a path), in `schema` where there are schemas. More
+    /// than `bulk_threshold` rows of one table are written with `COPY`.
+    pub fn new(url: &SecretString, schema: &str, bulk_threshold: usize) -> Self {
+        let text = url.expose_secret();
+        let place = if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            Place::Postgres { url: url.clone(), schema: schema.to_owned() }
+        } else {
+            let path = text.strip_prefix("sqlite:").unwrap_or(text);
+            let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
+            Place::Sqlite(PathBuf::from(path))
+        };
+        Self { place, bulk_threshold }
+    }
+
+    /// Which dialect it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.place {
+            Place::Sqlite(_) => Dialect::Sqlite,
+            Place::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// Where it is, without a secret: what a person reads.
+    pub fn describe(&self) -> String {
+        match &self.place {
+            Place::Sqlite(path) => path.display().to_string(),
+            Place::Postgres { url, schema } => {
+                let text = url.expose_secret();
+                let tail = text.split_once("://").map_or(text, |(_, tail)| tail);
+                let tail = tail.split(['?', '#']).next().unwrap_or_default();
+                let place = tail.rsplit_once('@').map_or(tail, |(_, place)| place);
+                format!("PostgreSQL {place}, schema {schema}")
+            }
+        }
+    }
+
+    /// Where the lock files of this database's entities are: beside an `SQLite` file, else in the state directory.
+    pub fn lock_directory(&self, state: &Path) -> PathBuf {
+        match &self.place {
+            Place::Sqlite(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".locks");
+                PathBuf::from(name)
+            }
+            Place::Postgres { url, schema } => {
+                let place = crate::engine::hash::short(&format!("{} {schema}", url.expose_secret()));
+                state.join("locks").join(place)
+            }
+        }
+    }
+
+    /// Connects.
+    pub async fn connect(&self, access: Access) -> Result<Box<dyn Store>> {
+        Ok(match &self.place {
+            Place::Sqlite(path) => Box::new(Sqlite::connect(path, access).await?),
+            Place::Postgres { url, schema } => {
+                Box::new(Postgres::connect(url, schema, access, self.bulk_threshold).await?)
+            }
+        })
+    }
+
+    /// Shows the migrations and, unless it is a dry run, runs the missing ones, also those that lose something.
+    pub async fn migrate(&self, access: Access) -> Result<Vec<Step>> {
+        let found = match &self.place {
+            Place::Sqlite(path) => Sqlite::connect(path, access).await?.migrate(true).await?,
+            Place::Postgres { url, schema } => {
+                Postgres::connect(url, schema, access, self.bulk_threshold).await?.migrate(true).await?
+            }
+        };
+        match found {
+            Found::Nothing => Ok(self.dialect().steps(0)),
+            Found::Version(version) => Ok(self.dialect().steps(version)),
+            Found::Foreign(_) => Err(Failure::new(Kind::Internal, "foreign tables are refused before this")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_never_shows_the_password() {
+        let database = |url: &str| Database::new(&url.into(), "mirror", 2000);
+        let text = database("postgres://user:canary@db.example:5432/chain?sslmode=require").describe();
+        assert_eq!(text, "PostgreSQL db.example:5432/chain, schema mirror");
+        assert!(!format!("{:?}", database("postgres://user:canary@db/x")).contains("canary"));
+        assert_eq!(database("sqlite:///var/lib/z.db").describe(), "/var/lib/z.db");
+        assert_eq!(database("sqlite:z.db").describe(), "z.db");
+    }
+}

@@ -1,0 +1,140 @@
+//! The database side: the only place with SQL.
+//!
+//! - [`database`]: where the database is, and connecting to it
+//! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
+//! - [`migrate`]: the schema's version, migrations, foreign tables
+//! - [`lock`]: one entity is never synced twice at the same time
+
+pub mod database;
+pub mod lock;
+pub mod migrate;
+pub mod postgres;
+mod quoting;
+pub mod sqlite;
+
+use crate::{
+    engine::{Index, Plan, Table},
+    error::{Failure, Kind, Result},
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use database::{Access, Database};
+
+/// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogRow {
+    /// The run.
+    pub run_id: Uuid,
+    /// The table's name.
+    pub entity_type: String,
+    /// The scope; empty for a table without scopes.
+    pub scope: String,
+    /// `success`, `warning`, `error` or `skipped`.
+    pub status: &'static str,
+    /// When the entity's turn began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// How long it took, by a monotonic clock.
+    pub duration_ms: i64,
+    /// Usable records in the answer.
+    pub records_synced: i64,
+    /// Rows inserted.
+    pub inserted: i64,
+    /// Rows updated.
+    pub updated: i64,
+    /// Rows left alone.
+    pub unchanged: i64,
+    /// Rows deleted.
+    pub deleted: i64,
+    /// Records that could not be stored.
+    pub rejected: i64,
+    /// Rows that the answer lacked and that were not deleted.
+    pub delete_blocked: i64,
+    /// The failure or the warnings.
+    pub error_message: Option<String>,
+    /// Who started the run.
+    pub triggered_by: String,
+    /// Where it ran.
+    pub host: String,
+}
+
+/// What a store found before a run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What each table holds, in the order asked for.
+    pub indexes: Vec<Index>,
+    /// Whose mirror this is: upstream → identity.
+    pub identity: HashMap<String, String>,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything is committed.
+    Done,
+    /// Somebody else wrote to the table between reading the index and applying; nothing is changed.
+    Conflict,
+}
+
+/// What is written beside a plan, in its transaction.
+#[derive(Debug, Clone, Copy)]
+pub struct Receipt<'a> {
+    /// The run, for the tombstones.
+    pub run_id: Uuid,
+    /// `synced_at` of every written row, UTC.
+    pub now: DateTime<Utc>,
+    /// The log rows.
+    pub log: &'a [LogRow],
+}
+
+/// One connection to the mirror's database.
+#[async_trait]
+pub trait Store: Send {
+    /// Reads what the tables hold and whose mirror this is, migrating first where that loses nothing.
+    ///
+    /// With `verify` the indexes cover what the columns really hold instead of the stored hash alone. In a dry run
+    /// nothing is migrated or created: an absent schema reads as empty, an older one is refused.
+    async fn prepare(&mut self, tables: &[&'static Table], verify: bool) -> Result<Prepared>;
+
+    /// Applies a plan and writes its log rows in one transaction. The numbers of rows that were really inserted,
+    /// updated and deleted must be the plan's, else nothing is changed.
+    async fn apply(&mut self, plan: &mut Plan, receipt: Receipt<'_>) -> Result<Applied>;
+
+    /// Writes log rows of entities that changed nothing.
+    async fn log(&mut self, rows: &[LogRow]) -> Result<()>;
+
+    /// Writes one log row unless that run has already logged that entity: for a run that was killed.
+    async fn log_if_missing(&mut self, row: &LogRow) -> Result<()>;
+
+    /// Reads `id` → a text column of a table with a uuid key.
+    async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>>;
+
+    /// Stores whose mirror this is.
+    async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()>;
+
+    /// Ends the connection in order.
+    async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// How long tombstones are kept.
+const TOMBSTONE_DAYS: i64 = 30;
+
+/// A database failure: what was being done, and the database's own words.
+pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
+    let text = error.to_string();
+    let hint = if text.contains("database is locked") {
+        "another program writes to the file for longer than 30 s; stop it, then start this again"
+    } else if text.contains("readonly database") || text.contains("read-only") {
+        "the database cannot be written to; check the file's owner and mode, or the role's rights"
+    } else if text.contains("disk is full") || text.contains("No space left") {
+        "the disk is full; free some space, then start this again; nothing was half written"
+    } else {
+        "nothing was half written; start this again when the database is well"
+    };
+    Failure::new(Kind::Database, format!("the database failed while {doing}")).hint(hint).source(error)
+}
