@@ -1,4 +1,5 @@
 //! *Zerkalo* mirrors an iiko server and a FinTablo account into a SQL database.
 
+pub mod clock;
 pub mod error;
 pub mod sandbox;
