@@ -3,5 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod logging;
+pub mod printer;
 pub mod report;
 pub mod sandbox;
