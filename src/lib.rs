@@ -1,7 +1,12 @@
 //! *Zerkalo* mirrors an iiko server and a FinTablo account into a SQL database.
 
+pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod error;
+pub mod logging;
+pub mod printer;
+pub mod report;
 pub mod sandbox;
 pub mod store;
 pub mod tables;

@@ -1,0 +1,242 @@
+//! Settings: file < environment < flag, and secrets from where secrets belong.
+//!
+//! [`SETTINGS`] declares every setting once; loading, `config check|show|init` and the README follow from it.
+//! Nothing here reads the process's environment by itself: [`load`] is given an [`Environment`].
+
+mod address;
+mod env_file;
+mod environment;
+mod file;
+mod load;
+mod render;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use chrono_tz::Tz;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::{
+    environment::Environment,
+    file::init_path,
+    load::{Flags, Loaded, Origin, Origins, load},
+    render::{HIDDEN, Row, rows, template, toml},
+    settings::{SETTINGS, Setting, SettingKind},
+};
+
+/// Every setting of a run, checked and ready to use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the mirror is kept.
+    pub database: Database,
+    /// The business's time zone; decides business dates.
+    pub timezone: Tz,
+    /// The directory of locks, spools and the left-over iiko session.
+    pub state_dir: PathBuf,
+    /// What started the run, for the log, when neither systemd nor a terminal tells.
+    pub trigger: Option<String>,
+    /// The iiko server.
+    pub iiko: Iiko,
+    /// The FinTablo account.
+    pub fintablo: FinTablo,
+    /// What is tried again, when and how often.
+    pub retries: Retries,
+    /// Time and size limits of requests and runs.
+    pub limits: Limits,
+}
+
+/// Where the mirror is kept.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://…`; never empty, by default a file in the user's data directory.
+    pub url: SecretString,
+    /// The PostgreSQL schema of the mirror's tables; SQLite has none.
+    pub schema: String,
+    /// The number of changed rows above which they are written by COPY.
+    pub bulk_threshold: usize,
+}
+
+impl Database {
+    /// The file of an SQLite database; none when the mirror is in PostgreSQL.
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        self.url.expose_secret().strip_prefix("sqlite:").map(PathBuf::from)
+    }
+
+    /// The URL as it may be shown: without password and options.
+    pub fn shown(&self) -> String {
+        address::shown_database(self.url.expose_secret())
+    }
+}
+
+/// The iiko server.
+#[derive(Clone, Debug)]
+pub struct Iiko {
+    /// The address up to and including `/resto`, without a slash at its end.
+    pub base_url: Option<String>,
+    /// The login of the iiko user that reads.
+    pub login: Option<String>,
+    /// The SHA-1 of its password, 40 lower-case hex digits; it opens the server as the password does.
+    pub sha1_password: Option<SecretString>,
+    /// A PEM file of further certificate authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// `sha256:` and 64 lower-case hex digits: trust the certificate of this fingerprint and no other.
+    pub tls_pin: Option<String>,
+    /// Plain HTTP is accepted in a private network.
+    pub allow_http: bool,
+    /// How the session token travels.
+    pub token_in: TokenIn,
+    /// Requests in flight at the same time; iiko's own rule is 1.
+    pub max_concurrency: usize,
+    /// How much of the employees' personal data is mirrored.
+    pub personal_data: PersonalData,
+}
+
+/// How iiko's session token travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenIn {
+    /// In a cookie, which no proxy logs.
+    Cookie,
+    /// In the query, for servers that insist.
+    Query,
+}
+
+/// How much of the employees' personal data is mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonalData {
+    /// Names and roles; no phone numbers, addresses or documents.
+    Minimal,
+    /// Everything the server sends.
+    Full,
+}
+
+/// The FinTablo account.
+#[derive(Clone, Debug)]
+pub struct FinTablo {
+    /// The address, without a slash at its end.
+    pub base_url: String,
+    /// The API token.
+    pub token: Option<SecretString>,
+    /// Requests in flight at the same time.
+    pub max_concurrency: usize,
+    /// Requests started in any 60 seconds.
+    pub per_minute: usize,
+}
+
+/// What is tried again, when and how often. Only reads are.
+#[derive(Clone, Debug)]
+pub struct Retries {
+    /// The wait before each further try; as many tries as waits.
+    pub delays: Vec<Duration>,
+    /// The share by which each wait is made longer or shorter at random, 0 to 1.
+    pub jitter: f64,
+    /// The longest Retry-After that is obeyed; a longer one fails at once.
+    pub retry_after_max: Duration,
+    /// Further tries in one run, all requests together.
+    pub budget: usize,
+    /// The waits while iiko says that all its licence slots are taken.
+    pub licence_wait: Vec<Duration>,
+}
+
+/// Time and size limits.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// One request and its whole answer.
+    pub total: Duration,
+    /// The whole run.
+    pub run: Duration,
+    /// Bytes of one answer, unpacked.
+    pub max_answer: u64,
+    /// Bytes of changed rows held in memory before they go to a file.
+    pub spool_memory: usize,
+}
+
+impl TokenIn {
+    const CHOICES: &'static [&'static str] = &["cookie", "query"];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Query => "query",
+        }
+    }
+}
+
+impl PersonalData {
+    const CHOICES: &'static [&'static str] = &["minimal", "full"];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for TokenIn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl fmt::Display for PersonalData {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl Default for Config {
+    /// Every default but the two that depend on the user's home: database and state directory are still empty.
+    fn default() -> Self {
+        let seconds = |list: &[u64]| list.iter().copied().map(Duration::from_secs).collect();
+        Self {
+            database: Database {
+                url: SecretString::from(String::new()),
+                schema: "public".to_owned(),
+                bulk_threshold: 2000,
+            },
+            timezone: Tz::Europe__Kaliningrad,
+            state_dir: PathBuf::new(),
+            trigger: None,
+            iiko: Iiko {
+                base_url: None,
+                login: None,
+                sha1_password: None,
+                ca_file: None,
+                tls_pin: None,
+                allow_http: false,
+                token_in: TokenIn::Cookie,
+                max_concurrency: 1,
+                personal_data: PersonalData::Minimal,
+            },
+            fintablo: FinTablo {
+                base_url: "https://api.fintablo.ru".to_owned(),
+                token: None,
+                max_concurrency: 4,
+                per_minute: 300,
+            },
+            retries: Retries {
+                delays: seconds(&[1, 3, 7]),
+                jitter: 0.2,
+                retry_after_max: Duration::from_mins(2),
+                budget: 20,
+                licence_wait: seconds(&[60, 60]),
+            },
+            limits: Limits {
+                connect: Duration::from_secs(10),
+                idle: Duration::from_secs(30),
+                total: Duration::from_mins(2),
+                run: Duration::from_mins(30),
+                max_answer: 2 << 30,
+                spool_memory: 16 << 20,
+            },
+        }
+    }
+}

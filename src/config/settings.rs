@@ -1,0 +1,330 @@
+//! Every setting, declared once.
+#![expect(clippy::unnecessary_wraps, reason = "the getters share one signature")]
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use toml::Value;
+
+use super::{Config, PersonalData, TokenIn, address, value};
+
+/// One setting: its names, its kind and how a [`Config`] holds it.
+#[derive(Clone, Copy)]
+pub struct Setting {
+    /// The key in the TOML file, with its section: `iiko.base_url`.
+    pub key: &'static str,
+    /// The name in the environment.
+    pub environment: &'static str,
+    /// What its text must be.
+    pub kind: SettingKind,
+    /// Never shown; also read from a systemd credential and from the file that `NAME_FILE` names.
+    pub secret: bool,
+    /// The default as a person reads it; empty when there is none.
+    pub default: &'static str,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+    pub(super) set: fn(&mut Config, &str) -> value::Read<()>,
+    /// The value as it may be shown.
+    pub(super) get: fn(&Config) -> Option<Value>,
+}
+
+/// What a setting's text must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    /// Any line of text.
+    Text,
+    /// A path.
+    Path,
+    /// `true` or `false`; in the environment also 1, 0, yes, no, on, off.
+    Bool,
+    /// A whole number.
+    Count {
+        /// The smallest one accepted.
+        least: usize,
+    },
+    /// A number from 0 to 1.
+    Share,
+    /// Seconds, fractions allowed.
+    Seconds,
+    /// Seconds; in the environment with commas between them.
+    SecondsList,
+    /// A number of bytes, or a text such as `16 MiB`.
+    Bytes,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl SettingKind {
+    /// The kind as the TOML file spells it.
+    pub const fn toml_name(self) -> &'static str {
+        match self {
+            Self::Text | Self::Path | Self::Choice(_) => "a string",
+            Self::Bool => "true or false",
+            Self::Count { .. } => "a whole number",
+            Self::Share => "a number from 0 to 1",
+            Self::Seconds => "a number of seconds",
+            Self::SecondsList => "a list of seconds such as [1, 3, 7]",
+            Self::Bytes => "a size such as \"16 MiB\"",
+        }
+    }
+}
+
+impl Setting {
+    /// Whether `text` as this setting's value must not be read by others. A database's address is a secret only
+    /// with a password in it.
+    pub(super) fn is_secret(&self, text: &str) -> bool {
+        self.secret && (self.key != "database.url" || address::has_password(text))
+    }
+}
+
+const fn setting(
+    (key, environment, kind, default): (&'static str, &'static str, SettingKind, &'static str),
+    doc: &'static str,
+    set: fn(&mut Config, &str) -> value::Read<()>,
+    get: fn(&Config) -> Option<Value>,
+) -> Setting {
+    Setting { key, environment, kind, secret: false, default, doc, set, get }
+}
+
+const fn secret(setting: Setting) -> Setting {
+    Setting { secret: true, ..setting }
+}
+
+fn text(value: impl Into<String>) -> Option<Value> {
+    Some(Value::String(value.into()))
+}
+
+fn path(value: Option<&PathBuf>) -> Option<Value> {
+    value.map(|path| Value::String(path.display().to_string()))
+}
+
+fn count(value: usize) -> Option<Value> {
+    Some(Value::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
+}
+
+fn hidden(value: Option<&SecretString>) -> Option<Value> {
+    value.map(|_| Value::String(super::HIDDEN.to_owned()))
+}
+
+fn seconds_value(value: Duration) -> Value {
+    let whole = i64::try_from(value.as_secs()).unwrap_or(i64::MAX);
+    if value.subsec_nanos() == 0 { Value::Integer(whole) } else { Value::Float(value.as_secs_f64()) }
+}
+
+fn seconds(value: Duration) -> Option<Value> {
+    Some(seconds_value(value))
+}
+
+fn seconds_list(values: &[Duration]) -> Option<Value> {
+    Some(Value::Array(values.iter().copied().map(seconds_value).collect()))
+}
+
+use SettingKind::{Bool, Bytes, Choice, Count, Path, Seconds, SecondsList, Share, Text};
+
+/// Every setting, in the order of the settings file: top-level keys first, then section by section.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        ("timezone", "TIMEZONE", Text, "Europe/Kaliningrad"),
+        "The business's time zone (IANA name); it decides to which day a run belongs.",
+        |config, text| value::time_zone(text).map(|zone| config.timezone = zone),
+        |config| text(config.timezone.name()),
+    ),
+    setting(
+        ("state_dir", "ZERKALO_STATE_DIR", Path, "~/.local/state/zerkalo"),
+        "The directory for locks, spools and the left-over iiko session; must be on a local disk.",
+        |config, text| value::path(text).map(|path| config.state_dir = path),
+        |config| path(Some(&config.state_dir)),
+    ),
+    setting(
+        ("trigger", "ZERKALO_TRIGGER", Text, ""),
+        "What started the run, for the log, when neither systemd nor a terminal tells: `cron` in a crontab.",
+        |config, text| value::line(text).map(|name| config.trigger = Some(name)),
+        |config| config.trigger.clone().map(Value::String),
+    ),
+    secret(setting(
+        ("database.url", "DATABASE_URL", Text, "~/.local/share/zerkalo/zerkalo.db"),
+        "Where the mirror is kept: `postgres://user@host/name`, `sqlite:PATH` or the path of an SQLite file.",
+        |config, text| address::database(text).map(|url| config.database.url = SecretString::from(url)),
+        |config| text(config.database.shown()),
+    )),
+    setting(
+        ("database.schema", "DATABASE_SCHEMA", Text, "public"),
+        "The PostgreSQL schema of the tables: one for each iiko server.",
+        |config, text| value::schema(text).map(|schema| config.database.schema = schema),
+        |config| text(config.database.schema.as_str()),
+    ),
+    setting(
+        ("database.bulk_threshold", "ZERKALO_BULK_THRESHOLD", Count { least: 0 }, "2000"),
+        "The number of changed rows above which they are written by COPY.",
+        |config, text| value::count(text, 0).map(|rows| config.database.bulk_threshold = rows),
+        |config| count(config.database.bulk_threshold),
+    ),
+    setting(
+        ("iiko.base_url", "IIKO_BASE_URL", Text, ""),
+        "The iiko server, such as `https://chain.iiko.it:443`; `/resto` is added where it is missing.",
+        |config, text| address::iiko_base(text).map(|url| config.iiko.base_url = Some(url)),
+        |config| config.iiko.base_url.clone().map(Value::String),
+    ),
+    setting(
+        ("iiko.login", "IIKO_LOGIN", Text, ""),
+        "The login of the iiko user that reads.",
+        |config, text| value::line(text).map(|login| config.iiko.login = Some(login)),
+        |config| config.iiko.login.clone().map(Value::String),
+    ),
+    secret(setting(
+        ("iiko.sha1_password", "IIKO_SHA1_PASSWORD", Text, ""),
+        "The SHA-1 of that user's password, 40 hex digits; it is as good as the password.",
+        |config, text| {
+            value::sha1_hex(text).map(|hash| config.iiko.sha1_password = Some(SecretString::from(hash)))
+        },
+        |config| hidden(config.iiko.sha1_password.as_ref()),
+    )),
+    secret(setting(
+        ("iiko.password", "IIKO_PASSWORD", Text, ""),
+        "The password as it is typed, instead of its SHA-1.",
+        |config, text| {
+            config.iiko.sha1_password = Some(SecretString::from(value::sha1_of(text)));
+            Ok(())
+        },
+        |_| None,
+    )),
+    setting(
+        ("iiko.ca_file", "IIKO_CA_FILE", Path, ""),
+        "A PEM file of the authority that signed the server's certificate.",
+        |config, text| value::path(text).map(|path| config.iiko.ca_file = Some(path)),
+        |config| path(config.iiko.ca_file.as_ref()),
+    ),
+    setting(
+        ("iiko.tls_pin", "IIKO_TLS_PIN", Text, ""),
+        "`sha256:` and the fingerprint of a self-signed server's certificate: that one and no other.",
+        |config, text| value::tls_pin(text).map(|pin| config.iiko.tls_pin = Some(pin)),
+        |config| config.iiko.tls_pin.clone().map(Value::String),
+    ),
+    setting(
+        ("iiko.allow_http", "IIKO_ALLOW_HTTP", Bool, "false"),
+        "Accept plain http for a server in a private network, with a warning each run.",
+        |config, text| value::boolean(text).map(|yes| config.iiko.allow_http = yes),
+        |config| Some(Value::Boolean(config.iiko.allow_http)),
+    ),
+    setting(
+        ("iiko.token_in", "IIKO_TOKEN_IN", Choice(TokenIn::CHOICES), "cookie"),
+        "How the session token travels: `query` only for servers that insist.",
+        |config, text| {
+            let values = [TokenIn::Cookie, TokenIn::Query];
+            value::choice(text, TokenIn::CHOICES, &values).map(|token_in| config.iiko.token_in = token_in)
+        },
+        |config| text(config.iiko.token_in.name()),
+    ),
+    setting(
+        ("iiko.max_concurrency", "IIKO_MAX_CONCURRENCY", Count { least: 1 }, "1"),
+        "Requests to iiko at the same time; 1 is iiko's own rule.",
+        |config, text| value::count(text, 1).map(|requests| config.iiko.max_concurrency = requests),
+        |config| count(config.iiko.max_concurrency),
+    ),
+    setting(
+        ("iiko.personal_data", "IIKO_PERSONAL_DATA", Choice(PersonalData::CHOICES), "minimal"),
+        "How much of the employees' personal data is mirrored: names and roles, or everything.",
+        |config, text| {
+            let values = [PersonalData::Minimal, PersonalData::Full];
+            value::choice(text, PersonalData::CHOICES, &values)
+                .map(|choice| config.iiko.personal_data = choice)
+        },
+        |config| text(config.iiko.personal_data.name()),
+    ),
+    setting(
+        ("fintablo.base_url", "FINTABLO_BASE_URL", Text, "https://api.fintablo.ru"),
+        "The address of FinTablo's API.",
+        |config, text| address::api_base(text).map(|url| config.fintablo.base_url = url),
+        |config| text(config.fintablo.base_url.as_str()),
+    ),
+    secret(setting(
+        ("fintablo.token", "FINTABLO_TOKEN", Text, ""),
+        "The token of FinTablo's API.",
+        |config, text| {
+            value::token(text).map(|token| config.fintablo.token = Some(SecretString::from(token)))
+        },
+        |config| hidden(config.fintablo.token.as_ref()),
+    )),
+    setting(
+        ("fintablo.max_concurrency", "FINTABLO_MAX_CONCURRENCY", Count { least: 1 }, "4"),
+        "Requests to FinTablo at the same time.",
+        |config, text| value::count(text, 1).map(|requests| config.fintablo.max_concurrency = requests),
+        |config| count(config.fintablo.max_concurrency),
+    ),
+    setting(
+        ("fintablo.per_minute", "FINTABLO_PER_MINUTE", Count { least: 1 }, "300"),
+        "Requests to FinTablo in any 60 seconds.",
+        |config, text| value::count(text, 1).map(|requests| config.fintablo.per_minute = requests),
+        |config| count(config.fintablo.per_minute),
+    ),
+    setting(
+        ("retries.delays", "ZERKALO_RETRY_DELAYS", SecondsList, "1, 3, 7"),
+        "The seconds before each further try of a read.",
+        |config, text| value::seconds_list(text).map(|delays| config.retries.delays = delays),
+        |config| seconds_list(&config.retries.delays),
+    ),
+    setting(
+        ("retries.jitter", "ZERKALO_RETRY_JITTER", Share, "0.2"),
+        "The share by which each wait is made longer or shorter at random.",
+        |config, text| value::share(text).map(|share| config.retries.jitter = share),
+        |config| Some(Value::Float(config.retries.jitter)),
+    ),
+    setting(
+        ("retries.retry_after_max", "ZERKALO_RETRY_AFTER_MAX", Seconds, "120"),
+        "The longest Retry-After, in seconds, that is obeyed.",
+        |config, text| value::seconds(text).map(|wait| config.retries.retry_after_max = wait),
+        |config| seconds(config.retries.retry_after_max),
+    ),
+    setting(
+        ("retries.budget", "ZERKALO_RETRY_BUDGET", Count { least: 0 }, "20"),
+        "Further tries in one run, all requests together.",
+        |config, text| value::count(text, 0).map(|tries| config.retries.budget = tries),
+        |config| count(config.retries.budget),
+    ),
+    setting(
+        ("retries.licence_wait", "ZERKALO_LICENCE_WAIT", SecondsList, "60, 60"),
+        "The seconds to wait each time iiko says that all its licence slots are taken.",
+        |config, text| value::seconds_list(text).map(|waits| config.retries.licence_wait = waits),
+        |config| seconds_list(&config.retries.licence_wait),
+    ),
+    setting(
+        ("limits.connect", "ZERKALO_CONNECT_TIMEOUT", Seconds, "10"),
+        "Seconds to connect.",
+        |config, text| value::seconds(text).map(|limit| config.limits.connect = limit),
+        |config| seconds(config.limits.connect),
+    ),
+    setting(
+        ("limits.idle", "ZERKALO_IDLE_TIMEOUT", Seconds, "30"),
+        "Seconds between two pieces of an answer.",
+        |config, text| value::seconds(text).map(|limit| config.limits.idle = limit),
+        |config| seconds(config.limits.idle),
+    ),
+    setting(
+        ("limits.total", "ZERKALO_TOTAL_TIMEOUT", Seconds, "120"),
+        "Seconds for one request and its whole answer.",
+        |config, text| value::seconds(text).map(|limit| config.limits.total = limit),
+        |config| seconds(config.limits.total),
+    ),
+    setting(
+        ("limits.run", "ZERKALO_RUN_TIMEOUT", Seconds, "1800"),
+        "Seconds for the whole run.",
+        |config, text| value::seconds(text).map(|limit| config.limits.run = limit),
+        |config| seconds(config.limits.run),
+    ),
+    setting(
+        ("limits.max_answer", "ZERKALO_MAX_ANSWER", Bytes, "2 GiB"),
+        "The largest answer that is read.",
+        |config, text| value::bytes(text).map(|size| config.limits.max_answer = size),
+        |config| text(value::shown_bytes(config.limits.max_answer)),
+    ),
+    setting(
+        ("limits.spool_memory", "ZERKALO_SPOOL_MEMORY", Bytes, "16 MiB"),
+        "The changed rows held in memory before they go to a file.",
+        |config, text| {
+            let size = value::bytes(text)?;
+            config.limits.spool_memory = usize::try_from(size).unwrap_or(usize::MAX);
+            Ok(())
+        },
+        |config| text(value::shown_bytes(config.limits.spool_memory as u64)),
+    ),
+];

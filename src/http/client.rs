@@ -1,0 +1,120 @@
+//! The reqwest client. This is the only place that builds one.
+
+use crate::{
+    config::Limits,
+    error::{Failure, Kind, Result},
+};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use sha2::{Digest as _, Sha256};
+use std::{path::Path, sync::Arc};
+
+/// How the server's certificate is checked. There is no way not to check it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trust<'a> {
+    /// A PEM file with the certificate authority of a private network, beside the public ones.
+    pub ca_file: Option<&'a Path>,
+    /// `sha256:<hex>`: the digest of the one certificate that a self-signed server may show.
+    pub pin: Option<&'a str>,
+}
+
+/// A client for one upstream: HTTP/1.1, no redirects, no referer, no retries of its own, with time limits on
+/// connecting, on silence and on the whole request, body included.
+#[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
+pub fn client(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .connect_timeout(limits.connect)
+        .read_timeout(limits.idle)
+        .timeout(limits.total)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .pool_max_idle_per_host(4);
+    if let Some(pin) = trust.pin {
+        builder = builder.tls_backend_preconfigured(pinned(pin)?);
+    } else if base.starts_with("http://") {
+        // Without a CA bundle on the machine the default verifier fails to load even where no TLS is spoken.
+        let config = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        builder = builder.tls_backend_preconfigured(config);
+    } else if let Some(file) = trust.ca_file {
+        builder = builder.tls_certs_merge(certificates(file)?);
+    }
+    builder.build().map_err(|error| {
+        Failure::new(Kind::Refused, "cannot prepare TLS on this machine")
+            .hint("install the CA certificates (Debian: apt-get install ca-certificates)")
+            .source(error.without_url())
+    })
+}
+
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>> {
+    let failure = |text: &str| {
+        Failure::new(Kind::Usage, format!("the CA file {} {text}", file.display()))
+            .hint("IIKO_CA_FILE names a PEM file with the certificate of your network's authority")
+    };
+    let pem = std::fs::read(file).map_err(|error| failure("cannot be read").source(error))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+        .map_err(|error| failure("is not PEM").source(error.without_url()))?;
+    if certificates.is_empty() { Err(failure("holds no certificate")) } else { Ok(certificates) }
+}
+
+fn pinned(pin: &str) -> Result<ClientConfig> {
+    let digest = pin.strip_prefix("sha256:").and_then(|text| hex::decode(text.replace(':', "")).ok());
+    let digest: [u8; 32] = digest.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+        Failure::new(Kind::Usage, "IIKO_TLS_PIN is not a certificate's SHA-256 digest")
+            .hint("it looks like sha256:9f86d0…, 64 hex digits")
+    })?;
+    let provider = CryptoProvider::get_default().cloned().expect("main installs the provider first");
+    let verifier = Arc::new(Pinned { digest, provider });
+    Ok(ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// Accepts one certificate and no other, whoever signed it.
+#[derive(Debug)]
+struct Pinned {
+    digest: [u8; 32],
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if Sha256::digest(end_entity.as_ref()).as_slice() == self.digest {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(rustls::Error::General("the server shows another certificate than the pinned one".to_owned()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP to the upstreams: one client with limits, one retry layer around request *and* body, no secret in any error.
+//!
+//! - [`client`]: the reqwest client: time limits, TLS, no redirects, no hidden retries
+//! - [`request`]: what is asked and what came back
+//! - [`upstream`]: one attempt, and the attempts until an answer was read to its end
+
+pub mod client;
+pub mod request;
+pub mod upstream;
+
+pub use request::{Accept, Answer, Request, Retry, Trouble};
+pub use upstream::{Budget, Upstream};

@@ -1,0 +1,246 @@
+//! What is asked, what came back, and what a failed attempt means.
+
+use crate::error::{Failure, Kind, quote};
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+};
+use std::time::Duration;
+
+/// The kind of answer that is asked for and accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// `application/json`.
+    Json,
+    /// `application/xml` or `text/xml`.
+    Xml,
+    /// `text/plain`; asked for with `*/*`, because iiko's text endpoints answer 406 to anything narrower.
+    Text,
+}
+
+impl Accept {
+    pub(super) fn header(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Xml => "application/xml, text/xml",
+            Self::Text => "*/*",
+        }
+    }
+
+    fn matches(self, content_type: &str) -> bool {
+        match self {
+            Self::Json => content_type.contains("json"),
+            Self::Xml => content_type.contains("xml") && !content_type.contains("html"),
+            Self::Text => !content_type.contains("html"),
+        }
+    }
+}
+
+/// One request to an upstream. Secrets go into `headers` or `form`, never into `query` unless a server insists.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// GET, or POST for what the upstream declares so.
+    pub method: Method,
+    /// Below the upstream's base URL, without a leading slash; also what messages call the request.
+    pub path: String,
+    /// Query parameters.
+    pub query: Vec<(String, String)>,
+    /// A form body.
+    pub form: Option<Vec<(String, String)>>,
+    /// The accepted kind of answer.
+    pub accept: Accept,
+}
+
+impl Request {
+    /// A GET request.
+    pub fn get(path: impl Into<String>, accept: Accept) -> Self {
+        Self { method: Method::GET, path: path.into(), query: Vec::new(), form: None, accept }
+    }
+
+    /// A POST request with a form.
+    pub fn post_form(path: impl Into<String>, accept: Accept, form: Vec<(String, String)>) -> Self {
+        Self { method: Method::POST, path: path.into(), query: Vec::new(), form: Some(form), accept }
+    }
+
+    /// The same request with these query parameters added.
+    #[must_use]
+    pub fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        self.query.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        self
+    }
+}
+
+/// An answer whose head has come.
+#[derive(Debug)]
+pub struct Answer {
+    /// Upstream and path, for messages.
+    pub label: String,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+    left: u64,
+}
+
+impl Answer {
+    pub(super) fn new(label: String, mut response: reqwest::Response, max_bytes: u64) -> Self {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        Self { label, status, headers, response, left: max_bytes }
+    }
+
+    /// The next piece of the decoded body. Fails when the connection breaks, falls silent, or the body is longer than
+    /// `limits.max_answer`.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Trouble> {
+        let chunk = self.response.chunk().await.map_err(|error| Trouble::transport(&self.label, error))?;
+        let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.left = self.left.checked_sub(length).ok_or_else(|| {
+            Trouble::fatal(
+                Failure::new(Kind::InvalidAnswer, format!("{}: the answer is longer than allowed", self.label))
+                    .hint("raise ZERKALO_MAX_ANSWER if the list is really that long"),
+            )
+        })?;
+        Ok(chunk)
+    }
+
+    /// The whole body, which must be no longer than `limit` bytes.
+    pub async fn bytes(mut self, limit: usize) -> Result<Vec<u8>, Trouble> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > limit {
+                let text = format!("{}: the answer is longer than {limit} bytes", self.label);
+                return Err(Trouble::fatal(Failure::new(Kind::InvalidAnswer, text)));
+            }
+        }
+        Ok(body)
+    }
+
+    /// The beginning of the body as one line, for the message about a status.
+    pub async fn excerpt(mut self) -> String {
+        let mut body = Vec::new();
+        while body.len() < 4096 {
+            match self.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        body.truncate(4096);
+        quote(&String::from_utf8_lossy(&body), 200)
+    }
+
+    /// Whether the body is an HTML page: a proxy, a wrong address, an empty Tomcat or a restart, never the upstream.
+    pub fn is_html(&self) -> bool {
+        self.content_type().contains("html")
+    }
+
+    /// Checks the content type of a good answer.
+    pub(super) fn expect(&self, accept: Accept) -> Result<(), Trouble> {
+        let content_type = self.content_type();
+        if content_type.is_empty() || accept.matches(content_type) {
+            return Ok(());
+        }
+        let text = format!("{}: the answer is {}, not {}", self.label, quote(content_type, 60), accept.header());
+        let failure = Failure::new(Kind::InvalidAnswer, text)
+            .hint("nothing was changed; check the base URL: a proxy or another program may be answering there");
+        // A page in the upstream's place is often its restart.
+        Err(if self.is_html() { Trouble::transient(failure) } else { Trouble::fatal(failure) })
+    }
+
+    /// What Retry-After asks for, in seconds; a date or nonsense counts as absent.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        text.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok())
+    }
+
+    fn content_type(&self) -> &str {
+        self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// What to do after a failed attempt at a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It would fail again.
+    No,
+    /// It may pass.
+    Yes,
+    /// The upstream names a time.
+    After(Duration),
+    /// The session is over: log in once, then repeat.
+    LogIn,
+}
+
+/// A failed attempt.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What is reported when no further attempt is made.
+    pub failure: Failure,
+    /// Whether a further attempt may pass.
+    pub retry: Retry,
+}
+
+impl Trouble {
+    /// It would fail again.
+    pub fn fatal(failure: Failure) -> Self {
+        Self { failure, retry: Retry::No }
+    }
+
+    /// It may pass.
+    pub fn transient(failure: Failure) -> Self {
+        Self { failure, retry: Retry::Yes }
+    }
+
+    /// The connection could not be made, broke or timed out. The URL is taken out of the cause: iiko's and
+    /// Telegram's addresses can hold a token.
+    pub(super) fn transport(label: &str, error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if tls_refused(&error) {
+            let failure = Failure::new(Kind::Refused, format!("{label}: the server's certificate is not trusted"))
+                .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
+                .source(error);
+            return Self::fatal(failure);
+        }
+        let what = if error.is_timeout() {
+            "the upstream does not answer in time"
+        } else if error.is_connect() {
+            "cannot connect"
+        } else if error.is_body() || error.is_decode() {
+            "the answer breaks off"
+        } else {
+            "the connection was closed without an answer"
+        };
+        let failure = Failure::new(Kind::Unreachable, format!("{label}: {what}"))
+            .hint("nothing was changed; check the network and the base URL, then start this again");
+        Self::transient(failure.source(error))
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::fatal(failure)
+    }
+}
+
+fn tls_refused(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            && inner.is::<rustls::Error>()
+        {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}

@@ -1,0 +1,201 @@
+//! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
+
+mod table;
+
+use std::{fmt, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub use self::table::{duration, number};
+use crate::error::{Failure, Kind};
+
+/// How a step ended; in a dry run, how it would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Done.
+    Success,
+    /// Done, with something the operator should look at.
+    Warning,
+    /// Nothing of it was committed.
+    Error,
+    /// Not started, on purpose.
+    Skipped,
+}
+
+impl Status {
+    /// The word for it in tables, JSON and the sync log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What one step did to one entity. All counts are rows.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepReport {
+    /// `iiko`, `fintablo`, `stock`, …
+    pub step: String,
+    /// The table's name; none for a step that mirrors no table.
+    pub entity: Option<String>,
+    /// The part of the table that was mirrored, such as a root type of `iiko_entity`.
+    pub scope: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// Read from the upstream.
+    pub fetched: u64,
+    /// New in the database.
+    pub inserted: u64,
+    /// Changed in the database.
+    pub updated: u64,
+    /// Left alone.
+    pub unchanged: u64,
+    /// Removed from the database.
+    pub deleted: u64,
+    /// Gone upstream, but kept because the guard refused to delete so many.
+    pub delete_blocked: u64,
+    /// Read, but unusable.
+    pub rejected: u64,
+    /// From the first request to the commit, in milliseconds.
+    pub duration_ms: u64,
+    /// One sentence each, without a full stop.
+    pub warnings: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// Why it failed, in one sentence.
+    pub error: Option<String>,
+    /// The class of the failure; decides the exit code.
+    #[serde(skip)]
+    pub kind: Option<Kind>,
+}
+
+impl StepReport {
+    /// A step that succeeded and has not counted anything yet.
+    pub fn new(step: impl Into<String>, entity: Option<&str>, scope: Option<&str>) -> Self {
+        Self {
+            step: step.into(),
+            entity: entity.map(str::to_owned),
+            scope: scope.map(str::to_owned),
+            status: Status::Success,
+            fetched: 0,
+            inserted: 0,
+            updated: 0,
+            unchanged: 0,
+            deleted: 0,
+            delete_blocked: 0,
+            rejected: 0,
+            duration_ms: 0,
+            warnings: Vec::new(),
+            hint: None,
+            error: None,
+            kind: None,
+        }
+    }
+
+    /// The same step, failed.
+    #[must_use]
+    pub fn failed(mut self, failure: &Failure) -> Self {
+        self.status = Status::Error;
+        self.error = Some(failure.to_string());
+        self.hint.clone_from(&failure.hint);
+        self.kind = Some(failure.kind);
+        self
+    }
+
+    /// `iiko_entity (Measure)`, or the step's name when it mirrors no table.
+    pub fn name(&self) -> String {
+        match (&self.entity, &self.scope) {
+            (Some(entity), Some(scope)) => format!("{entity} ({scope})"),
+            (Some(entity), None) => entity.clone(),
+            (None, _) => self.step.clone(),
+        }
+    }
+
+    /// The classes of everything that was not right with this step.
+    fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let unclassed = (self.status == Status::Error && self.kind.is_none()).then_some(Kind::Internal);
+        let notable = self.status == Status::Warning
+            || !self.warnings.is_empty()
+            || self.delete_blocked > 0
+            || self.rejected > 0;
+        [self.kind, unclassed, notable.then_some(Kind::Warning)].into_iter().flatten()
+    }
+}
+
+/// What a whole run did.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The command as it was typed: `sync iiko`.
+    pub command: String,
+    /// Identifies the run in the database and the logs.
+    pub run_id: Uuid,
+    /// Nothing was written.
+    pub dry_run: bool,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it did, in the order of its steps.
+    pub steps: Vec<StepReport>,
+    /// Why the run as a whole failed: its lock, its settings, its database.
+    pub failure: Option<Failure>,
+}
+
+impl RunReport {
+    /// The process exit code: that of the worst thing that happened.
+    pub fn exit_code(&self) -> u8 {
+        let whole = self.failure.iter().map(|failure| failure.kind);
+        Kind::worst(whole.chain(self.steps.iter().flat_map(StepReport::kinds)))
+    }
+
+    /// The one object that `--json` prints.
+    pub fn to_json(&self) -> Value {
+        let mut report = json!({
+            "command": self.command,
+            "run_id": self.run_id,
+            "dry_run": self.dry_run,
+            "exit_code": self.exit_code(),
+            "started_at": self.started_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            "duration_ms": u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
+            "steps": self.steps,
+        });
+        if let Some(failure) = &self.failure {
+            report["error"] = failure.to_string().into();
+            report["hint"] = failure.hint.clone().into();
+        }
+        report
+    }
+
+    /// The result for people: a table no wider than `width` columns, what to look at, and one closing line.
+    ///
+    /// The notes under the table are not broken, so that a command in a hint can be copied.
+    pub fn table(&self, width: u16, colour: bool) -> String {
+        table::render(self, width, colour, false)
+    }
+
+    /// The same with a line for every scope (`-v`).
+    pub fn full_table(&self, width: u16, colour: bool) -> String {
+        table::render(self, width, colour, true)
+    }
+
+    /// Only the warnings and errors, a line each with its hint; empty when all is well (`--quiet`).
+    pub fn notes(&self, colour: bool) -> String {
+        table::notes(self, colour)
+    }
+}
+
+#[cfg(test)]
+mod tests;

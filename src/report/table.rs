@@ -1,0 +1,306 @@
+//! The run as a table for people.
+
+use std::{fmt::Write as _, iter, time::Duration};
+
+use comfy_table::{
+    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets::NOTHING,
+};
+
+use super::{RunReport, Status, StepReport};
+
+/// The entity with a scope for each root type; sixteen equal lines would hide the rest.
+const FOLDED: &str = "iiko_entity";
+
+/// A table narrower than this cannot show a name and a count.
+const NARROWEST: u16 = 40;
+
+/// `1 234 567`.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `340 ms`, `1.2 s`, `2 min 05 s`, `1 h 02 min`.
+pub fn duration(value: Duration) -> String {
+    let (millis, seconds) = (value.as_millis(), value.as_secs());
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..60 => format!("{}.{} s", seconds, value.subsec_millis() / 100),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A line of the table: a step, or several folded into one.
+struct Line {
+    step: String,
+    name: String,
+    status: Status,
+    counts: [u64; 5],
+    millis: u64,
+}
+
+impl Line {
+    fn of(step: &StepReport) -> Self {
+        Self {
+            step: step.step.clone(),
+            name: step.name(),
+            status: step.status,
+            counts: [step.fetched, step.inserted, step.updated, step.unchanged, step.deleted],
+            millis: step.duration_ms,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, count) in self.counts.iter_mut().zip(other.counts) {
+            *sum = sum.saturating_add(count);
+        }
+        self.millis = self.millis.saturating_add(other.millis);
+    }
+}
+
+fn lines(report: &RunReport, full: bool) -> Vec<Line> {
+    let folds = |step: &StepReport| step.entity.as_deref() == Some(FOLDED) && step.scope.is_some();
+    let scopes = report.steps.iter().filter(|step| folds(step)).count();
+    let calm = report.steps.iter().filter(|step| folds(step)).all(|step| step.status == Status::Success);
+    let fold = !full && calm && scopes > 1;
+    let mut lines: Vec<Line> = Vec::new();
+    let mut folded: Option<usize> = None;
+    for step in &report.steps {
+        let mut line = Line::of(step);
+        match folded {
+            Some(at) if fold && folds(step) => lines[at].add(&line),
+            None if fold && folds(step) => {
+                line.name = format!("{FOLDED} ({scopes} types)");
+                folded = Some(lines.len());
+                lines.push(line);
+            }
+            _ => lines.push(line),
+        }
+    }
+    lines
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Step,
+    Entity,
+    Status,
+    Count(usize),
+    Time,
+}
+
+const COLUMNS: [(Column, &str); 9] = [
+    (Column::Step, "step"),
+    (Column::Entity, "entity"),
+    (Column::Status, "status"),
+    (Column::Count(0), "fetched"),
+    (Column::Count(1), "inserted"),
+    (Column::Count(2), "updated"),
+    (Column::Count(3), "unchanged"),
+    (Column::Count(4), "deleted"),
+    (Column::Time, "time"),
+];
+
+/// What a narrow terminal does without, least important first.
+const DISPENSABLE: [Column; 6] =
+    [Column::Step, Column::Count(3), Column::Count(0), Column::Time, Column::Count(2), Column::Status];
+
+pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -> String {
+    let lines = lines(report, full);
+    let mut out = String::new();
+    if !lines.is_empty() {
+        out.push_str(&grid(&lines, width.max(NARROWEST), colour));
+        out.push('\n');
+    }
+    let notes = notes(report, colour);
+    if !notes.is_empty() {
+        out.push_str(&notes);
+        out.push('\n');
+    }
+    out.push_str(&closing(report));
+    out
+}
+
+fn grid(lines: &[Line], width: u16, colour: bool) -> String {
+    let mut columns: Vec<_> = COLUMNS.to_vec();
+    if lines.iter().all(|line| line.step == lines[0].step && line.name != line.step) {
+        columns.retain(|(column, _)| *column != Column::Step);
+    }
+    let mut table = build(lines, &columns, colour);
+    for column in DISPENSABLE {
+        if fits(&table, &columns, width) {
+            break;
+        }
+        columns.retain(|(kept, _)| *kept != column);
+        table = build(lines, &columns, colour);
+    }
+    if fits(&table, &columns, width) {
+        for ((column, _), shape) in columns.iter().zip(table.column_iter_mut()) {
+            if *column != Column::Entity {
+                shape.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+    }
+    table.set_width(width);
+    let mut rows: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    // The last row is the total; the style at hand draws a rule only under the head.
+    let rule = rows.get(1).cloned().unwrap_or_default();
+    rows.insert(rows.len().saturating_sub(1), rule);
+    rows.join("\n") + "\n"
+}
+
+/// Whether all columns fit side by side, with an entity's name cut to a readable length at worst.
+fn fits(table: &Table, columns: &[(Column, &str)], width: u16) -> bool {
+    let mut needed = 0;
+    for (widest, (column, _)) in table.column_max_content_widths().into_iter().zip(columns) {
+        needed += if *column == Column::Entity { widest.min(26) } else { widest };
+    }
+    usize::from(needed) + GAP * columns.len().saturating_sub(1) <= usize::from(width)
+}
+
+const GAP: usize = 2;
+
+fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.style_mut().header_separator.fill = Some('─');
+    table.style_mut().header_separator.junction = Some('─');
+    if colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(columns.iter().map(|(_, title)| Cell::new(title)));
+    let mut total = Line {
+        step: "total".to_owned(),
+        name: "total".to_owned(),
+        status: Status::Success,
+        counts: [0; 5],
+        millis: 0,
+    };
+    for line in lines {
+        total.add(line);
+        table.add_row(columns.iter().map(|(column, _)| cell(line, *column)));
+    }
+    // Entities are read side by side, so the sum of their times is nobody's time.
+    let has_step = columns.iter().any(|(column, _)| *column == Column::Step);
+    table.add_row(columns.iter().map(|(column, _)| match column {
+        Column::Entity if has_step => Cell::new(""),
+        Column::Status | Column::Time => Cell::new(""),
+        other => cell(&total, *other),
+    }));
+    for (at, (column, _)) in columns.iter().enumerate() {
+        let Some(shape) = table.column_mut(at) else { continue };
+        shape.set_padding((0, if at + 1 == columns.len() { 0 } else { 2 }));
+        if matches!(column, Column::Count(_) | Column::Time) {
+            shape.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn cell(line: &Line, column: Column) -> Cell {
+    match column {
+        Column::Step => Cell::new(&line.step),
+        Column::Entity => Cell::new(&line.name),
+        Column::Status => {
+            let cell = Cell::new(line.status);
+            match line.status {
+                Status::Success => cell.fg(Color::Green),
+                Status::Warning => cell.fg(Color::Yellow),
+                Status::Error => cell.fg(Color::Red),
+                Status::Skipped => cell.fg(Color::DarkGrey),
+            }
+        }
+        Column::Count(at) => Cell::new(number(line.counts[at])),
+        Column::Time => Cell::new(duration(Duration::from_millis(line.millis))),
+    }
+}
+
+/// `text` in the colour of `status`.
+fn painted(text: &str, status: Status, colour: bool) -> String {
+    if !colour {
+        return text.to_owned();
+    }
+    let code = match status {
+        Status::Success => 32,
+        Status::Warning => 33,
+        Status::Error => 31,
+        Status::Skipped => 90,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+pub(super) fn notes(report: &RunReport, colour: bool) -> String {
+    let mut out = String::new();
+    let (warning, error) =
+        (painted("warning", Status::Warning, colour), painted("error", Status::Error, colour));
+    for step in &report.steps {
+        let name = step.name();
+        for sentence in &step.warnings {
+            let _ = writeln!(out, "{warning}: {name}: {sentence}");
+        }
+        if let Some(sentence) = &step.error {
+            let _ = writeln!(out, "{error}: {name}: {sentence}");
+        }
+        if let Some(hint) = &step.hint {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+    if let Some(failure) = &report.failure {
+        let _ = writeln!(out, "{error}: {failure}");
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+    out
+}
+
+fn closing(report: &RunReport) -> String {
+    let sum = |count: fn(&StepReport) -> u64| report.steps.iter().map(count).fold(0, u64::saturating_add);
+    let mut entities: Vec<&str> = report.steps.iter().filter_map(|step| step.entity.as_deref()).collect();
+    entities.sort_unstable();
+    entities.dedup();
+    let code = report.exit_code();
+    let word = match code {
+        0 => "done in",
+        4 => "done with warnings in",
+        _ if report.steps.iter().any(|step| matches!(step.status, Status::Success | Status::Warning)) => {
+            "failed in part after"
+        }
+        _ => "failed after",
+    };
+    let mut parts = Vec::new();
+    if !report.steps.is_empty() {
+        parts.push(if entities.len() == 1 {
+            "1 entity".to_owned()
+        } else {
+            format!("{} entities", entities.len())
+        });
+        for (count, name) in [
+            (sum(|step| step.inserted), "inserted"),
+            (sum(|step| step.updated), "updated"),
+            (sum(|step| step.unchanged), "unchanged"),
+            (sum(|step| step.deleted), "deleted"),
+        ] {
+            parts.push(format!("{} {name}", number(count)));
+        }
+        for (count, name) in [
+            (sum(|step| step.delete_blocked), "not deleted (guard)"),
+            (sum(|step| step.rejected), "rejected"),
+        ] {
+            parts.extend((count > 0).then(|| format!("{} {name}", number(count))));
+        }
+    }
+    parts.extend(iter::once(format!("exit {code}")));
+    let dry = if report.dry_run { "dry run: nothing was written\n" } else { "" };
+    format!("{dry}{word} {}: {}", duration(report.duration), parts.join(", "))
+}
