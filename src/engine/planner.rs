@@ -106,7 +106,7 @@ impl Planner {
         self.tally(scope).keep_missing.push(reason.to_owned());
     }
 
-    /// How many usable records came in the scope.
+    /// How many different usable records came in the scope.
     pub fn fetched(&mut self, scope: &str) -> u64 {
         self.tally(scope).fetched
     }
@@ -131,10 +131,6 @@ impl Planner {
     /// without a warning, because the record was edited in between.
     pub fn read_again(&mut self) {
         self.reading += 1;
-        for tally in &mut self.tallies {
-            tally.fetched_before = tally.fetched_before.max(tally.fetched);
-            tally.fetched = 0;
-        }
     }
 
     /// What [`Settings::remember`] asked for.
@@ -179,7 +175,6 @@ impl Planner {
             self.index.see_unusable(&key, reading);
             return Ok(());
         }
-        tally.fetched += 1;
         self.compare(&key, number, &scope)
     }
 
@@ -222,12 +217,12 @@ impl Planner {
         if let Some(column) = self.settings.remember {
             self.remember(key, column);
         }
-        let spool = match self.index.see(key, number, &compared, self.reading) {
-            Seen::Unchanged => return Ok(()),
-            Seen::Repeated => {
-                self.tally(scope).repeated += 1;
-                return Ok(());
-            }
+        let seen = self.index.see(key, number, &compared, self.reading);
+        if matches!(seen, Seen::Unchanged | Seen::Changed | Seen::New) {
+            self.tally(scope).fetched += 1;
+        }
+        let spool = match seen {
+            Seen::Unchanged | Seen::Repeated => return Ok(()),
             Seen::New => &mut self.inserts,
             Seen::Changed => &mut self.updates,
             Seen::Conflict { stored, same_reading } => {
@@ -327,12 +322,11 @@ fn push_scalar(out: &mut Vec<u8>, column: &Column, field: &str, scalar: Scalar<'
     let text = text_of(scalar);
     let trimmed = text.as_deref().map(str::trim);
     let value = match (column.kind, scalar) {
-        (_, Scalar::Null) => Some(Value::Null),
         (Kind::Text, Scalar::Escaped(_)) => text.as_deref().map(Value::Text),
         (Kind::Text, Scalar::Number(number)) => Some(Value::Text(number)),
         (Kind::Text, Scalar::Bool(value)) => Some(Value::Text(if value { "true" } else { "false" })),
         // An empty string where no text is expected says as much as null.
-        (_, Scalar::Escaped("")) => Some(Value::Null),
+        (_, Scalar::Null | Scalar::Escaped("")) => Some(Value::Null),
         (Kind::Uuid, Scalar::Escaped(_)) => trimmed
             .filter(|text| text.len() == 36)
             .and_then(|text| Uuid::try_parse(text).ok())

@@ -209,7 +209,9 @@ mod tests {
             Value::Decimal("0.5"),
         ];
         let mut pushed = Vec::new();
-        values.iter().for_each(|value| push(&mut pushed, *value));
+        for value in values {
+            push(&mut pushed, value);
+        }
         let mut bytes = Vec::new();
         Row::encode(&mut bytes, &[9; 16], &pushed);
         let row = Row::decode(&bytes);

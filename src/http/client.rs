@@ -40,7 +40,8 @@ pub fn client(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::
         builder = builder.tls_backend_preconfigured(pinned(pin)?);
     } else if base.starts_with("http://") {
         // Without a CA bundle on the machine the default verifier fails to load even where no TLS is spoken.
-        let config = ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        let config =
+            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
         builder = builder.tls_backend_preconfigured(config);
     } else if let Some(file) = trust.ca_file {
         builder = builder.tls_certs_merge(certificates(file)?);
@@ -90,7 +91,7 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if Sha256::digest(end_entity.as_ref()).as_slice() == self.digest {
+        if <[u8; 32]>::from(Sha256::digest(end_entity.as_ref())) == self.digest {
             return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::Error::General("the server shows another certificate than the pinned one".to_owned()))

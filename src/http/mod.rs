@@ -2,9 +2,11 @@
 //!
 //! - [`client`]: the reqwest client: time limits, TLS, no redirects, no hidden retries
 //! - [`request`]: what is asked and what came back
+//! - [`list`]: a JSON list, record by record
 //! - [`upstream`]: one attempt, and the attempts until an answer was read to its end
 
 pub mod client;
+pub mod list;
 pub mod request;
 pub mod upstream;
 

@@ -4,7 +4,7 @@ use crate::error::{Failure, Kind, quote};
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use std::time::Duration;
 
@@ -98,8 +98,11 @@ impl Answer {
         let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.left = self.left.checked_sub(length).ok_or_else(|| {
             Trouble::fatal(
-                Failure::new(Kind::InvalidAnswer, format!("{}: the answer is longer than allowed", self.label))
-                    .hint("raise ZERKALO_MAX_ANSWER if the list is really that long"),
+                Failure::new(
+                    Kind::InvalidAnswer,
+                    format!("{}: the answer is longer than allowed", self.label),
+                )
+                .hint("raise ZERKALO_MAX_ANSWER if the list is really that long"),
             )
         })?;
         Ok(chunk)
@@ -142,17 +145,24 @@ impl Answer {
         if content_type.is_empty() || accept.matches(content_type) {
             return Ok(());
         }
-        let text = format!("{}: the answer is {}, not {}", self.label, quote(content_type, 60), accept.header());
-        let failure = Failure::new(Kind::InvalidAnswer, text)
-            .hint("nothing was changed; check the base URL: a proxy or another program may be answering there");
+        let text =
+            format!("{}: the answer is {}, not {}", self.label, quote(content_type, 60), accept.header());
+        let failure = Failure::new(Kind::InvalidAnswer, text).hint(
+            "nothing was changed; check the base URL: a proxy or another program may be answering there",
+        );
         // A page in the upstream's place is often its restart.
         Err(if self.is_html() { Trouble::transient(failure) } else { Trouble::fatal(failure) })
     }
 
-    /// What Retry-After asks for, in seconds; a date or nonsense counts as absent.
+    /// How long Retry-After asks to wait: seconds, or a date, which counts from the answer's own Date. Nonsense counts
+    /// as absent.
     pub fn retry_after(&self) -> Option<Duration> {
-        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
-        text.trim().parse().ok().map(Duration::from_secs)
+        let text = self.header(RETRY_AFTER.as_str())?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = |text: &str| chrono::DateTime::parse_from_rfc2822(text).ok();
+        (date(text)? - date(self.header(DATE.as_str())?)?).to_std().ok()
     }
 
     /// A header as text.
@@ -203,9 +213,10 @@ impl Trouble {
     pub(super) fn transport(label: &str, error: reqwest::Error) -> Self {
         let error = error.without_url();
         if tls_refused(&error) {
-            let failure = Failure::new(Kind::Refused, format!("{label}: the server's certificate is not trusted"))
-                .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
-                .source(error);
+            let failure =
+                Failure::new(Kind::Refused, format!("{label}: the server's certificate is not trusted"))
+                    .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
+                    .source(error);
             return Self::fatal(failure);
         }
         let what = if error.is_timeout() {

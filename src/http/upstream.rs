@@ -57,7 +57,10 @@ impl Upstream {
 
     /// Sends a request once and waits for the answer's head. Any status is an answer; `secret` is a header that
     /// carries a token and is marked as such.
-    #[expect(clippy::disallowed_methods, reason = "the one place that sends, and takes the URL out of errors")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that sends, and takes the URL out of errors"
+    )]
     pub async fn send(
         &self,
         request: &Request,

@@ -218,14 +218,14 @@ impl Postgres {
             updates: !updates.is_empty(),
             deletes: !plan.deletes().is_empty(),
         };
-        let (inserted, updated, deleted) = plan.totals();
+        let planned = plan.totals();
         let mut query = sqlx::query(AssertSqlSafe(statement.sql()))
             .bind(serde_json::to_value(receipt.log).expect("log rows are plain data").to_string())
             .bind(receipt.now)
             .bind(receipt.run_id)
-            .bind(i64::try_from(if bulk.inserted { 0 } else { inserted }).unwrap_or(i64::MAX))
-            .bind(i64::try_from(if bulk.updated { 0 } else { updated }).unwrap_or(i64::MAX))
-            .bind(i64::try_from(deleted).unwrap_or(i64::MAX))
+            .bind(i64::try_from(if bulk.inserted { 0 } else { planned.0 }).unwrap_or(i64::MAX))
+            .bind(i64::try_from(if bulk.updated { 0 } else { planned.1 }).unwrap_or(i64::MAX))
+            .bind(i64::try_from(planned.2).unwrap_or(i64::MAX))
             .bind(receipt.now - TimeDelta::days(TOMBSTONE_DAYS));
         for array in inserts.into_iter().chain(updates) {
             query = query.bind(array);

@@ -1,0 +1,116 @@
+//! Requests to `FinTablo`: a bearer token, at most 300 requests in any 60 seconds, every answer with an
+//! `X-Request-Id` that belongs into an error message (official OpenAPI description, v1).
+
+use crate::{
+    config::Config,
+    error::{Failure, Kind, Result},
+    http::{Answer, Budget, Request, Retry, Trouble, Upstream, client},
+};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{cell::RefCell, collections::VecDeque, time::Duration};
+use tokio::time::Instant;
+
+/// The span over which requests are counted.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// A client of one `FinTablo` account.
+#[derive(Debug)]
+pub struct Client {
+    upstream: Upstream,
+    token: SecretString,
+    per_minute: usize,
+    /// When the requests of the last minute began.
+    started: RefCell<VecDeque<Instant>>,
+}
+
+impl Client {
+    /// A client for the configured account. Fails when the token is missing or TLS cannot be prepared.
+    pub fn new(config: &Config, budget: Budget) -> Result<Self> {
+        let token = config.fintablo.token.clone().ok_or_else(|| {
+            Failure::new(Kind::Usage, "FINTABLO_TOKEN is not set").hint(
+                "set it in the environment or in zerkalo.toml; `zerkalo config check` shows every setting",
+            )
+        })?;
+        let base = format!("{}/v1", config.fintablo.base_url);
+        let http = client::client(&base, &config.limits, client::Trust::default())?;
+        let upstream = Upstream::new("fintablo", base, http, &config.limits, config.retries.clone(), budget);
+        let per_minute = config.fintablo.per_minute.max(1);
+        Ok(Self { upstream, token, per_minute, started: RefCell::default() })
+    }
+
+    /// Reads one answer to its end with `read`, retrying the whole of it where that may help.
+    pub async fn read<T>(
+        &self,
+        request: &Request,
+        mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {}", self.token.expose_secret())).map_err(|_| {
+                Failure::new(Kind::Usage, "FINTABLO_TOKEN holds characters that no token has")
+                    .hint("copy it again from FinTablo's settings")
+            })?;
+        bearer.set_sensitive(true);
+        let attempt = async || {
+            self.turn().await;
+            let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer.clone()))).await?;
+            let answer = self.check(answer, request).await?;
+            let id = request_id(&answer);
+            read(answer).await.map_err(|trouble| Trouble {
+                failure: trouble.failure.context(format!("X-Request-Id {id}")),
+                retry: trouble.retry,
+            })
+        };
+        self.upstream.attempts(attempt, async || Ok(())).await
+    }
+
+    /// Waits until another request fits into the last 60 seconds.
+    async fn turn(&self) {
+        loop {
+            let now = Instant::now();
+            let wait = {
+                let mut started = self.started.borrow_mut();
+                while started.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
+                    started.pop_front();
+                }
+                if started.len() < self.per_minute {
+                    started.push_back(now);
+                    return;
+                }
+                WINDOW.saturating_sub(now.duration_since(started[0]))
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn check(&self, answer: Answer, request: &Request) -> Result<Answer, Trouble> {
+        let status = answer.status;
+        if status.is_success() {
+            self.upstream.expect(&answer, request)?;
+            return Ok(answer);
+        }
+        let is_html = answer.is_html();
+        let retry_after = answer.retry_after();
+        let label = format!("{} (X-Request-Id {})", answer.label, request_id(&answer));
+        let words = answer.excerpt().await;
+        let failure = |kind, hint: &str| {
+            Failure::new(kind, format!("{label}: status {}: {words}", status.as_u16())).hint(hint)
+        };
+        Err(match status.as_u16() {
+            401 | 403 => Trouble::fatal(failure(
+                Kind::Refused,
+                "check FINTABLO_TOKEN; tokens are made in FinTablo's settings",
+            )),
+            429 | 500..=599 => Trouble {
+                failure: failure(Kind::Unreachable, "nothing was changed; start this again later"),
+                retry: retry_after.map_or(Retry::Yes, Retry::After),
+            },
+            _ if is_html => Trouble::transient(failure(Kind::InvalidAnswer, "check FINTABLO_BASE_URL")),
+            _ => Trouble::fatal(failure(Kind::Refused, "check FINTABLO_BASE_URL")),
+        })
+    }
+}
+
+fn request_id(answer: &Answer) -> String {
+    crate::error::quote(answer.header("x-request-id").unwrap_or("absent"), 80)
+}

@@ -1,0 +1,280 @@
+//! The session with an iiko server: one login a run, one request at a time, always logged out.
+//!
+//! Facts are those of the official iikoServer REST API documentation: login by form with the password's SHA-1, the
+//! token as a cookie named `key`, 401 for a session that is over, 403 for a full licence or a missing right, requests
+//! strictly one after another, a licence slot held until logout.
+
+use super::session_file::SessionFile;
+use crate::{
+    config::{Config, TokenIn},
+    error::{Failure, Kind, Result},
+    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
+};
+use reqwest::{
+    StatusCode,
+    header::{COOKIE, HeaderValue},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{cell::RefCell, time::Duration};
+use tokio::sync::{Mutex, Semaphore};
+
+/// A client of one iiko server, with at most one session.
+#[derive(Debug)]
+pub struct Client {
+    upstream: Upstream,
+    login: String,
+    password: SecretString,
+    token_in: TokenIn,
+    turns: Semaphore,
+    /// Held while logging in, so that concurrent requests wait for one session.
+    entrance: Mutex<()>,
+    token: RefCell<Option<SecretString>>,
+    file: SessionFile,
+}
+
+impl Client {
+    /// A client for the configured server. Fails when a setting is missing or TLS cannot be prepared.
+    pub fn new(config: &Config, budget: Budget) -> Result<Self> {
+        let iiko = &config.iiko;
+        let missing = |name: &str| {
+            Failure::new(Kind::Usage, format!("{name} is not set")).hint(
+                "set it in the environment or in zerkalo.toml; `zerkalo config check` shows every setting",
+            )
+        };
+        let base = iiko.base_url.clone().ok_or_else(|| missing("IIKO_BASE_URL"))?;
+        let login = iiko.login.clone().ok_or_else(|| missing("IIKO_LOGIN"))?;
+        let password = iiko.sha1_password.clone().ok_or_else(|| missing("IIKO_PASSWORD"))?;
+        let trust = client::Trust { ca_file: iiko.ca_file.as_deref(), pin: iiko.tls_pin.as_deref() };
+        let http = client::client(&base, &config.limits, trust)?;
+        let file = SessionFile::new(&config.state_dir, &base, &login);
+        let upstream = Upstream::new(
+            "iiko",
+            format!("{base}/api"),
+            http,
+            &config.limits,
+            config.retries.clone(),
+            budget,
+        );
+        Ok(Self {
+            upstream,
+            login,
+            password,
+            token_in: iiko.token_in,
+            turns: Semaphore::new(iiko.max_concurrency.max(1)),
+            entrance: Mutex::new(()),
+            token: RefCell::new(None),
+            file,
+        })
+    }
+
+    /// Reads one answer to its end with `read`, retrying the whole of it where that may help.
+    pub async fn read<T>(
+        &self,
+        request: &Request,
+        read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let answer = self.read_if_known(request, read).await?;
+        answer.map_err(|text| {
+            Failure::new(
+                Kind::Refused,
+                format!("iiko {}: the server refuses the request (400): {text}", request.path),
+            )
+            .hint("the server may be older than this request; look at its version")
+        })
+    }
+
+    /// Like [`Client::read`], but `Ok(Err(the server's words))` when it does not know what is asked (400).
+    pub async fn read_if_known<T>(
+        &self,
+        request: &Request,
+        mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<Result<T, String>> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        self.enter().await?;
+        self.upstream
+            .attempts(
+                async || {
+                    let (request, secret) = self.signed(request);
+                    let answer = self.upstream.send(&request, secret).await?;
+                    if answer.status == StatusCode::BAD_REQUEST && !answer.is_html() {
+                        return Ok(Err(answer.excerpt().await));
+                    }
+                    let answer = self.check(answer, &request).await?;
+                    read(answer).await.map(Ok)
+                },
+                async || {
+                    tracing::info!("the iiko session is over; logging in once more");
+                    self.forget();
+                    self.enter().await
+                },
+            )
+            .await
+    }
+
+    /// Logs out, if there is a session. A failure is only a warning: the token stays in the session file and the next
+    /// run logs it out.
+    pub async fn log_out(&self) {
+        let Some(token) = self.token.borrow_mut().take() else { return };
+        if let Err(failure) = self.end_session(&token).await {
+            tracing::warn!("could not log out of iiko, the next run will: {failure}");
+        }
+    }
+
+    /// Makes sure that there is a session.
+    async fn enter(&self) -> Result<()> {
+        let _entrance = self.entrance.lock().await;
+        if self.token.borrow().is_some() {
+            return Ok(());
+        }
+        if let Some(token) = self.file.read()? {
+            tracing::info!("logging out the iiko session that an earlier run left over");
+            // Whatever comes of it, the login below tells whether a slot is free.
+            if let Err(failure) = self.end_session(&token).await {
+                tracing::info!("the left-over iiko session did not end: {failure}");
+            }
+        }
+        let token = self.log_in().await?;
+        self.file.write(&token)?;
+        *self.token.borrow_mut() = Some(token);
+        Ok(())
+    }
+
+    async fn log_in(&self) -> Result<SecretString> {
+        let form = vec![
+            ("login".to_owned(), self.login.clone()),
+            ("pass".to_owned(), self.password.expose_secret().to_owned()),
+        ];
+        let request = Request::post_form("auth", Accept::Text, form);
+        let mut waits = self.upstream.retries().licence_wait.iter();
+        loop {
+            let attempt = async || {
+                let answer = self.upstream.send(&request, None).await?;
+                if answer.status == StatusCode::FORBIDDEN && !answer.is_html() {
+                    return Ok(Err(answer.excerpt().await));
+                }
+                let answer = self.check(answer, &request).await?;
+                token_of(&answer.label.clone(), &answer.bytes(4096).await?).map(Ok)
+            };
+            match self.upstream.attempts(attempt, async || Ok(())).await? {
+                Ok(token) => return Ok(token),
+                Err(text) => {
+                    let refused = Failure::new(Kind::Refused, format!("iiko refuses the login (403): {text}")).hint(
+                        "a licence slot frees itself after about an hour; end other sessions of this login, or raise the licence",
+                    );
+                    let Some(wait) = waits.next() else { return Err(refused) };
+                    tracing::warn!("{refused}; trying again in {} s", wait.as_secs());
+                    tokio::time::sleep(*wait).await;
+                }
+            }
+        }
+    }
+
+    /// Ends a session. A server that does not know it any more has ended it already.
+    async fn end_session(&self, token: &SecretString) -> Result<()> {
+        let mut request = Request::post_form("logout", Accept::Text, Vec::new());
+        let secret = match self.token_in {
+            TokenIn::Cookie => Some((COOKIE, cookie(token))),
+            TokenIn::Query => {
+                request = request.query([("key", token.expose_secret())]);
+                None
+            }
+        };
+        let send = self.upstream.send(&request, secret);
+        let answer = match tokio::time::timeout(Duration::from_secs(10), send).await {
+            Ok(answer) => answer.map_err(|trouble| trouble.failure)?,
+            Err(_) => return Err(Failure::new(Kind::Unreachable, "iiko logout: no answer within 10 s")),
+        };
+        if answer.status.is_success() || answer.status == StatusCode::UNAUTHORIZED {
+            return self.file.remove();
+        }
+        let text = format!("iiko logout: status {}: {}", answer.status.as_u16(), answer.excerpt().await);
+        Err(Failure::new(Kind::Refused, text))
+    }
+
+    fn forget(&self) {
+        self.token.borrow_mut().take();
+    }
+
+    /// The request with the token where this server wants it.
+    fn signed(&self, request: &Request) -> (Request, Option<(reqwest::header::HeaderName, HeaderValue)>) {
+        let token = self.token.borrow();
+        let Some(token) = token.as_ref() else { return (request.clone(), None) };
+        match self.token_in {
+            TokenIn::Cookie => (request.clone(), Some((COOKIE, cookie(token)))),
+            TokenIn::Query => (request.clone().query([("key", token.expose_secret())]), None),
+        }
+    }
+
+    /// Turns every status but success into a failure.
+    async fn check(&self, answer: Answer, request: &Request) -> Result<Answer, Trouble> {
+        let status = answer.status;
+        if status.is_success() {
+            self.upstream.expect(&answer, request)?;
+            return Ok(answer);
+        }
+        let label = answer.label.clone();
+        if answer.is_html() {
+            let text = format!("{label}: status {} with an HTML page, which is not iiko's", status.as_u16());
+            return Err(Trouble::transient(Failure::new(Kind::InvalidAnswer, text).hint(
+                "nothing was changed; check IIKO_BASE_URL: a proxy, a wrong port or a restarting server answers so",
+            )));
+        }
+        let retry_after = answer.retry_after();
+        let words = answer.excerpt().await;
+        Err(match status.as_u16() {
+            401 if request.path == "auth" => Trouble::fatal(
+                Failure::new(Kind::Refused, format!("iiko refuses the login (401): {words}")).hint(
+                    "check IIKO_LOGIN and IIKO_PASSWORD; a server that is just starting answers so, too",
+                ),
+            ),
+            401 => Trouble {
+                failure: Failure::new(
+                    Kind::Refused,
+                    format!("{label}: the session is refused again (401): {words}"),
+                )
+                .hint("another program may be using the same login"),
+                retry: Retry::LogIn,
+            },
+            403 => Trouble::fatal(
+                Failure::new(Kind::Refused, format!("{label}: permission denied (403): {words}"))
+                    .hint("give the iiko user the right that the message names (products need B_EN)"),
+            ),
+            429 | 500..=599 => Trouble {
+                failure: Failure::new(
+                    Kind::Unreachable,
+                    format!("{label}: status {}: {words}", status.as_u16()),
+                )
+                .hint("nothing was changed; the server is overloaded or restarting, start this again later"),
+                retry: retry_after.map_or(Retry::Yes, Retry::After),
+            },
+            300..=399 => Trouble::fatal(
+                Failure::new(Kind::Refused, format!("{label}: the server redirects, which is not followed"))
+                    .hint("set IIKO_BASE_URL to the address that it redirects to"),
+            ),
+            code => Trouble::fatal(
+                Failure::new(Kind::Refused, format!("{label}: status {code}: {words}"))
+                    .hint("check IIKO_BASE_URL and the server's version"),
+            ),
+        })
+    }
+}
+
+fn cookie(token: &SecretString) -> HeaderValue {
+    HeaderValue::from_str(&format!("key={}", token.expose_secret()))
+        .expect("tokens are checked to be visible ASCII")
+}
+
+/// A token is a short visible text; a page or an essay in its place is not iiko's answer.
+fn token_of(label: &str, body: &[u8]) -> Result<SecretString, Trouble> {
+    let text = String::from_utf8_lossy(body);
+    let token = text.trim_start_matches('\u{feff}').trim().trim_matches('"');
+    let plausible = (10..=200).contains(&token.len())
+        && token.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b';' | b',' | b'"'));
+    if plausible {
+        return Ok(token.into());
+    }
+    Err(Trouble::transient(
+        Failure::new(Kind::InvalidAnswer, format!("{label}: the answer is not a session token"))
+            .hint("check IIKO_BASE_URL: a proxy or another program may be answering there"),
+    ))
+}
