@@ -167,7 +167,7 @@ fn table(rows: &[Row], width: u16, colour: bool) -> String {
         table.add_row([key, shade(source), shade(value)]);
     }
     for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == 2 { 0 } else { 2 }));
+        column.set_padding((0, u16::from(at < 2)));
         if at < 2 && width >= 60 {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
