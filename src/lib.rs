@@ -1,5 +1,6 @@
 //! *Zerkalo* mirrors an iiko server and a FinTablo account into a SQL database.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;

@@ -56,9 +56,8 @@ const fn default_filter(verbosity: Verbosity, terminal: bool) -> &'static str {
 /// The operator's filter, below which the sealed libraries stay at `warn`, whatever it says of them or their parts.
 fn sealed<S: Subscriber + for<'a> LookupSpan<'a>>(filter: &str) -> Result<impl Filter<S> + use<S>> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        Failure::new(Kind::Usage, "ZERKALO_LOG is not a log filter")
+        Failure::new(Kind::Usage, format!("ZERKALO_LOG is not a log filter: {error}"))
             .hint("such as `info` or `warn,zerkalo=debug`")
-            .source(error)
     })?;
     let audible = |metadata: &Metadata<'_>| {
         *metadata.level() <= Level::WARN || !SEALED.iter().any(|name| metadata.target().starts_with(name))

@@ -38,11 +38,19 @@ fn row(setting: &Setting, loaded: &Loaded) -> Row {
         Value::Array(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     });
+    let shown = shown.map(|shown| match setting.kind {
+        SettingKind::Seconds | SettingKind::SecondsList if shown.is_empty() => "none".to_owned(),
+        SettingKind::Seconds | SettingKind::SecondsList => format!("{shown} s"),
+        _ => shown,
+    });
+    // Of the two ways to give the password one is enough.
+    let needless = setting.key.starts_with("iiko.") && loaded.config.iiko.sha1_password.is_some();
     // The address of a database is shown without its password; of other secrets only that they are there.
     let value = match shown {
         Some(shown) if !setting.secret || setting.key == "database.url" => shown,
         _ if !setting.secret => String::new(),
         _ if origin.is_some() => "set (hidden)".to_owned(),
+        _ if needless => String::new(),
         _ => "missing".to_owned(),
     };
     let source = match origin {

@@ -369,7 +369,13 @@ fn no_secret_is_ever_shown() {
     }
     let value = |key: &str| rows(&loaded).into_iter().find(|row| row.key == key).unwrap().value;
     assert_eq!(value("fintablo.token"), "set (hidden)");
-    assert_eq!(value("iiko.sha1_password"), "missing");
+    assert_eq!(
+        (value("iiko.password"), value("iiko.sha1_password")),
+        ("set (hidden)".to_owned(), String::new())
+    );
+    assert_eq!((value("limits.connect").as_str(), value("retries.delays").as_str()), ("10 s", "1, 3, 7 s"));
+    let bare = rows(&House::new().load().unwrap());
+    assert!(bare.iter().any(|row| row.key == "iiko.password" && row.value == "missing"));
     assert_eq!(value("database.url"), "postgres://zerkalo:<hidden>@db:5433/mirror");
 }
 

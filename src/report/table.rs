@@ -166,6 +166,7 @@ fn fits(table: &Table, columns: &[(Column, &str)], width: u16) -> bool {
     usize::from(needed) + GAP * columns.len().saturating_sub(1) <= usize::from(width)
 }
 
+/// One column of padding and the one that the style puts between two cells.
 const GAP: usize = 2;
 
 fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
@@ -199,7 +200,7 @@ fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
     }));
     for (at, (column, _)) in columns.iter().enumerate() {
         let Some(shape) = table.column_mut(at) else { continue };
-        shape.set_padding((0, if at + 1 == columns.len() { 0 } else { 2 }));
+        shape.set_padding((0, u16::from(at + 1 < columns.len())));
         if matches!(column, Column::Count(_) | Column::Time) {
             shape.set_cell_alignment(CellAlignment::Right);
         }
@@ -214,9 +215,9 @@ fn cell(line: &Line, column: Column) -> Cell {
         Column::Status => {
             let cell = Cell::new(line.status);
             match line.status {
-                Status::Success => cell.fg(Color::Green),
-                Status::Warning => cell.fg(Color::Yellow),
-                Status::Error => cell.fg(Color::Red),
+                Status::Success => cell.fg(Color::DarkGreen),
+                Status::Warning => cell.fg(Color::DarkYellow),
+                Status::Error => cell.fg(Color::DarkRed),
                 Status::Skipped => cell.fg(Color::DarkGrey),
             }
         }

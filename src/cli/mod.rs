@@ -1,0 +1,158 @@
+//! The command line: what can be asked, and who answers.
+//!
+//! One file a subcommand, with its arguments. Settings are not flags of their own: they come from
+//! [`crate::config`], and only the few globals below touch them.
+
+pub mod config;
+pub mod demo;
+pub mod full_morning;
+pub mod migrate;
+pub mod sandbox;
+pub mod sync;
+mod work;
+
+use std::{convert::Infallible, path::PathBuf, process::ExitCode};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use secrecy::SecretString;
+
+use crate::{
+    config::{Environment, Flags},
+    error::Result,
+    logging,
+    printer::{Colour, Printer, Verbosity},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  zerkalo config init             write a settings file with every default explained
+  zerkalo config check            say what is set, where it comes from, what is missing
+  zerkalo sync iiko --dry-run     show what would change, write nothing
+  zerkalo full-morning -q         what cron runs: mails only trouble
+
+Exit codes:
+  0  done                              7  the upstream's answer is invalid
+  1  internal error                    8  database or disk
+  2  usage or settings                 9  outcome unknown
+  3  failed in part                   11  another run holds the lock
+  4  done with warnings               12  too late for its slot, skipped
+  5  the upstream is unreachable      13  stopped for safety
+  6  the upstream refuses us       128+n  stopped by signal n";
+
+/// Mirrors an iiko server and a FinTablo account into SQL.
+#[derive(Debug, Parser)]
+#[command(name = "zerkalo", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Settings file [default: ~/.config/zerkalo/zerkalo.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Further settings as NAME=value lines; the environment wins over them
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+    /// Database, without a password: `postgres://user@host/name`, `sqlite:PATH` or a path
+    #[arg(long, global = true, value_name = "URL", value_parser = secret)]
+    pub database: Option<SecretString>,
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice and thrice say still more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Colour the output: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: Colour,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Mirror one source into the database
+    Sync(sync::Arguments),
+    /// Mirror everything, one step after the other: what cron runs
+    FullMorning(full_morning::Arguments),
+    /// Bring the database's tables up to this version
+    Migrate(migrate::Arguments),
+    /// Write, check or show the settings
+    Config(config::Arguments),
+    /// See it work: stand-in servers, a database of its own and two runs
+    Demo(demo::Arguments),
+    /// Serve stand-in iiko and FinTablo servers on loopback
+    Sandbox(sandbox::Arguments),
+}
+
+impl Command {
+    /// The command as it is typed, for reports: `sync iiko`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
+            Self::FullMorning(_) => "full-morning".to_owned(),
+            Self::Migrate(_) => "migrate".to_owned(),
+            Self::Config(arguments) => format!("config {}", arguments.action.name()),
+            Self::Demo(_) => "demo".to_owned(),
+            Self::Sandbox(_) => "sandbox".to_owned(),
+        }
+    }
+}
+
+impl Globals {
+    /// What the command line says about settings.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            env_file: self.env_file.clone(),
+            database: self.database.clone(),
+        }
+    }
+
+    /// The printer that these options ask for.
+    pub fn printer(&self) -> Printer {
+        Printer::new(Verbosity { quiet: self.quiet, verbose: self.verbose }, self.json, self.color)
+    }
+}
+
+/// Any text; held so that `Debug` does not show it.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a value parser")]
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Does what the command line asks, prints the result or the failure, and returns the exit code.
+pub fn run(cli: &Cli) -> ExitCode {
+    let printer = cli.globals.printer();
+    let environment = Environment::process();
+    let logging = environment.get("ZERKALO_LOG").and_then(|filter| logging::start(&printer, filter));
+    let result = logging.and_then(|()| match &cli.command {
+        Command::Config(arguments) => config::run(arguments, &cli.globals, &environment, &printer),
+        other => work::run(other, &cli.globals, &environment, &printer),
+    });
+    ExitCode::from(result.unwrap_or_else(|failure| {
+        printer.failure(&failure);
+        failure.kind.exit_code()
+    }))
+}
+
+#[cfg(test)]
+mod tests;
