@@ -3,11 +3,13 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod engine;
 pub mod error;
 pub mod fintablo;
 pub mod http;
 pub mod iiko;
+pub mod jobs;
 pub mod logging;
 pub mod printer;
 pub mod report;

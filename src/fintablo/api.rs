@@ -12,7 +12,7 @@ use std::{cell::RefCell, collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
 /// The span over which requests are counted.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// A client of one `FinTablo` account.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ pub async fn records(
     mut on_record: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Vec<u8>, Trouble> {
     let label = answer.label.clone();
-    let named = |error: BadFrame| refused(&label, error);
+    let named = |error: BadFrame| refused(&label, &error);
     let mut framer = Framer::new(shape);
     while let Some(chunk) = answer.chunk().await? {
         framer.feed(&chunk, |record| on_record(record).map_err(Broken::Record)).map_err(
@@ -38,8 +38,8 @@ impl From<BadFrame> for Broken {
     }
 }
 
-fn refused(label: &str, error: BadFrame) -> Trouble {
+fn refused(label: &str, error: &BadFrame) -> Trouble {
     let failure = Failure::new(Kind::InvalidAnswer, format!("{label}: {error}"))
         .hint("nothing was changed; start this again, and if it stays so, look at the upstream");
-    if error == BadFrame::Cut { Trouble::transient(failure) } else { Trouble::fatal(failure) }
+    if *error == BadFrame::Cut { Trouble::transient(failure) } else { Trouble::fatal(failure) }
 }

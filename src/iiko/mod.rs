@@ -84,7 +84,9 @@ impl Client {
         let known = self
             .read_if_known(&request, async |answer| {
                 planner.reset();
-                root_types.iter().for_each(|root_type| planner.answer(root_type));
+                for root_type in root_types {
+                    planner.answer(root_type);
+                }
                 list::records(answer, Shape::List, |record| {
                     meter.add(1);
                     planner.record(record, &[])

@@ -47,7 +47,7 @@ pub(super) async fn records(
     let mut tree = Tree { form, label: &label, stack: Vec::new(), root_closed: false };
     let mut buffer = Vec::new();
     loop {
-        let event = reader.read_event_into_async(&mut buffer).await.map_err(|error| tree.broken(error))?;
+        let event = reader.read_event_into_async(&mut buffer).await.map_err(|error| tree.broken(&error))?;
         if matches!(event, Event::Eof) {
             break;
         }
@@ -96,7 +96,7 @@ impl Tree<'_> {
                 self.push_text(&text.xml10_content())?;
             }
             Event::GeneralRef(reference) => {
-                let character = reference.resolve_char_ref().map_err(|error| self.broken(error))?;
+                let character = reference.resolve_char_ref().map_err(|error| self.broken(&error))?;
                 match (character, resolve_xml_entity(&reference)) {
                     (Some('\0'), _) => return Err(self.foreign("it holds a NUL character")),
                     (Some(character), _) => self.push_text(character.encode_utf8(&mut [0; 4]))?,
@@ -182,8 +182,8 @@ impl Tree<'_> {
         Trouble::fatal(self.failure(&format!("the answer is not the expected list: {why}")))
     }
 
-    fn broken(&self, error: quick_xml::Error) -> Trouble {
-        if let quick_xml::Error::Io(error) = &error
+    fn broken(&self, error: &quick_xml::Error) -> Trouble {
+        if let quick_xml::Error::Io(error) = error
             && let Some(carried) = error.get_ref().and_then(|inner| inner.downcast_ref::<Carried>())
             && let Some(trouble) = carried.0.lock().ok().and_then(|mut slot| slot.take())
         {

@@ -1,1 +1,199 @@
-//! Locks.
+//! One entity is never synced twice at the same time, and one iiko login never has two sessions.
+//!
+//! A lock is a kernel lock (`flock`) on a file that is never removed: it cannot be stale, whoever died. The file's
+//! content is only for people and for the next holder, who learns from it that a run ended without a word.
+
+use crate::{
+    engine::hash,
+    error::{Failure, Kind, Result},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, TryLockError},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+use uuid::Uuid;
+
+/// Who holds a lock, as its file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The run.
+    pub run_id: Uuid,
+    /// The command as it was typed.
+    pub command: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// What a lock is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// A mirrored table.
+    Entity(String),
+    /// One login's session on one iiko server.
+    Iiko {
+        /// The server's base URL.
+        base: String,
+        /// The login.
+        login: String,
+    },
+}
+
+impl Name {
+    fn file_name(&self) -> String {
+        match self {
+            Self::Entity(name) => format!("entity-{name}.lock"),
+            Self::Iiko { base, login } => format!("iiko-{}.lock", hash::short(&format!("{base} {login}"))),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Entity(name) => name.clone(),
+            Self::Iiko { login, .. } => format!("the iiko session of {login}"),
+        }
+    }
+}
+
+/// Locks that are held; dropping them frees them.
+#[derive(Debug, Default)]
+pub struct Locks {
+    held: Vec<File>,
+    /// Entities whose last holder ended without a word, and who that was.
+    pub abandoned: Vec<(String, Holder)>,
+}
+
+impl Locks {
+    /// Takes a lock on each name, in sorted order, or none of them. `place` says where a name's lock file is. Fails
+    /// with exit 11 and the holder's name when somebody else holds one.
+    pub fn take(mut names: Vec<Name>, place: impl Fn(&Name) -> PathBuf, holder: &Holder) -> Result<Self> {
+        names.sort();
+        let mut locks = Self::default();
+        for name in names {
+            let path = place(&name).join(name.file_name());
+            let mut file = open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(taken(&name, &mut file)),
+                Err(TryLockError::Error(error)) => return Err(unusable(&path, error)),
+            }
+            // A holder that ends in order leaves the file empty.
+            if let (Some(holder), Name::Entity(entity)) = (read(&mut file), &name) {
+                locks.abandoned.push((entity.clone(), holder));
+            }
+            write(&mut file, holder).map_err(|error| unusable(&path, error))?;
+            locks.held.push(file);
+        }
+        Ok(locks)
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        for file in &mut self.held {
+            // Left-over content would only be read as a run that was killed.
+            if let Err(error) = file.set_len(0) {
+                tracing::warn!(%error, "could not clear a lock file");
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let folder = path.parent().expect("made of a folder and a name");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .and_then(|()| {
+            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+        })
+        .map_err(|error| unusable(path, error))
+}
+
+fn read(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn write(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(serde_json::to_string(holder).expect("plain data").as_bytes())
+}
+
+fn taken(name: &Name, file: &mut File) -> Failure {
+    let holder = read(file).map_or_else(
+        || "another run".to_owned(),
+        |holder| {
+            format!(
+                "`zerkalo {}` (process {}, run {}, since {})",
+                holder.command,
+                holder.pid,
+                holder.run_id,
+                holder.since.format("%Y-%m-%d %H:%M:%S UTC")
+            )
+        },
+    );
+    Failure::new(Kind::Locked, format!("{} is being used by {holder}", name.describe()))
+        .hint("wait until it has ended, then start this again")
+}
+
+fn unusable(path: &Path, error: std::io::Error) -> Failure {
+    Failure::new(Kind::Usage, format!("cannot use the lock file {}", path.display()))
+        .hint("check the owner and mode of its folder; cron's user and the operator must share it")
+        .source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(command: &str) -> Holder {
+        Holder {
+            pid: 7,
+            run_id: Uuid::from_u128(1),
+            command: command.to_owned(),
+            since: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn names(entities: &[&str]) -> Vec<Name> {
+        entities.iter().map(|name| Name::Entity((*name).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_second_holder_is_told_who_the_first_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |_: &Name| folder.path().to_owned();
+        let first = Locks::take(names(&["b", "a"]), place, &holder("sync iiko")).unwrap();
+        assert!(first.abandoned.is_empty());
+        let failure = Locks::take(names(&["c", "b"]), place, &holder("sync stock")).unwrap_err();
+        assert_eq!(failure.kind, Kind::Locked);
+        assert!(failure.message.contains("b is being used by `zerkalo sync iiko` (process 7"), "{failure}");
+        drop(first);
+        let second = Locks::take(names(&["b", "c"]), place, &holder("sync stock")).unwrap();
+        assert!(second.abandoned.is_empty(), "a holder that ended in order leaves nothing behind");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_seen_and_garbage_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |_: &Name| folder.path().to_owned();
+        std::fs::write(
+            folder.path().join("entity-a.lock"),
+            serde_json::to_string(&holder("sync iiko")).unwrap(),
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("entity-b.lock"), b"\xff garbage").unwrap();
+        let locks = Locks::take(names(&["a", "b"]), place, &holder("sync iiko")).unwrap();
+        assert_eq!(locks.abandoned, [("a".to_owned(), holder("sync iiko"))]);
+    }
+}

@@ -674,7 +674,7 @@ const LOG_RECORD: &str = "run_id uuid, entity_type text, scope text, status text
  delete_blocked bigint, error_message text, triggered_by text, host text";
 
 fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(|error| error.code()).map(std::borrow::Cow::into_owned)
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
 /// Why a plan could not be written.

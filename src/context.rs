@@ -1,0 +1,134 @@
+//! What one run shares: settings, clock, database, clients, printer, and what earlier steps fetched.
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    error::Result,
+    fintablo,
+    http::Budget,
+    iiko,
+    printer::Printer,
+    store::{Access, Database, lock::Holder},
+};
+use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::BTreeMap,
+    io::IsTerminal as _,
+    rc::Rc,
+    time::Instant,
+};
+use uuid::Uuid;
+
+/// One run.
+pub struct Context {
+    /// The settings.
+    pub config: Config,
+    /// The only clock.
+    pub clock: Clock,
+    /// Where results and progress go.
+    pub printer: Printer,
+    /// The database.
+    pub database: Database,
+    /// This run.
+    pub run_id: Uuid,
+    /// The command as it was typed.
+    pub command: String,
+    /// Whether anything may be written.
+    pub access: Access,
+    /// When the run began.
+    pub started_at: DateTime<Utc>,
+    /// The same moment on a clock that nobody can set.
+    pub started: Instant,
+    /// Who started it: `systemd`, a login name, what `ZERKALO_TRIGGER` says, or `unattended`.
+    pub triggered_by: String,
+    /// This host's name.
+    pub host: String,
+    /// Names by id that earlier steps fetched: table → id → name.
+    pub fetched: RefCell<HashMap<&'static str, HashMap<Uuid, String>>>,
+    /// Entities whose turn has begun and that have no log row yet, and since when.
+    pub pending: RefCell<BTreeMap<&'static str, DateTime<Utc>>>,
+    budget: Budget,
+    iiko: OnceCell<iiko::Client>,
+    fintablo: OnceCell<fintablo::Client>,
+}
+
+impl Context {
+    /// A run of `command`.
+    pub fn new(config: Config, clock: Clock, printer: Printer, command: String, access: Access) -> Self {
+        let database =
+            Database::new(&config.database.url, &config.database.schema, config.database.bulk_threshold);
+        Self {
+            database,
+            run_id: Uuid::now_v7(),
+            command,
+            access,
+            started_at: clock.now(),
+            started: Instant::now(),
+            triggered_by: triggered_by(config.trigger.as_deref()),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            fetched: RefCell::default(),
+            pending: RefCell::default(),
+            budget: Rc::new(Cell::new(config.retries.budget)),
+            iiko: OnceCell::new(),
+            fintablo: OnceCell::new(),
+            config,
+            clock,
+            printer,
+        }
+    }
+
+    /// Whether this run only plans.
+    pub fn is_dry_run(&self) -> bool {
+        self.access == Access::DryRun
+    }
+
+    /// The client of the iiko server, made on first use: one session a run.
+    pub fn iiko(&self) -> Result<&iiko::Client> {
+        if self.iiko.get().is_none() {
+            let client = iiko::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.iiko.get_or_init(|| client));
+        }
+        Ok(self.iiko.get().expect("checked above"))
+    }
+
+    /// The client of the `FinTablo` account, made on first use.
+    pub fn fintablo(&self) -> Result<&fintablo::Client> {
+        if self.fintablo.get().is_none() {
+            let client = fintablo::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.fintablo.get_or_init(|| client));
+        }
+        Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// Ends what must not be left behind: the iiko session.
+    pub async fn log_out(&self) {
+        if let Some(client) = self.iiko.get() {
+            client.log_out().await;
+        }
+    }
+
+    /// This run, as a lock file shows it.
+    pub fn holder(&self) -> Holder {
+        Holder {
+            pid: std::process::id(),
+            run_id: self.run_id,
+            command: self.command.clone(),
+            since: self.started_at,
+        }
+    }
+}
+
+fn triggered_by(configured: Option<&str>) -> String {
+    if std::env::var_os("INVOCATION_ID").is_some() {
+        return "systemd".to_owned();
+    }
+    if std::io::stderr().is_terminal() {
+        let login = std::env::var("SUDO_USER")
+            .or_else(|_| std::env::var("USER"))
+            .or_else(|_| std::env::var("LOGNAME"));
+        return login.unwrap_or_else(|_| "terminal".to_owned());
+    }
+    configured.unwrap_or("unattended").to_owned()
+}

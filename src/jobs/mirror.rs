@@ -1,0 +1,309 @@
+//! A step that mirrors tables: fetch → plan → apply, each table in its own transaction.
+//!
+//! Answers are read as fast as the upstream allows while earlier tables are written; nothing is read from an upstream
+//! inside a transaction.
+
+use super::{
+    Options, Step,
+    feed::{self, Lookups},
+};
+use crate::{
+    context::Context,
+    engine::{Index, Plan, Planner, ScopePlan},
+    error::{Failure, Kind, Result},
+    printer::Meter,
+    report::{Status, StepReport},
+    store::{Applied, LogRow, Receipt, Store},
+    tables::Entity,
+};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, stream};
+use hashbrown::HashMap;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// One table's turn.
+struct Turn {
+    entity: &'static Entity,
+    meter: Meter,
+    started_at: DateTime<Utc>,
+    started: Instant,
+    plan: Result<Plan>,
+}
+
+/// What a step writes through, and what it has said so far.
+pub(super) struct Writer<'a> {
+    ctx: &'a Context,
+    step: &'static str,
+    options: &'a Options,
+    store: &'a mut dyn Store,
+    /// Log rows of tables in which nothing changed: they are written together at the end.
+    unchanged: Vec<LogRow>,
+    reports: Vec<StepReport>,
+    /// Upstreams that have answered in this step, so that they are known to be whom they were taken for.
+    adopt: HashMap<&'static str, String>,
+}
+
+/// Mirrors a step's tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to
+/// be stored once they have answered.
+pub(super) async fn run(
+    ctx: &Context,
+    step: &Step,
+    options: &Options,
+    store: &mut dyn Store,
+    mut indexes: HashMap<&'static str, Index>,
+    adopt: HashMap<&'static str, String>,
+) -> Vec<StepReport> {
+    let mut writer =
+        Writer { ctx, step: step.name, options, store, unchanged: Vec::new(), reports: Vec::new(), adopt };
+    let lookups = match Lookups::gather(ctx, writer.store, &step.entities).await {
+        Ok(lookups) => lookups,
+        Err(failure) => return vec![StepReport::new(step.name, None, None).failed(&failure)],
+    };
+    let in_flight = step.entities.iter().map(|entity| match entity.feed.upstream() {
+        "fintablo" => ctx.config.fintablo.max_concurrency,
+        _ => ctx.config.iiko.max_concurrency,
+    });
+    let in_flight = in_flight.min().unwrap_or(1).max(1);
+    let (sender, mut turns) = mpsc::unbounded_channel();
+    let fetch = async {
+        let mut fetched = stream::iter(step.entities.iter().map(|entity| {
+            let index = indexes.remove(entity.table.name).unwrap_or_default();
+            fetch(ctx, entity, options, &lookups, index)
+        }))
+        .buffer_unordered(in_flight);
+        while let Some(turn) = fetched.next().await {
+            // The receiver lives as long as this future.
+            let _ = sender.send(turn);
+        }
+        drop(sender);
+    };
+    let write = async {
+        while let Some(turn) = turns.recv().await {
+            writer.take(turn, &lookups).await;
+        }
+    };
+    tokio::join!(fetch, write);
+    writer.finish().await;
+    let position = |report: &StepReport| {
+        step.entities.iter().position(|entity| Some(entity.table.name) == report.entity.as_deref())
+    };
+    writer.reports.sort_by_key(position);
+    writer.reports
+}
+
+async fn fetch(
+    ctx: &Context,
+    entity: &'static Entity,
+    options: &Options,
+    lookups: &Lookups,
+    index: Index,
+) -> Turn {
+    let meter = ctx.printer.meter(entity.table.name);
+    let (started_at, started) = (ctx.clock.now(), Instant::now());
+    ctx.pending.borrow_mut().insert(entity.table.name, started_at);
+    let plan = plan(ctx, entity, options, lookups, index, &meter).await;
+    Turn { entity, meter, started_at, started, plan }
+}
+
+async fn plan(
+    ctx: &Context,
+    entity: &'static Entity,
+    options: &Options,
+    lookups: &Lookups,
+    index: Index,
+    meter: &Meter,
+) -> Result<Plan> {
+    let settings = feed::settings(ctx, entity, options.verify, true);
+    let mut planner = Planner::new(&entity.table, settings, index);
+    feed::read(ctx, entity, lookups, &mut planner, meter).await?;
+    let (plan, names) = planner.finish(|scope| options.allowed(&entity.table, scope));
+    if !names.is_empty() {
+        ctx.fetched.borrow_mut().insert(entity.table.name, names);
+    }
+    tracing::debug!("{plan}");
+    Ok(plan)
+}
+
+impl Writer<'_> {
+    /// Applies what was fetched, or says why not.
+    async fn take(&mut self, mut turn: Turn, lookups: &Lookups) {
+        turn.meter.phase("writing");
+        let mut applied = match &mut turn.plan {
+            Ok(plan) if self.ctx.is_dry_run() => Ok(reports(self.step, plan)),
+            Ok(plan) => self.apply(turn.entity, plan, turn.started_at, turn.started).await,
+            Err(_) => Ok(None.into_iter().collect()),
+        };
+        if matches!(&applied, Ok(reports) if reports.is_empty()) && turn.plan.is_ok() {
+            applied = self.apply_again(&turn, lookups).await;
+        }
+        let outcome = match (turn.plan, applied) {
+            (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
+            (Ok(_), Ok(reports)) => Ok(reports),
+        };
+        let reports = match outcome {
+            Ok(reports) => reports,
+            Err(failure) => {
+                let report = StepReport::new(self.step, Some(turn.entity.table.name), None).failed(&failure);
+                self.log_failure(&report, turn.started_at, turn.started).await;
+                vec![report]
+            }
+        };
+        for mut report in reports {
+            report.duration_ms = elapsed_ms(turn.started);
+            turn.meter.done(&report);
+            self.reports.push(report);
+        }
+    }
+
+    /// Applies a plan with its log rows. No reports: somebody else wrote to the table meanwhile.
+    async fn apply(
+        &mut self,
+        entity: &'static Entity,
+        plan: &mut Plan,
+        started_at: DateTime<Utc>,
+        started: Instant,
+    ) -> Result<Vec<StepReport>> {
+        let upstream = entity.feed.upstream();
+        if let Some(identity) = self.adopt.remove(upstream) {
+            self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;
+        }
+        let reports = reports(self.step, plan);
+        let log: Vec<LogRow> =
+            reports.iter().map(|report| log_row(self.ctx, report, started_at, elapsed_ms(started))).collect();
+        if plan.is_empty() {
+            self.unchanged.extend(log);
+            return Ok(reports);
+        }
+        let receipt = Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log };
+        match self.store.apply(plan, receipt).await? {
+            Applied::Conflict => Ok(Vec::new()),
+            Applied::Done => {
+                self.ctx.pending.borrow_mut().remove(entity.table.name);
+                Ok(reports)
+            }
+        }
+    }
+
+    /// Fetches and plans once more, after somebody else wrote to the table.
+    async fn apply_again(&mut self, turn: &Turn, lookups: &Lookups) -> Result<Vec<StepReport>> {
+        let entity = turn.entity;
+        tracing::warn!("{}: somebody else writes to this table; planning once more", entity.table.name);
+        let mut prepared = self.store.prepare(&[&entity.table], self.options.verify).await?;
+        let index = prepared.indexes.pop().unwrap_or_default();
+        let mut plan = plan(self.ctx, entity, self.options, lookups, index, &turn.meter).await?;
+        let reports = self.apply(entity, &mut plan, turn.started_at, turn.started).await?;
+        if reports.is_empty() {
+            return Err(Failure::new(
+                Kind::Database,
+                format!(
+                    "{}: somebody else keeps writing to this table; nothing was changed",
+                    entity.table.name
+                ),
+            )
+            .hint("stop the other writer: only zerkalo may write to its tables"));
+        }
+        Ok(reports)
+    }
+
+    /// A failure is logged at once, in a transaction of its own.
+    async fn log_failure(&mut self, report: &StepReport, started_at: DateTime<Utc>, started: Instant) {
+        if self.ctx.is_dry_run() {
+            return;
+        }
+        let row = log_row(self.ctx, report, started_at, elapsed_ms(started));
+        match self.store.log(&[row]).await {
+            Ok(()) => {
+                if let Some(entity) = &report.entity {
+                    self.ctx.pending.borrow_mut().remove(entity.as_str());
+                }
+            }
+            Err(failure) => tracing::warn!("could not log a failure: {failure}"),
+        }
+    }
+
+    /// Writes the log rows of the tables in which nothing changed.
+    async fn finish(&mut self) {
+        if self.unchanged.is_empty() {
+            return;
+        }
+        let outcome = self.store.log(&self.unchanged).await;
+        let entities: Vec<String> = self.unchanged.drain(..).map(|row| row.entity_type).collect();
+        match outcome {
+            Ok(()) => {
+                let mut pending = self.ctx.pending.borrow_mut();
+                for entity in entities {
+                    pending.remove(entity.as_str());
+                }
+            }
+            Err(failure) => {
+                for report in &mut self.reports {
+                    if report.entity.as_ref().is_some_and(|entity| entities.contains(entity)) {
+                        *report = report.clone().failed(&failure);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One report for each scope of a plan, telling what it does.
+fn reports(step: &'static str, plan: &Plan) -> Vec<StepReport> {
+    plan.scopes.iter().map(|scope| report(step, plan.table.name, scope)).collect()
+}
+
+fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {
+    let mut report = StepReport::new(step, Some(table), scope.scope.as_deref());
+    report.fetched = scope.fetched;
+    report.inserted = scope.inserted;
+    report.updated = scope.updated;
+    report.unchanged = scope.unchanged;
+    report.deleted = scope.deleted;
+    report.delete_blocked = scope.delete_blocked;
+    report.rejected = scope.rejected;
+    report.warnings.clone_from(&scope.warnings);
+    report.hint.clone_from(&scope.hint);
+    if let Some(failure) = &scope.failure {
+        return report.failed(failure);
+    }
+    if let Some(reason) = &scope.skipped {
+        report.status = Status::Skipped;
+        report.error = Some(reason.clone());
+    } else if !report.warnings.is_empty() {
+        report.status = Status::Warning;
+    }
+    report
+}
+
+pub(super) fn log_row(
+    ctx: &Context,
+    report: &StepReport,
+    started_at: DateTime<Utc>,
+    duration_ms: u64,
+) -> LogRow {
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let message = report.error.clone().into_iter().chain(report.warnings.iter().cloned()).collect::<Vec<_>>();
+    LogRow {
+        run_id: ctx.run_id,
+        entity_type: report.entity.clone().unwrap_or_else(|| report.step.clone()),
+        scope: report.scope.clone().unwrap_or_default(),
+        status: report.status.name(),
+        started_at,
+        finished_at: ctx.clock.now(),
+        duration_ms: count(duration_ms),
+        records_synced: count(report.fetched),
+        inserted: count(report.inserted),
+        updated: count(report.updated),
+        unchanged: count(report.unchanged),
+        deleted: count(report.deleted),
+        rejected: count(report.rejected),
+        delete_blocked: count(report.delete_blocked),
+        error_message: (!message.is_empty()).then(|| message.join("; ")),
+        triggered_by: ctx.triggered_by.clone(),
+        host: ctx.host.clone(),
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
