@@ -12,14 +12,17 @@ pub(super) fn departments(seed: u64) -> Vec<Value> {
     let corporation = id(seed, "corporation", 0);
     let person = id(seed, "jurperson", 0);
     let mut all = vec![
-        json!({"id": corporation, "code": "", "name": "Балтийский берег", "type": "CORPORATION", "taxpayerIdNumber": ""}),
+        json!({"id": corporation, "code": "", "name": "Балтийский берег", "type": "CORPORATION",
+            "taxpayerIdNumber": ""}),
         json!({"id": person, "parentId": corporation, "code": "", "name": "ООО «Балтийский берег»",
             "type": "JURPERSON", "taxpayerIdNumber": "3900000001",
-            "jurPersonAdditionalPropertiesDto": {"taxpayerId": "3900000001", "accountingReasonCode": "390001001",
+            "jurPersonAdditionalPropertiesDto": {"taxpayerId": "3900000001",
+            "accountingReasonCode": "390001001",
                 "legalAddressDto": {"city": "Калининград", "street": "Морская", "house": "1"}}}),
     ];
     all.extend(RESTAURANTS.iter().enumerate().map(|(index, name)| {
-        json!({"id": department(seed, index), "parentId": person, "code": (index + 1).to_string(), "name": name,
+        json!({"id": department(seed, index), "parentId": person, "code": (index + 1).to_string(),
+            "name": name,
             "type": "DEPARTMENT", "taxpayerIdNumber": "3900000001"})
     }));
     all
@@ -46,10 +49,12 @@ pub(super) fn stores(seed: u64) -> Vec<Value> {
 /// A group of sections in each restaurant; the last one is as bare as a live sample was.
 pub(super) fn groups(seed: u64) -> Vec<Value> {
     let group = |index: usize| {
-        let mut group = json!({"id": id(seed, "group", index), "name": format!("Зал ({})", RESTAURANTS[index]),
+        let mut group = json!({"id": id(seed, "group", index),
+            "name": format!("Зал ({})", RESTAURANTS[index]),
         "pointOfSaleDtoes": {"pointOfSaleDto": [
             {"id": id(seed, "point of sale", index), "name": "Касса", "main": true,
-                "cashRegisterInfo": {"id": id(seed, "register", index), "name": format!("ККМ {}", index + 1)}},
+                "cashRegisterInfo": {"id": id(seed, "register", index),
+                "name": format!("ККМ {}", index + 1)}},
             {"id": id(seed, "second point of sale", index), "name": "Касса бара", "main": false},
         ]}});
         if index + 1 < RESTAURANTS.len() {
@@ -71,10 +76,13 @@ pub(super) fn terminals(seed: u64) -> Vec<Value> {
         .map(|index| {
             json!({"id": id(seed, "terminal", index), "name": format!("Касса {}", index + 1),
                 "computerName": format!("POS-{}", index + 1), "anonymous": false,
-                "groupInfo": {"id": id(seed, "group", index), "name": format!("Зал ({})", RESTAURANTS[index])},
-                "restaurantSectionIds": {"i": [id(seed, "bar section", index), id(seed, "kitchen section", index)]}})
+                "groupInfo": {"id": id(seed, "group", index),
+                    "name": format!("Зал ({})", RESTAURANTS[index])},
+                "restaurantSectionIds": {"i": [id(seed, "bar section", index),
+                    id(seed, "kitchen section", index)]}})
         })
         .collect();
-    all.push(json!({"id": id(seed, "terminal", 999), "name": "BACK", "anonymous": true, "restaurantSectionIds": ""}));
+    all.push(json!({"id": id(seed, "terminal", 999), "name": "BACK", "anonymous": true,
+        "restaurantSectionIds": ""}));
     all
 }

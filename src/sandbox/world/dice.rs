@@ -7,8 +7,8 @@
 pub(super) struct Dice(u64);
 
 impl Dice {
-    /// The stream called `stream` of `seed`. Each list has a stream of its own, so that a longer list of one kind
-    /// leaves the others as they were.
+    /// The stream called `stream` of `seed`. Each list has a stream of its own, so that a longer list of one
+    /// kind leaves the others as they were.
     pub(super) fn new(seed: u64, stream: &str) -> Self {
         Self(mix(seed ^ hash(stream)))
     }

@@ -37,7 +37,8 @@ fn entity(seed: u64, root_type: &str, index: usize, name: &str) -> Value {
         _ => json!((index + 1).to_string()),
     };
     let deleted = matches!((root_type, index), ("Account", 11) | ("PaymentType", 4) | ("DiscountType", 3));
-    let mut entity = json!({"id": id(seed, root_type, index), "rootType": root_type, "deleted": deleted, "code": code,
+    let mut entity = json!({"id": id(seed, root_type, index), "rootType": root_type, "deleted": deleted,
+        "code": code,
         "name": name});
     match root_type {
         "Account" => {

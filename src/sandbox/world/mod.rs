@@ -1,7 +1,8 @@
 //! The state of the stand-in: what the upstreams know, as records that a test can read and edit.
 //!
 //! A record is a JSON object. XML endpoints render theirs as elements: a string, number or boolean is a text
-//! element, an object a nested element, an array repeats the element, `null` leaves it out, and a key that starts with
+//! element, an object a nested element, an array repeats the element, `null` leaves it out, and a key that
+//! starts with
 //! `@` is an attribute of the element it stands in.
 
 mod corporation;
@@ -46,16 +47,16 @@ pub struct World {
     pub server_type: String,
     /// FinTablo's lists by the last part of their path (`deal`, `moneybag-group`, …).
     pub fintablo: BTreeMap<String, Vec<Value>>,
-    /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come before
-    /// the endpoints above and obey the same rules of login.
+    /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
+    /// before the endpoints above and obey the same rules of login.
     pub documents: BTreeMap<String, (String, Bytes)>,
     /// How many seconds the servers' `Date` header is ahead of the true time.
     pub clock_offset_seconds: i64,
 }
 
 impl World {
-    /// The world of `seed`. `scale` multiplies products, balances and deals; what exists in the smaller world exists
-    /// in the larger one under the same id.
+    /// The world of `seed`. `scale` multiplies products, balances and deals; what exists in the smaller world
+    /// exists in the larger one under the same id.
     pub fn generate(seed: u64, scale: usize) -> Self {
         let scale = scale.max(1);
         let entities = directories::entities(seed);

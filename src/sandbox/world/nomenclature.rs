@@ -17,7 +17,8 @@ pub(super) fn groups(seed: u64) -> Vec<Value> {
     let group = |index: usize, name: &str, parent: Option<usize>| {
         json!({"id": id(seed, "product group", index), "deleted": false, "name": name, "description": "",
             "num": format!("G{}", index + 1), "code": "",
-            "parent": parent.map(|parent| id(seed, "product group", parent)), "modifiers": [], "taxCategory": null,
+            "parent": parent.map(|parent| id(seed, "product group", parent)), "modifiers": [],
+            "taxCategory": null,
             "category": null, "accountingCategory": null, "color": grey(170), "fontColor": grey(0),
             "frontImageId": null, "position": if parent.is_some() { json!(index) } else { Value::Null },
             "visibilityFilter": null})
@@ -35,46 +36,52 @@ fn grey(shade: u8) -> Value {
     json!({"red": shade, "green": shade, "blue": shade})
 }
 
-/// What the `index`th product is: its type, the names of its kind, the groups it may be in, its units.
+/// What a product is: its type, the names of its kind, the groups it may be in, its units.
 struct Sort {
     kind: &'static str,
     names: &'static [&'static str],
+    variants: &'static [&'static str],
     groups: &'static [usize],
     units: &'static [&'static str],
+    /// How many of its kind there were before.
+    ordinal: usize,
 }
 
-/// The sort of product `index`, in the proportions of a real nomenclature (consumables are goods of their own).
+/// How many products make one turn through the sorts.
+const TURN: usize = 15;
+
+/// The sort of product `index`, in the proportions of a real nomenclature (consumables are goods of their
+/// own).
 fn sort(index: usize) -> Sort {
-    let goods = |names, groups, units| Sort { kind: "GOODS", names, groups, units };
-    match index % 15 {
-        0 | 1 => goods(&names::CONSUMABLES, &[0, 4, 5, 6], &["шт"]),
-        2..=5 => goods(&names::GOODS, &[7, 8, 9, 10, 11], &["кг", "л", "шт"]),
-        6..=9 => Sort { kind: "DISH", names: &names::DISHES, groups: &[12, 13, 14], units: &["порц"] },
-        10 | 11 => {
-            Sort { kind: "PREPARED", names: &names::PREPARED, groups: &[3, 15], units: &["кг", "л"] }
-        }
-        12 | 13 => Sort { kind: "MODIFIER", names: &names::MODIFIERS, groups: &[2], units: &["порц"] },
-        _ if index % 45 == 14 => Sort { kind: "OUTER", names: &names::GOODS, groups: &[1], units: &["шт"] },
-        _ => Sort {
-            kind: "SERVICE",
-            names: &["Доставка", "Аренда зала", "Чаевые"],
-            groups: &[2],
-            units: &["шт"],
-        },
+    let (turn, place) = (index / TURN, index % TURN);
+    let sort = |kind, names, groups, units, ordinal| {
+        let variants: &[&str] = match kind {
+            "GOODS" | "PREPARED" | "OUTER" => &names::PACKAGES,
+            "DISH" => &names::PORTIONS,
+            _ => &[""],
+        };
+        Sort { kind, names, variants, groups, units, ordinal }
+    };
+    match place {
+        0 | 1 => sort("GOODS", &names::CONSUMABLES, &[0, 4, 5, 6], &["шт"], turn * 2 + place),
+        2..=5 => sort("GOODS", &names::GOODS, &[7, 8, 9, 10, 11], &["кг", "л", "шт"], turn * 4 + place - 2),
+        6..=9 => sort("DISH", &names::DISHES, &[12, 13, 14], &["порц"], turn * 4 + place - 6),
+        10 | 11 => sort("PREPARED", &names::PREPARED, &[3, 15], &["кг", "л"], turn * 2 + place - 10),
+        12 | 13 => sort("MODIFIER", &names::MODIFIERS, &[2], &["порц"], turn * 2 + place - 12),
+        _ if turn % 3 == 0 => sort("OUTER", &names::GOODS, &[1], &["шт"], turn / 3),
+        _ => sort("SERVICE", &names::SERVICES, &[2], &["шт"], turn),
     }
 }
 
-/// The name of product `index`: some carry a technical prefix, a size or outer spaces, some are taken twice.
-fn name(index: usize, names: &[&str], dice: &mut Dice) -> String {
-    let turn = index / 15;
-    let base = names[(turn * 4 + index % 15) % names.len()];
-    let variant = names::VARIANTS[(turn * 4 / names.len()) % names::VARIANTS.len()];
-    let series = turn * 4 / names.len() / names::VARIANTS.len();
-    let prefix = if index % 15 == 3 { "т_" } else { "" };
-    let mut name = format!("{prefix}{base}{variant}");
-    if series > 0 && !dice.percent(3) {
-        name = format!("{name} №{series}");
-    }
+/// The name of a product. Some carry a technical prefix or outer spaces, and some are called like the one
+/// before.
+fn name(index: usize, sort: &Sort, dice: &mut Dice) -> String {
+    let number = if sort.ordinal % 23 == 22 { sort.ordinal - 1 } else { sort.ordinal };
+    let (base, round) = (sort.names[number % sort.names.len()], number / sort.names.len());
+    let (variant, series) = (sort.variants[round % sort.variants.len()], round / sort.variants.len());
+    let prefix = if index % TURN == 3 { "т_" } else { "" };
+    let series = if series == 0 { String::new() } else { format!(" №{}", series + 1) };
+    let name = format!("{prefix}{base}{variant}{series}");
     match dice.below(24) {
         0 => format!(" {name}"),
         1 | 2 => format!("{name} "),
@@ -94,7 +101,7 @@ fn product(seed: u64, index: usize, dice: &mut Dice, entities: &[Value], groups:
     let stored = matches!(sort.kind, "GOODS" | "PREPARED");
     let unit = directories::unit(entities, dice.pick(sort.units)).clone();
     let group = &groups[sort.groups[dice.below(sort.groups.len())]];
-    let parent = if dice.percent(98) || index % 15 < 2 { group["id"].clone() } else { Value::Null };
+    let parent = if dice.percent(98) || index % TURN < 2 { group["id"].clone() } else { Value::Null };
     let category =
         if dice.percent(50) { json!(id(seed, "ProductCategory", dice.below(4))) } else { Value::Null };
     let price = match sort.kind {
@@ -105,14 +112,17 @@ fn product(seed: u64, index: usize, dice: &mut Dice, entities: &[Value], groups:
     let place =
         if sort.kind == "DISH" { json!(id(seed, "CookingPlaceType", dice.below(4))) } else { Value::Null };
     let modifiers = if sort.kind == "DISH" && dice.percent(30) { modifiers(seed, dice) } else { json!([]) };
+    let accounting = if dice.percent(99) { json!(id(seed, "AccountingCategory", 0)) } else { Value::Null };
     let excluded = if dice.percent(5) { json!([]) } else { Value::Null };
     json!({
-        "id": id(seed, "product", index), "deleted": index % 25 == 24, "name": name(index, sort.names, dice),
+        "id": id(seed, "product", index), "deleted": index % 25 == 24, "name": name(index, &sort, dice),
         "description": if dice.percent(1) { Value::Null } else { json!("") },
-        "num": format!("{:05}", index + 1), "code": if dice.percent(1) { String::new() } else { (index + 1).to_string() },
+        "num": format!("{:05}", index + 1),
+        "code": if dice.percent(1) { String::new() } else { (index + 1).to_string() },
         "parent": parent, "modifiers": modifiers, "taxCategory": null, "category": category,
-        "accountingCategory": if dice.percent(99) { json!(id(seed, "AccountingCategory", 0)) } else { Value::Null },
-        "color": grey(170), "fontColor": grey(0), "frontImageId": null, "position": null, "modifierSchemaId": null,
+        "accountingCategory": accounting,
+        "color": grey(170), "fontColor": grey(0), "frontImageId": null, "position": null,
+        "modifierSchemaId": null,
         "mainUnit": if index % 97 == 96 { Value::Null } else { unit }, "excludedSections": excluded,
         "defaultSalePrice": price, "placeType": place, "defaultIncludedInMenu": sort.kind == "DISH",
         "type": sort.kind, "unitWeight": decimal(dice.between(1, 2_500), 3),
@@ -120,7 +130,8 @@ fn product(seed: u64, index: usize, dice: &mut Dice, entities: &[Value], groups:
         "storeBalanceLevels": levels(seed, stored, dice), "useBalanceForSell": false,
         "containers": containers(seed, index, stored, dice), "productScaleId": null,
         "barcodes": barcodes(index), "coldLossPercent": decimal(dice.between(0, 300), 1), "hotLossPercent": 0,
-        "outerEconomicActivityNomenclatureCode": null, "allergenGroups": if stored { json!([]) } else { Value::Null },
+        "outerEconomicActivityNomenclatureCode": null,
+        "allergenGroups": if stored { json!([]) } else { Value::Null },
         "estimatedPurchasePrice": decimal(dice.between(0, 100_000), 2), "canSetOpenPrice": false,
         "notInStoreMovement": sort.kind == "SERVICE",
     })
@@ -133,7 +144,7 @@ fn modifiers(seed: u64, dice: &mut Dice) -> Value {
             "freeOfChargeAmount": 0, "minimumAmount": 0, "maximumAmount": 1, "hideIfDefaultAmount": false,
             "childModifiersHaveMinMaxRestrictions": false, "splittable": false, "childModifiers": children})
     };
-    let child = modifier(12 + 15 * dice.below(20), Value::Null);
+    let child = modifier(12 + TURN * dice.below(20), Value::Null);
     json!([modifier(13, json!([child]))])
 }
 
@@ -142,7 +153,8 @@ fn levels(seed: u64, stored: bool, dice: &mut Dice) -> Value {
     if !stored || !dice.percent(30) {
         return json!([]);
     }
-    json!([{"storeId": id(seed, "store", dice.below(12)), "minBalanceLevel": dice.below(5), "maxBalanceLevel": null}])
+    json!([{"storeId": id(seed, "store", dice.below(12)), "minBalanceLevel": dice.below(5),
+        "maxBalanceLevel": null}])
 }
 
 /// Packages in which a product is bought.
@@ -150,8 +162,10 @@ fn containers(seed: u64, index: usize, stored: bool, dice: &mut Dice) -> Value {
     if !stored || !dice.percent(12) {
         return json!([]);
     }
-    json!([{"id": id(seed, "container", index), "num": "1", "name": "500 гр", "count": 0.5, "minContainerWeight": 0,
-        "maxContainerWeight": 0, "containerWeight": 0, "fullContainerWeight": 0.5, "backwardRecalculation": false,
+    json!([{"id": id(seed, "container", index), "num": "1", "name": "500 гр", "count": 0.5,
+        "minContainerWeight": 0,
+        "maxContainerWeight": 0, "containerWeight": 0, "fullContainerWeight": 0.5,
+        "backwardRecalculation": false,
         "deleted": false, "useInFront": true}])
 }
 
@@ -164,8 +178,9 @@ fn barcodes(index: usize) -> Value {
     }
 }
 
-/// Balances: one row a store and product. Among them are what real answers have: an amount of 0, a tiny negative one, a
-/// sum of 0 under an amount, deleted products, and a product and a store that no directory knows.
+/// Balances: one row a store and product. Among them are what real answers have: an amount of 0, a tiny
+/// negative one, a sum of 0 under an amount, deleted products, and a product and a store that no directory
+/// knows.
 pub(super) fn balances(seed: u64, scale: usize, stores: &[Value], products: &[Value]) -> Vec<Value> {
     let mut dice = Dice::new(seed, "balances");
     let goods: Vec<_> =

@@ -34,7 +34,8 @@ pub(super) fn suppliers(seed: u64) -> Vec<Value> {
         .enumerate()
         .map(|(index, name)| {
             json!({"id": id(seed, "supplier", index), "code": (190 + index).to_string(), "name": name,
-                "cardNumber": "", "taxpayerIdNumber": if index % 4 == 3 { String::new() } else { format!("39{index:08}") },
+                "cardNumber": "",
+                "taxpayerIdNumber": if index % 4 == 3 { String::new() } else { format!("39{index:08}") },
                 "snils": "", "phone": format!("+7 4012 {:06}", 500_000 + index), "deleted": index == last,
                 "supplier": true, "employee": false, "client": false, "representsStore": false})
         })
@@ -62,9 +63,9 @@ pub(super) fn employees(seed: u64, roles: &[Value]) -> Vec<Value> {
 
 /// One person, with the personal fields that a real answer has. They are invented.
 fn employee(seed: u64, index: usize, dice: &mut Dice, roles: &[Value]) -> Value {
-    let first = dice.pick(&names::FIRST_NAMES);
-    let last = dice.pick(&names::LAST_NAMES);
-    let middle = if dice.percent(50) { dice.pick(&names::MIDDLE_NAMES) } else { "" };
+    let [first, middle, last] =
+        if dice.percent(50) { names::WOMEN } else { names::MEN }.map(|names| dice.pick(names));
+    let middle = if dice.percent(50) { middle } else { "" };
     let role = &roles[dice.below(roles.len() - 1)];
     let department = 1 + dice.below(4);
     let departments = if dice.percent(40) {
@@ -74,16 +75,23 @@ fn employee(seed: u64, index: usize, dice: &mut Dice, roles: &[Value]) -> Value 
     };
     let deleted = index % 9 == 8;
     let mut employee = json!({
-        "id": id(seed, "employee", index), "code": format!("{:03}", index + 1), "name": format!("{first} {last}"),
-        "login": format!("user{}", index + 1), "password": "", "mainRoleId": role["id"], "rolesIds": [role["id"]],
+        "id": id(seed, "employee", index), "code": format!("{:03}", index + 1),
+        "name": format!("{first} {last}"),
+        "login": format!("user{}", index + 1), "password": "", "mainRoleId": role["id"],
+        "rolesIds": [role["id"]],
         "mainRoleCode": role["code"], "roleCodes": [role["code"]], "phone": "",
-        "cellPhone": format!("+7 900 {:07}", 1_000_000 + index * 137), "firstName": first, "middleName": middle,
-        "lastName": last, "birthday": format!("19{}-0{}-1{}T00:00:00+02:00", 70 + index % 30, 1 + index % 9, index % 9),
+        "cellPhone": format!("+7 900 {:07}", 1_000_000 + index * 137), "firstName": first,
+        "middleName": middle,
+        "lastName": last,
+        "birthday": format!("19{}-0{}-1{}T00:00:00+02:00", 70 + index % 30, 1 + index % 9, index % 9),
         "email": format!("user{}@example.org", index + 1), "address": "Калининград, ул. Морская, 1",
-        "hireDate": format!("2021-0{}-01T00:00:00+02:00", 1 + index % 9), "cardNumber": format!("{:06}", 4_000 + index),
+        "hireDate": format!("2021-0{}-01T00:00:00+02:00", 1 + index % 9),
+        "cardNumber": format!("{:06}", 4_000 + index),
         "pinCode": format!("{:04}", 1_000 + index * 7), "taxpayerIdNumber": format!("3906{index:08}"),
-        "snils": format!("001-002-{:03} 0{}", index, index % 10), "preferredDepartmentCode": department.to_string(),
-        "departmentCodes": departments, "deleted": deleted, "supplier": false, "employee": true, "client": false,
+        "snils": format!("001-002-{:03} 0{}", index, index % 10),
+        "preferredDepartmentCode": department.to_string(),
+        "departmentCodes": departments, "deleted": deleted, "supplier": false, "employee": true,
+        "client": false,
     });
     if deleted {
         employee["fireDate"] = json!("2025-03-01T00:00:00+02:00");
