@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{wire::Request, world::World};
 
-/// One fault. A request meets the first fault in the queue that matches it and has nothing left to skip; a fault that has
-/// acted `times` times leaves the queue.
+/// One fault. A request meets the first fault in the queue that matches it and has nothing left to skip; a
+/// fault that has acted `times` times leaves the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Part of `METHOD /path`, or of `METHOD /path?query` if it holds a `?`; empty for any request. A `$` at the end
-    /// stands for the end of the path, so that `employees$` is not `employees/roles`.
+    /// Part of `METHOD /path`, or of `METHOD /path?query` if it holds a `?`; empty for any request. A `$` at
+    /// the end stands for the end of the path, so that `employees$` is not `employees/roles`.
     #[serde(default)]
     pub on: String,
     /// How many matching requests pass unharmed first.
@@ -49,7 +49,8 @@ pub enum Action {
         #[serde(default)]
         headers: Vec<(String, String)>,
     },
-    /// The right answer, its length declared in full, with the connection cut after so many bytes of the body.
+    /// The right answer, its length declared in full, with the connection cut after so many bytes of the
+    /// body.
     Cut {
         /// How many bytes of the body arrive.
         at: usize,
@@ -63,7 +64,8 @@ pub enum Action {
     Close,
     /// The request has its effect, then the connection is closed without an answer.
     CloseAfterEffect,
-    /// The right answer, late; the effect comes at once. With a long delay: a server that accepts and never answers.
+    /// The right answer, late; the effect comes at once. With a long delay: a server that accepts and never
+    /// answers.
     Slow {
         /// The delay before the answer.
         delay_ms: u64,
@@ -78,6 +80,13 @@ pub enum Action {
     },
     /// Bytes that are no HTTP; the request has no effect.
     Garbage,
+    /// These bytes in place of an answer, head and all, then the end of the connection; the request has no
+    /// effect.
+    Raw {
+        /// What is written.
+        #[serde(deserialize_with = "text", serialize_with = "lossy")]
+        bytes: Bytes,
+    },
     /// 200 and an HTML login page, as a proxy or a wrong port answers; the request has no effect.
     Html,
     /// The right status and content type with a body of no bytes.
@@ -92,7 +101,8 @@ pub enum Action {
         #[serde(deserialize_with = "text", serialize_with = "lossy")]
         body: Bytes,
     },
-    /// The sessions are forgotten first, as after a restart of the server; then the request is answered as it deserves.
+    /// The sessions are forgotten first, as after a restart of the server; then the request is answered as it
+    /// deserves.
     ExpireToken,
     /// 403 in the words of a server without a free licence.
     LicenceFull,
@@ -252,8 +262,9 @@ fn matches(on: &str, request: &Request) -> bool {
     }
 }
 
-/// A gzip stream of `[` and about `unpacked` blanks: one block of fixed Huffman codes in which every 13 bits mean "258
-/// times the byte before" (RFC 1951, 3.2.6). Its check sum is wrong, but whoever gets that far has already lost.
+/// A gzip stream of `[` and about `unpacked` blanks: one block of fixed Huffman codes in which every 13 bits
+/// mean "258 times the byte before" (RFC 1951, 3.2.6). Its check sum is wrong, but whoever gets that far has
+/// already lost.
 pub(super) fn gzip_bomb(unpacked: u64) -> Bytes {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let (mut bits, mut count) = (0_u32, 0);

@@ -1,4 +1,4 @@
-//! `FinTablo` under `/v1`: thirteen lists, as its public `OpenAPI` description has them.
+//! FinTablo under `/v1`: thirteen lists, as its public OpenAPI description has them.
 
 use std::{
     collections::VecDeque,
@@ -18,7 +18,7 @@ use super::{
 /// Deals on a page.
 const PAGE: usize = 500;
 
-/// `FinTablo`.
+/// FinTablo.
 pub(super) struct FinTablo;
 
 /// One of the lists.
@@ -55,7 +55,7 @@ const ACTIVITIES: &[&str] = &["operating", "financial", "investment"];
 const MONEYBAGS: &[&str] = &["nal", "bank", "card", "electron", "acquiring"];
 const PNL_TYPES: &[&str] = &["income", "costprice", "outcome", "refund"];
 
-/// The lists with their parameters (`FinTablo` `OpenAPI`, paths).
+/// The lists with their parameters (FinTablo OpenAPI, paths).
 pub(super) const LISTS: [List; 13] = [
     List {
         name: "category",
@@ -291,7 +291,7 @@ impl Upstream for FinTablo {
         "/v1/"
     }
 
-    /// Our own promise to `FinTablo`, whose description only limits requests a minute.
+    /// Our own promise to FinTablo, whose description only limits requests a minute.
     fn most_in_flight(&self) -> usize {
         4
     }
@@ -320,12 +320,11 @@ impl Upstream for FinTablo {
         refusal(429, "Too many requests")
     }
 
-    fn emptied(&self, reply: &Reply) -> Bytes {
-        let _ = reply;
+    fn emptied(&self, _: &Reply) -> Bytes {
         envelope(&Bytes::from_static(b"[]"))
     }
 
-    /// Every answer carries the id of its request (`FinTablo` `OpenAPI`, tracing).
+    /// Every answer carries the id of its request (FinTablo OpenAPI, tracing).
     fn finish(&self, reply: Reply, number: u64) -> Reply {
         reply.with("X-Request-Id", format!("sandbox-{number:08}"))
     }

@@ -49,8 +49,8 @@ impl Flight {
         self.others.len() + 1
     }
 
-    /// Leaves out the flights whose client had hung up: a client that gave up waiting and asks again has not broken a
-    /// rule, and the end of its old connection may be noticed only after its new request.
+    /// Leaves out the flights whose client had hung up: a client that gave up waiting and asks again has not
+    /// broken a rule, and the end of its old connection may be noticed only after its new request.
     pub(super) fn forget_abandoned(&mut self) {
         let others = &mut self.others;
         self.flights.with(self.upstream, |air| others.retain(|other| !air.abandoned.contains(other)));

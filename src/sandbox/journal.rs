@@ -81,8 +81,8 @@ impl Journal {
             && let Ok(mut line) = serde_json::to_vec(&entry)
         {
             line.push(b'\n');
-            // One write a line, so that lines of a process that is killed stay whole. A full disk must not stop the
-            // stand-in: the journal in memory is what tests read.
+            // One write a line, so that lines of a process that is killed stay whole. A full disk must not
+            // stop the stand-in: the journal in memory is what tests read.
             if let Err(error) = file.write_all(&line) {
                 tracing::warn!("sandbox journal: {error}");
             }

@@ -1,8 +1,8 @@
 //! A stateful stand-in of the upstreams on loopback, for `zerkalo sandbox`, `zerkalo demo` and the tests.
 //!
-//! It is written from the upstreams' own descriptions (the iiko REST API documentation, the `FinTablo` `OpenAPI`), shares
-//! no type with the client, and enforces the upstreams' rules, so that what runs against it has a fair chance to run
-//! against them. Its data is invented but has the quirks of real data.
+//! It is written from the upstreams' own descriptions (the iiko REST API documentation, the FinTablo
+//! OpenAPI), shares no type with the client, and enforces the upstreams' rules, so that what runs against it
+//! has a fair chance to run against them. Its data is invented but has the quirks of real data.
 //!
 //! ```text
 //! mod.rs        the sandbox as its users see it: options, start, edits, faults, journal
@@ -52,6 +52,7 @@ mod world;
 mod tests;
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -70,7 +71,9 @@ pub use self::{
 };
 
 /// How a sandbox is set up.
-#[derive(Debug, Clone)]
+///
+/// Not `Debug`: it holds a password.
+#[derive(Clone)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -86,7 +89,7 @@ pub struct Options {
     pub iiko_login: String,
     /// The iiko password, in plain; the wire carries its SHA-1.
     pub iiko_password: String,
-    /// The `FinTablo` token.
+    /// The FinTablo token.
     pub fintablo_token: String,
     /// How many iiko sessions may be open at once.
     pub licences: usize,
@@ -100,9 +103,9 @@ pub struct Options {
     pub session_ttl: Duration,
     /// How long every upstream takes to answer. Not zero, so that requests sent at once are seen at once.
     pub latency: Duration,
-    /// How many requests `FinTablo` takes in [`Options::fintablo_window`].
+    /// How many requests FinTablo takes in [`Options::fintablo_window`].
     pub fintablo_limit: usize,
-    /// The time over which `FinTablo` counts requests.
+    /// The time over which FinTablo counts requests.
     pub fintablo_window: Duration,
 }
 
@@ -209,12 +212,12 @@ impl Sandbox {
         format!("http://{}/resto", self.address)
     }
 
-    /// The base URL of `FinTablo`.
+    /// The base URL of FinTablo.
     pub fn fintablo_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The world, to read and to edit; answers wait while the guard lives.
+    /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.
     pub fn world(&self) -> WorldGuard<'_> {
         self.shared.world()
     }
@@ -229,8 +232,8 @@ impl Sandbox {
         self.shared.faults().extend([fault]);
     }
 
-    /// Edits the world right before the `nth` request (from 1) that matches `on` is answered; `on` is read like
-    /// [`Fault::on`].
+    /// Edits the world right before the `nth` request (from 1) that matches `on` is answered; `on` is read
+    /// like [`Fault::on`].
     pub fn on(&self, on: &str, nth: usize, edit: impl FnOnce(&mut World) + Send + 'static) {
         self.shared.faults().hook(on, nth, Box::new(edit));
     }
@@ -283,6 +286,12 @@ impl Sandbox {
         self.task.abort();
         // The only error is that it was aborted, which was the wish.
         let _ = (&mut self.task).await;
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

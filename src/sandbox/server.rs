@@ -76,8 +76,7 @@ pub(super) trait Upstream: Sync {
         render::emptied(&reply.content_type, &reply.body)
     }
     /// What stands on every answer, the `number`th.
-    fn finish(&self, reply: Reply, number: u64) -> Reply {
-        let _ = number;
+    fn finish(&self, reply: Reply, _number: u64) -> Reply {
         reply
     }
 }
@@ -195,7 +194,8 @@ impl Outcome {
     }
 }
 
-/// Applies the edits and the fault that wait for this request, and lets the upstream work where the fault allows it.
+/// Applies the edits and the fault that wait for this request, and lets the upstream work where the fault
+/// allows it.
 fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outcome {
     let (edits, action) = {
         let mut faults = shared.faults();
@@ -226,6 +226,7 @@ fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outco
             let garbage = Bytes::from_static(b"\x16\x03\x01\x00\xff\xfe SSH-2.0-not-http\r\n\0\0\0");
             Outcome::reply(Reply::text(503, "")).by(Delivery::Raw(garbage))
         }
+        Action::Raw { bytes } => Outcome::reply(Reply::text(503, "")).by(Delivery::Raw(bytes)),
         Action::Html => Outcome::reply(Reply::new(200, "text/html;charset=UTF-8", LOGIN_PAGE)),
         Action::Empty => work().with_body(|_| Bytes::new()),
         Action::EmptyList => work().with_body(|reply| upstream.emptied(reply)),

@@ -34,8 +34,8 @@ impl Stage {
 pub struct WorldGuard<'a>(MutexGuard<'a, Scene>);
 
 impl WorldGuard<'_> {
-    /// The answer that `render` makes of the world; under a `key`, an earlier one if nothing was edited since. Large lists
-    /// are asked for many times in measurements, which should not measure the stand-in.
+    /// The answer that `render` makes of the world; under a `key`, an earlier one if nothing was edited
+    /// since. Large lists are asked for many times in measurements, which should not measure the stand-in.
     pub(super) fn rendered(&mut self, key: Option<String>, render: impl FnOnce(&World) -> Bytes) -> Bytes {
         let Scene { world, rendered } = &mut *self.0;
         match key {

@@ -1,7 +1,8 @@
 //! HTTP/1.1 on a raw socket: reading requests, and writing answers whole or damaged.
 //!
-//! A server library would repair or refuse what the faults are for (a body shorter than its `Content-Length`, an answer
-//! without a length, bytes that are no HTTP), so the few rules that the stand-in needs are written out here.
+//! A server library would repair or refuse what the faults are for (a body shorter than its `Content-Length`,
+//! an answer without a length, bytes that are no HTTP), so the few rules that the stand-in needs are written
+//! out here.
 
 use std::{
     fmt::Write as _,
@@ -306,7 +307,7 @@ impl Connection {
         Ok(self.stream.read_buf(&mut self.buffer).await? > 0)
     }
 
-    /// Waits, and says whether the client is still there.
+    /// Waits; fails when the client hangs up meanwhile.
     pub(super) async fn wait(&mut self, time: Duration) -> io::Result<()> {
         if time.is_zero() {
             return Ok(());
@@ -323,8 +324,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends `reply` in the given manner and says whether the connection stays open. `released` is called before the last
-    /// piece leaves: no client can hold the whole answer and still be counted as waiting for it.
+    /// Sends `reply` in the given manner and says whether the connection stays open. `released` is called
+    /// before the last piece leaves: no client can hold the whole answer and still be counted as waiting for
+    /// it.
     pub(super) async fn deliver(
         &mut self,
         request: &Request,
@@ -357,8 +359,10 @@ impl Connection {
                 } else {
                     self.stream.write_all(&reply.head(date, true, true)).await?;
                 }
+                let last = dripping.split_off(dripping.len().saturating_sub(1));
                 self.drip(dripping, *bytes_per_second).await?;
                 released();
+                self.stream.write_all(&last).await?;
             }
             Delivery::Raw(bytes) => self.send(Vec::new(), bytes.clone(), released).await?,
             Delivery::Nothing => released(),

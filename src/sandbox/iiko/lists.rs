@@ -95,8 +95,8 @@ const POSTS: Document = Document {
     first: &["id", "code", "name", "paymentPerHour", "steadySalary", "scheduleType", "deleted"],
 };
 
-/// Answers with the records that `keep` keeps. `filter` names what was asked for: without it a recorded answer goes out
-/// as it is, and a rendered one is kept for the next time.
+/// Answers with the records that `keep` keeps. `filter` names what was asked for: without it a recorded
+/// answer goes out as it is, and a rendered one is kept for the next time.
 fn list(
     call: &Call<'_>,
     name: &str,
@@ -127,7 +127,8 @@ fn deleted_part(include: bool) -> &'static str {
     if include { "includeDeleted" } else { "" }
 }
 
-/// Filters by repeated parameters: each named one must hold the record's field, an empty value standing for null.
+/// Filters by repeated parameters: each named one must hold the record's field, an empty value standing for
+/// null.
 struct Filters<'a>(Vec<(&'static str, Vec<&'a str>)>);
 
 impl<'a> Filters<'a> {

@@ -1,8 +1,8 @@
 //! The iiko server's REST interface under `/resto/api`.
 //!
-//! Endpoints, parameters, statuses and most sentences are those of the iiko REST API documentation; what it leaves open
-//! (the answer to a wrong password, to an unknown parameter or root type) is answered strictly, so that a client which
-//! relies on leniency is found out.
+//! Endpoints, parameters, statuses and most sentences are those of the iiko REST API documentation; what it
+//! leaves open (the answer to a wrong password, to an unknown parameter or root type) is answered strictly,
+//! so that a client which relies on leniency is found out.
 
 mod lists;
 pub(super) mod session;

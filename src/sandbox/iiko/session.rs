@@ -9,23 +9,19 @@ use std::{
 #[derive(Debug, Default)]
 pub(in crate::sandbox) struct Sessions {
     open: BTreeMap<String, Instant>,
-    logins: u64,
     most: usize,
 }
 
 impl Sessions {
-    /// Opens a session if one of `slots` is free. The life of a session counts from its login; use does not prolong it.
+    /// Opens a session if one of `slots` is free. The life of a session counts from its login; use does not
+    /// prolong it.
     pub(super) fn open(&mut self, slots: usize, life: Duration) -> Option<String> {
         self.expire(life);
         if self.open.len() >= slots {
             return None;
         }
-        self.logins += 1;
-        // A token only has to look like one; nobody can guess the next number of a server on loopback to any gain.
-        let token = uuid::Builder::from_random_bytes(
-            (0x0b35_4d18_u128 << 96 | u128::from(self.logins)).to_be_bytes(),
-        );
-        let token = token.into_uuid().to_string();
+        // Not from the seed: a token left over from an earlier sandbox must not open this one.
+        let token = uuid::Uuid::now_v7().to_string();
         self.open.insert(token.clone(), Instant::now());
         self.most = self.most.max(self.open.len());
         Some(token)

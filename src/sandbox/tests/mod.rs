@@ -57,7 +57,8 @@ async fn ask(sandbox: &Sandbox, method: &str, target: &str, headers: &str, body:
     let length = body.len();
     let form = if body.is_empty() { "" } else { "Content-Type: application/x-www-form-urlencoded\r\n" };
     let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: {length}\r\n{form}{headers}\r\n{body}"
+        "{method} {target} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n{form}{headers}\r\n{body}"
     );
     let bytes = raw(sandbox, &request).await;
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
@@ -91,7 +92,7 @@ async fn iiko(sandbox: &Sandbox, token: &str, target: &str) -> Seen {
     ask(sandbox, "GET", &format!("/resto/api/{target}"), &format!("Cookie: key={token}\r\n"), "").await
 }
 
-/// A GET of `FinTablo` with the right token.
+/// A GET of FinTablo with the right token.
 async fn fintablo(sandbox: &Sandbox, target: &str) -> Seen {
     ask(sandbox, "GET", &format!("/v1/{target}"), "Authorization: Bearer demo-token\r\n", "").await
 }
