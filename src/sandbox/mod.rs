@@ -1,1 +1,302 @@
-//! A stateful stand-in of the upstreams on loopback.
+//! A stateful stand-in of the upstreams on loopback, for `zerkalo sandbox`, `zerkalo demo` and the tests.
+//!
+//! It is written from the upstreams' own descriptions (the iiko REST API documentation, the FinTablo
+//! OpenAPI), shares no type with the client, and enforces the upstreams' rules, so that what runs against it
+//! has a fair chance to run against them. Its data is invented but has the quirks of real data.
+//!
+//! ```text
+//! mod.rs        the sandbox as its users see it: options, start, edits, faults, journal
+//! server.rs     the listener, the table of upstreams, how a fault changes an answer
+//! wire.rs       HTTP/1.1 on a raw socket, whole or damaged
+//! flights.rs    requests answered at the same time
+//! faults.rs     the queue of faults and of edits at a chosen request
+//! journal.rs    every request, in memory and in a file
+//! control.rs    the control interface
+//! world/        the data: a seeded, deterministic world of JSON records
+//! recorded.rs   recorded answers in place of the world's
+//! render.rs     records as JSON and XML
+//! iiko/         the iiko server, under /resto/api
+//! fintablo.rs   FinTablo, under /v1
+//! ```
+//!
+//! # The control interface
+//!
+//! | Request | Does |
+//! |---|---|
+//! | `GET /_sandbox/journal` | all requests so far, a JSON list of [`Entry`] |
+//! | `DELETE /_sandbox/journal` | forgets them |
+//! | `POST /_sandbox/faults` | adds a [`Fault`] or a list of them |
+//! | `DELETE /_sandbox/faults` | forgets faults and edits that wait |
+//! | `GET /_sandbox/state` | open sessions, violations, number of records |
+//!
+//! A fault is written as its fields with the name of its [`Action`]:
+//!
+//! ```json
+//! {"on": "products/list", "skip": 1, "times": 2, "action": "cut", "at": 1000}
+//! ```
+
+mod control;
+mod faults;
+mod fintablo;
+mod flights;
+mod iiko;
+mod journal;
+mod recorded;
+mod render;
+mod server;
+mod stage;
+mod wire;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::error::{Failure, Kind, Result};
+
+pub use self::{
+    faults::{Action, Fault},
+    journal::{Entry, SessionEvent},
+    stage::WorldGuard,
+    world::World,
+};
+
+/// How a sandbox is set up.
+///
+/// Not `Debug`: it holds a password.
+#[derive(Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The seed of the world.
+    pub seed: u64,
+    /// What products, balances and deals are multiplied by.
+    pub scale: usize,
+    /// A directory of recorded answers that are served in place of the world's.
+    pub data: Option<PathBuf>,
+    /// A file to which the journal is appended.
+    pub journal: Option<PathBuf>,
+    /// The iiko login.
+    pub iiko_login: String,
+    /// The iiko password, in plain; the wire carries its SHA-1.
+    pub iiko_password: String,
+    /// The FinTablo token.
+    pub fintablo_token: String,
+    /// How many iiko sessions may be open at once.
+    pub licences: usize,
+    /// Whether the iiko token counts only as the query parameter `key`.
+    pub token_in_query_only: bool,
+    /// Whether `v2/entities/list` takes several root types at once.
+    pub many_root_types: bool,
+    /// Root types that this iiko server is too old to know.
+    pub unknown_root_types: Vec<String>,
+    /// How long an iiko session lives.
+    pub session_ttl: Duration,
+    /// How long every upstream takes to answer. Not zero, so that requests sent at once are seen at once.
+    pub latency: Duration,
+    /// How many requests FinTablo takes in [`Options::fintablo_window`].
+    pub fintablo_limit: usize,
+    /// The time over which FinTablo counts requests.
+    pub fintablo_window: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            seed: 1,
+            scale: 1,
+            data: None,
+            journal: None,
+            iiko_login: "demo".to_owned(),
+            iiko_password: "demo".to_owned(),
+            fintablo_token: "demo-token".to_owned(),
+            licences: 1,
+            token_in_query_only: false,
+            many_root_types: true,
+            unknown_root_types: Vec::new(),
+            session_ttl: Duration::from_hours(1),
+            latency: Duration::from_millis(1),
+            fintablo_limit: 300,
+            fintablo_window: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What the tasks of a sandbox share.
+struct Shared {
+    options: Options,
+    stage: stage::Stage,
+    faults: Mutex<faults::Faults>,
+    journal: journal::Journal,
+    sessions: Mutex<iiko::session::Sessions>,
+    rate: Mutex<fintablo::Rate>,
+    recorded: recorded::Recorded,
+    flights: flights::Flights,
+    started: Instant,
+}
+
+/// A test that panics with a lock held has failed already; the others may go on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn world(&self) -> WorldGuard<'_> {
+        self.stage.world()
+    }
+
+    fn faults(&self) -> MutexGuard<'_, faults::Faults> {
+        lock(&self.faults)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, iiko::session::Sessions> {
+        lock(&self.sessions)
+    }
+
+    fn rate(&self) -> MutexGuard<'_, fintablo::Rate> {
+        lock(&self.rate)
+    }
+}
+
+/// A running sandbox; it ends when dropped.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Makes the world, reads recorded data and listens. Needs a tokio runtime.
+    pub async fn start(options: Options) -> Result<Self> {
+        let recorded = options.data.as_deref().map(recorded::Recorded::read).transpose()?.unwrap_or_default();
+        let journal = journal::Journal::open(options.journal.as_deref())?;
+        let unavailable = |error| {
+            Failure::new(Kind::Usage, format!("the sandbox cannot listen on 127.0.0.1:{}", options.port))
+                .hint("choose another port, or 0 for a free one")
+                .source(error)
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(unavailable)?;
+        let address = listener.local_addr().map_err(unavailable)?;
+        let shared = Arc::new(Shared {
+            stage: stage::Stage::new(World::generate(options.seed, options.scale)),
+            options,
+            faults: Mutex::default(),
+            journal,
+            sessions: Mutex::default(),
+            rate: Mutex::default(),
+            recorded,
+            flights: flights::Flights::default(),
+            started: Instant::now(),
+        });
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        Ok(Self { shared, address, task })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the iiko server.
+    pub fn iiko_url(&self) -> String {
+        format!("http://{}/resto", self.address)
+    }
+
+    /// The base URL of FinTablo.
+    pub fn fintablo_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.
+    pub fn world(&self) -> WorldGuard<'_> {
+        self.shared.world()
+    }
+
+    /// Edits the world.
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
+        edit(&mut self.world())
+    }
+
+    /// Adds a fault at the end of the queue.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.faults().extend([fault]);
+    }
+
+    /// Edits the world right before the `nth` request (from 1) that matches `on` is answered; `on` is read
+    /// like [`Fault::on`].
+    pub fn on(&self, on: &str, nth: usize, edit: impl FnOnce(&mut World) + Send + 'static) {
+        self.shared.faults().hook(on, nth, Box::new(edit));
+    }
+
+    /// Forgets the faults and edits that wait.
+    pub fn clear_faults(&self) {
+        self.shared.faults().clear();
+    }
+
+    /// How many faults wait for their request.
+    pub fn faults_waiting(&self) -> usize {
+        self.shared.faults().waiting()
+    }
+
+    /// All requests since the start or the last [`Sandbox::clear_journal`].
+    pub fn journal(&self) -> Vec<Entry> {
+        self.shared.journal.entries()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_journal(&self) {
+        self.shared.journal.clear();
+    }
+
+    /// How many iiko sessions are open.
+    pub fn open_sessions(&self) -> usize {
+        self.shared.sessions().count(self.shared.options.session_ttl)
+    }
+
+    /// How many iiko sessions were open at once at most.
+    pub fn most_sessions_at_once(&self) -> usize {
+        self.shared.sessions().most()
+    }
+
+    /// The rules that clients broke, one line a request.
+    pub fn violations(&self) -> Vec<String> {
+        let line = |entry: Entry| {
+            entry.violation.map(|what| format!("{} {} {}: {what}", entry.upstream, entry.method, entry.path))
+        };
+        self.journal().into_iter().filter_map(line).collect()
+    }
+
+    /// Files of the recorded data that belong to no endpoint.
+    pub fn ignored_files(&self) -> &[PathBuf] {
+        &self.shared.recorded.ignored
+    }
+
+    /// Closes the port and all connections.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // The only error is that it was aborted, which was the wish.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,331 @@
+//! FinTablo under `/v1`: thirteen lists, as its public OpenAPI description has them.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+
+use super::{
+    Shared, recorded, render,
+    server::{Access, Answer, Upstream},
+    wire::{Reply, Request},
+};
+
+/// Deals on a page.
+const PAGE: usize = 500;
+
+/// FinTablo.
+pub(super) struct FinTablo;
+
+/// One of the lists.
+pub(super) struct List {
+    /// The last part of its path.
+    pub(super) name: &'static str,
+    /// Its parameters and what they mean.
+    parameters: &'static [(&'static str, Filter)],
+}
+
+/// What a parameter does.
+#[derive(Clone, Copy)]
+enum Filter {
+    /// The field of the same name is this number.
+    Number,
+    /// The field of the same name is this word; the words that exist, if the description lists them.
+    Word(&'static [&'static str]),
+    /// The field of the same name holds this text.
+    Part,
+    /// One of an employee's positions has this word in the field of the same name.
+    Position,
+    /// The field of this name is this date or later.
+    From(&'static str),
+    /// The field of this name is this date or earlier.
+    To(&'static str),
+    /// The number of the page.
+    Page,
+}
+
+use Filter::{From as Since, Number, Page, Part, Position, To as Until, Word};
+
+const FLOWS: &[&str] = &["income", "outcome", "transfer"];
+const ACTIVITIES: &[&str] = &["operating", "financial", "investment"];
+const MONEYBAGS: &[&str] = &["nal", "bank", "card", "electron", "acquiring"];
+const PNL_TYPES: &[&str] = &["income", "costprice", "outcome", "refund"];
+
+/// The lists with their parameters (FinTablo OpenAPI, paths).
+pub(super) const LISTS: [List; 13] = [
+    List {
+        name: "category",
+        parameters: &[
+            ("parentId", Number),
+            ("group", Word(FLOWS)),
+            ("type", Word(ACTIVITIES)),
+            ("pnlType", Word(&[])),
+        ],
+    },
+    List {
+        name: "moneybag",
+        parameters: &[
+            ("type", Word(MONEYBAGS)),
+            ("currency", Word(&[])),
+            ("groupId", Number),
+            ("archived", Number),
+            ("hideInTotal", Number),
+            ("withoutNds", Number),
+        ],
+    },
+    List {
+        name: "partner",
+        parameters: &[("name", Part), ("inn", Word(&[])), ("comment", Part), ("groupId", Number)],
+    },
+    List { name: "direction", parameters: &[("parentId", Number), ("archived", Number)] },
+    List { name: "moneybag-group", parameters: &[] },
+    List { name: "goods", parameters: &[] },
+    List {
+        name: "obtaining",
+        parameters: &[
+            ("goodsId", Number),
+            ("partnerId", Number),
+            ("dateTo", Until("date")),
+            ("dateFrom", Since("date")),
+            ("currency", Word(&[])),
+        ],
+    },
+    List { name: "job", parameters: &[("directionId", Number)] },
+    List {
+        name: "deal",
+        parameters: &[
+            ("name", Part),
+            ("directionId", Number),
+            ("statusId", Number),
+            ("partnerId", Number),
+            ("responsibleId", Number),
+            ("currency", Word(&[])),
+            ("startDateFrom", Since("startDate")),
+            ("startDateTo", Until("startDate")),
+            ("endDateFrom", Since("endDate")),
+            ("endDateTo", Until("endDate")),
+            ("actDateFrom", Since("actDate")),
+            ("actDateTo", Until("actDate")),
+            ("page", Page),
+        ],
+    },
+    List { name: "obligation-status", parameters: &[] },
+    List {
+        name: "obligation",
+        parameters: &[
+            ("name", Part),
+            ("directionId", Number),
+            ("statusId", Number),
+            ("partnerId", Number),
+            ("categoryId", Number),
+            ("dealId", Number),
+            ("currency", Word(&[])),
+            ("actDateFrom", Since("actDate")),
+            ("actDateTo", Until("actDate")),
+        ],
+    },
+    List {
+        name: "pnl-category",
+        parameters: &[
+            ("name", Part),
+            ("type", Word(PNL_TYPES)),
+            ("pnlType", Word(&[])),
+            ("categoryId", Number),
+            ("comment", Part),
+        ],
+    },
+    List {
+        name: "employees",
+        parameters: &[
+            ("name", Part),
+            ("type", Position),
+            ("post", Position),
+            ("department", Position),
+            ("comment", Part),
+        ],
+    },
+];
+
+/// The requests of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Rate(VecDeque<Instant>);
+
+impl Rate {
+    /// Counts a request; with the limit reached, says for how long.
+    fn count(&mut self, limit: usize, window: Duration) -> Result<(), Duration> {
+        let now = Instant::now();
+        while self.0.front().is_some_and(|at| now.duration_since(*at) >= window) {
+            self.0.pop_front();
+        }
+        match self.0.front() {
+            Some(first) if self.0.len() >= limit => Err(window.saturating_sub(now.duration_since(*first))),
+            _ => {
+                self.0.push_back(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// An answer without a list: `{"status":…,"statusText":…}`.
+fn refusal(status: u16, text: &str) -> Reply {
+    Reply::new(status, "application/json", json!({"status": status, "statusText": text}).to_string())
+}
+
+fn unauthorized() -> Reply {
+    refusal(401, "Your request was made with invalid credentials.")
+}
+
+/// The envelope of a list.
+fn envelope(items: &Bytes) -> Bytes {
+    [br#"{"status":200,"items":"#, items.as_ref(), b"}"].concat().into()
+}
+
+/// A value as the text to compare with: `5`, `"5"` and `5.0` are one number.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => {
+            number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string())
+        }
+        _ => String::new(),
+    }
+}
+
+fn date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%d.%m.%Y").ok()
+}
+
+/// The filter that a request's parameter asks for, checked.
+fn check<'a>(list: &List, name: &'a str, value: &'a str) -> Result<(&'a str, &'a str, Filter), Reply> {
+    let Some((_, filter)) = list.parameters.iter().find(|(known, _)| *known == name) else {
+        return Err(refusal(400, &format!("Unknown parameter {name}")));
+    };
+    let valid = match filter {
+        Number => value.parse::<i64>().is_ok(),
+        Page => value.parse::<usize>().is_ok_and(|page| page > 0),
+        Word(words) => words.is_empty() || words.contains(&value),
+        Since(_) | Until(_) if date(value).is_none() => {
+            return Err(refusal(400, "Required date format is dd.mm.YYYY"));
+        }
+        _ => true,
+    };
+    if valid { Ok((name, value, *filter)) } else { Err(refusal(400, &format!("Invalid {name}"))) }
+}
+
+/// Whether a record passes a filter.
+fn keep(record: &Value, (name, value, filter): (&str, &str, Filter)) -> bool {
+    match filter {
+        Page => true,
+        Number | Word(_) => plain(&record[name]) == value,
+        Part => plain(&record[name]).to_lowercase().contains(&value.to_lowercase()),
+        Position => record["positions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|position| position[name] == value)),
+        Since(field) => date(&plain(&record[field])).is_some_and(|day| Some(day) >= date(value)),
+        Until(field) => date(&plain(&record[field])).is_some_and(|day| Some(day) <= date(value)),
+    }
+}
+
+/// The list that a request asks for, or why not.
+fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
+    let options = &shared.options;
+    let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if token != Some(options.fintablo_token.as_str()) {
+        return Err(unauthorized());
+    }
+    if let Err(wait) = shared.rate().count(options.fintablo_limit, options.fintablo_window) {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        return Err(refusal(429, "Too many requests").with("Retry-After", seconds.to_string()));
+    }
+    let name = request.path.strip_prefix("/v1/").unwrap_or_default();
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let list = LISTS.iter().find(|list| list.name == name).ok_or_else(|| refusal(404, "Page not found."))?;
+    if request.method != "GET" {
+        return Err(refusal(405, "Method Not Allowed"));
+    }
+    if !request.accepts("application/json") {
+        return Err(refusal(406, "Not Acceptable"));
+    }
+    let filters: Vec<_> =
+        request.query.iter().map(|(name, value)| check(list, name, value)).collect::<Result<_, _>>()?;
+    let paged = list.parameters.iter().any(|(_, filter)| matches!(filter, Page));
+    let page =
+        filters.iter().rfind(|(_, _, filter)| matches!(filter, Page)).map_or("1", |(_, value, _)| value);
+    let page = page.parse::<usize>().unwrap_or(1) - 1;
+    let (skip, take) = if paged { (page.saturating_mul(PAGE), PAGE) } else { (0, usize::MAX) };
+    let chosen = |record: &Value| filters.iter().all(|filter| keep(record, *filter));
+
+    let key = format!("fintablo/{name}");
+    let body = match shared.recorded.whole(&key) {
+        Some(whole) => {
+            let envelope_recorded = whole.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+            let records = shared.recorded.records(&key, chosen).unwrap_or_default();
+            if filters.is_empty() && envelope_recorded && records.len() <= take {
+                whole
+            } else if filters.is_empty() && records.len() <= take {
+                envelope(&whole)
+            } else {
+                let records: Vec<_> = records.into_iter().skip(skip).take(take).collect();
+                envelope(&recorded::join(&records))
+            }
+        }
+        None => shared.world().rendered(None, |world| {
+            let records = world.fintablo.get(name).into_iter().flatten().filter(|record| chosen(record));
+            envelope(&render::json(&records.skip(skip).take(take).collect::<Vec<_>>()))
+        }),
+    };
+    Ok(Reply::new(200, "application/json", body))
+}
+
+impl Upstream for FinTablo {
+    fn name(&self) -> &'static str {
+        "fintablo"
+    }
+
+    fn prefix(&self) -> &'static str {
+        "/v1/"
+    }
+
+    /// Our own promise to FinTablo, whose description only limits requests a minute.
+    fn most_in_flight(&self) -> usize {
+        4
+    }
+
+    fn crowded(&self) -> Option<Reply> {
+        None
+    }
+
+    fn access(&self, request: &Request) -> Access {
+        if request.method == "GET" || request.method == "HEAD" { Access::Read } else { Access::Write }
+    }
+
+    fn answer(&self, shared: &Shared, request: &Request) -> Answer {
+        Answer { reply: answer(shared, request).unwrap_or_else(|refusal| refusal), event: None }
+    }
+
+    fn expire(&self, _: &Shared) -> Option<Reply> {
+        Some(unauthorized())
+    }
+
+    fn licence_full(&self) -> Reply {
+        refusal(403, "Forbidden")
+    }
+
+    fn too_many(&self) -> Reply {
+        refusal(429, "Too many requests")
+    }
+
+    fn emptied(&self, _: &Reply) -> Bytes {
+        envelope(&Bytes::from_static(b"[]"))
+    }
+
+    /// Every answer carries the id of its request (FinTablo OpenAPI, tracing).
+    fn finish(&self, reply: Reply, number: u64) -> Reply {
+        reply.with("X-Request-Id", format!("sandbox-{number:08}"))
+    }
+}

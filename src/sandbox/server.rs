@@ -1,0 +1,269 @@
+//! The listener: one task a connection, one port for all upstreams.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use super::{
+    Shared, control,
+    faults::{Action, gzip_bomb},
+    fintablo::FinTablo,
+    iiko::Iiko,
+    journal::{Entry, SessionEvent, redact},
+    render,
+    wire::{Connection, Delivery, Reply, Request},
+};
+
+/// The upstreams behind the port; a further one is a further line.
+pub(super) static UPSTREAMS: [&dyn Upstream; 2] = [&Iiko, &FinTablo];
+
+/// How long a second request at once waits for news of a client that hung up.
+const HANGUP_GRACE: Duration = Duration::from_millis(25);
+
+/// What a request may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It changes nothing.
+    Read,
+    /// It changes what the upstream holds.
+    Write,
+    /// It opens or closes a session.
+    Session,
+}
+
+/// What an upstream makes of a request.
+pub(super) struct Answer {
+    /// The answer.
+    pub(super) reply: Reply,
+    /// What happened to the sessions.
+    pub(super) event: Option<SessionEvent>,
+}
+
+/// One upstream.
+pub(super) trait Upstream: Sync {
+    /// Its name in the journal.
+    fn name(&self) -> &'static str;
+    /// The beginning of the paths that are its own.
+    fn prefix(&self) -> &'static str;
+    /// How many requests at once are in order.
+    fn most_in_flight(&self) -> usize;
+    /// The answer to one more, if the upstream minds.
+    fn crowded(&self) -> Option<Reply>;
+    /// What kind of request this is.
+    fn access(&self, request: &Request) -> Access;
+    /// The work.
+    fn answer(&self, shared: &Shared, request: &Request) -> Answer;
+    /// Forgets who is logged in; an answer if the request is thereby answered.
+    fn expire(&self, shared: &Shared) -> Option<Reply>;
+    /// 403 for want of a licence.
+    fn licence_full(&self) -> Reply;
+    /// 429.
+    fn too_many(&self) -> Reply;
+    /// The body of a list without records that otherwise looks like `reply`.
+    fn emptied(&self, reply: &Reply) -> Bytes {
+        render::emptied(&reply.content_type, &reply.body)
+    }
+    /// What stands on every answer, the `number`th.
+    fn finish(&self, reply: Reply, _number: u64) -> Reply {
+        reply
+    }
+}
+
+/// Accepts connections for ever.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { connections.spawn(converse(stream, Arc::clone(&shared))); }
+                // Out of file handles, most likely: wait for connections to end.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Answers one connection's requests; an error is the client's going.
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let mut connection = Connection::new(stream);
+    while let Ok(Some(request)) = connection.request().await {
+        let upstream = UPSTREAMS.iter().find(|upstream| request.path.starts_with(upstream.prefix()));
+        let open = if let Some(upstream) = upstream {
+            answer(*upstream, &shared, &mut connection, &request).await
+        } else {
+            let reply = control::answer(&shared, &request);
+            connection.deliver(&request, &reply, &date(&shared), &Delivery::Whole, || ()).await
+        };
+        if !open.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+/// Answers one request of an upstream, as well or as badly as the faults want it.
+async fn answer(
+    upstream: &dyn Upstream,
+    shared: &Shared,
+    connection: &mut Connection,
+    request: &Request,
+) -> io::Result<bool> {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let arrived = shared.started.elapsed();
+    let mut flight = shared.flights.start(upstream.name());
+    if flight.together() > upstream.most_in_flight() {
+        tokio::time::sleep(HANGUP_GRACE).await;
+        flight.forget_abandoned();
+    }
+    let together = flight.together();
+    let violation = (together > upstream.most_in_flight()).then(|| format!("{together} requests at once"));
+
+    let refused = violation.as_ref().and_then(|_| upstream.crowded());
+    let outcome = match refused {
+        Some(reply) => Outcome::reply(reply),
+        None => outcome(upstream, shared, request),
+    };
+    let reply = upstream.finish(outcome.reply, NUMBER.fetch_add(1, Ordering::Relaxed));
+    let access = upstream.access(request);
+    let answered = !matches!(outcome.delivery, Delivery::Nothing | Delivery::Raw(_));
+    shared.journal.add(Entry {
+        seq: 0,
+        at_ms: u64::try_from(arrived.as_millis()).unwrap_or(u64::MAX),
+        upstream: upstream.name(),
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query: redact(&request.query),
+        write: access == Access::Write,
+        session: access == Access::Session,
+        event: outcome.event,
+        status: answered.then_some(reply.status),
+        violation,
+    });
+
+    let mut flight = Some(flight);
+    let date = date(shared);
+    let sent = match connection.wait(shared.options.latency + outcome.delay).await {
+        Ok(()) => connection.deliver(request, &reply, &date, &outcome.delivery, || drop(flight.take())).await,
+        Err(gone) => Err(gone),
+    };
+    if let (Err(_), Some(flight)) = (&sent, flight) {
+        flight.abandon();
+    }
+    sent
+}
+
+/// What becomes of a request.
+struct Outcome {
+    reply: Reply,
+    event: Option<SessionEvent>,
+    delivery: Delivery,
+    delay: Duration,
+}
+
+impl Outcome {
+    /// A plain answer.
+    fn reply(reply: Reply) -> Self {
+        Self { reply, event: None, delivery: Delivery::Whole, delay: Duration::ZERO }
+    }
+
+    /// The same by another way.
+    fn by(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// The same with another body, if it was a good answer.
+    fn with_body(mut self, body: impl FnOnce(&Reply) -> Bytes) -> Self {
+        if self.reply.status == 200 {
+            self.reply.body = body(&self.reply);
+        }
+        self
+    }
+}
+
+/// Applies the edits and the fault that wait for this request, and lets the upstream work where the fault
+/// allows it.
+fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outcome {
+    let (edits, action) = {
+        let mut faults = shared.faults();
+        (faults.due(request), faults.meet(request))
+    };
+    if !edits.is_empty() {
+        let mut world = shared.world();
+        for edit in edits {
+            edit(&mut world);
+        }
+    }
+    let work = || {
+        let Answer { reply, event } = upstream.answer(shared, request);
+        Outcome { event, ..Outcome::reply(reply) }
+    };
+    let Some(action) = action else { return work() };
+    match action {
+        Action::Status { code, content_type, body, headers } => {
+            Outcome::reply(Reply { headers, ..Reply::new(code, &content_type, body) })
+        }
+        Action::Cut { at } => work().by(Delivery::Cut(at)),
+        Action::CutClose { at } => work().by(Delivery::CutClose(at)),
+        Action::Close => Outcome::reply(Reply::text(503, "")).by(Delivery::Nothing),
+        Action::CloseAfterEffect => work().by(Delivery::Nothing),
+        Action::Slow { delay_ms } => Outcome { delay: Duration::from_millis(delay_ms), ..work() },
+        Action::Drip { bytes_per_second, head } => work().by(Delivery::Drip { bytes_per_second, head }),
+        Action::Garbage => {
+            let garbage = Bytes::from_static(b"\x16\x03\x01\x00\xff\xfe SSH-2.0-not-http\r\n\0\0\0");
+            Outcome::reply(Reply::text(503, "")).by(Delivery::Raw(garbage))
+        }
+        Action::Raw { bytes } => Outcome::reply(Reply::text(503, "")).by(Delivery::Raw(bytes)),
+        Action::Html => Outcome::reply(Reply::new(200, "text/html;charset=UTF-8", LOGIN_PAGE)),
+        Action::Empty => work().with_body(|_| Bytes::new()),
+        Action::EmptyList => work().with_body(|reply| upstream.emptied(reply)),
+        Action::Body { content_type, body } => Outcome::reply(Reply::new(200, &content_type, body)),
+        Action::ExpireToken => upstream.expire(shared).map_or_else(work, Outcome::reply),
+        Action::LicenceFull => Outcome::reply(upstream.licence_full()),
+        Action::TooMany { retry_after } => {
+            let reply = upstream.too_many();
+            Outcome::reply(if retry_after.is_empty() {
+                reply
+            } else {
+                reply.with("Retry-After", retry_after)
+            })
+        }
+        Action::Redirect { location, code } => {
+            Outcome::reply(Reply::text(code, "").with("Location", location))
+        }
+        Action::GzipBomb { unpacked } => {
+            let reply = Reply::new(200, "application/json", gzip_bomb(unpacked));
+            Outcome::reply(reply.with("Content-Encoding", "gzip"))
+        }
+    }
+}
+
+/// What a proxy or a wrong port answers.
+const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Вход</title></head>\
+    <body><form action=\"/login\"><input name=\"user\"><input type=\"password\"></form></body></html>\n";
+
+/// The time of the upstreams, for the `Date` header.
+fn date(shared: &Shared) -> String {
+    let offset = TimeDelta::try_seconds(shared.world().clock_offset_seconds).unwrap_or_default();
+    let time = now().checked_add_signed(offset).unwrap_or_else(now);
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// The true time.
+#[expect(clippy::disallowed_methods, reason = "an upstream has a clock of its own, which is not the tool's")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
