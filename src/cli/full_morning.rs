@@ -2,7 +2,12 @@
 
 use clap::Args;
 
-use super::sync::{Mirror, Source};
+use super::{
+    Globals,
+    sync::{Mirror, Source},
+    work,
+};
+use crate::{config::Environment, error::Result, jobs::run::Lane, printer::Printer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,4 +24,23 @@ pub struct Arguments {
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
+}
+
+/// The morning's steps, without those that are skipped: what reads iiko in one lane, FinTablo beside it.
+pub(super) fn lanes(skip: &[Source]) -> Vec<Lane> {
+    [&[Source::Iiko, Source::Stock][..], &[Source::Fintablo]]
+        .into_iter()
+        .map(|lane| lane.iter().filter(|source| !skip.contains(source)).map(|source| source.step()).collect())
+        .filter(|lane: &Lane| !lane.is_empty())
+        .collect()
+}
+
+/// Runs the morning.
+pub(super) fn run(
+    arguments: &Arguments,
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<u8> {
+    work::mirror(globals, environment, printer, "full-morning", lanes(&arguments.skip), &arguments.mirror)
 }

@@ -146,7 +146,11 @@ pub fn run(cli: &Cli) -> ExitCode {
     let logging = environment.get("ZERKALO_LOG").and_then(|filter| logging::start(&printer, filter));
     let result = logging.and_then(|()| match &cli.command {
         Command::Config(arguments) => config::run(arguments, &cli.globals, &environment, &printer),
-        other => work::run(other, &cli.globals, &environment, &printer),
+        Command::Sync(arguments) => sync::run(arguments, &cli.globals, &environment, &printer),
+        Command::FullMorning(arguments) => full_morning::run(arguments, &cli.globals, &environment, &printer),
+        Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
+        Command::Demo(arguments) => demo::run(arguments, &printer),
+        Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
     });
     ExitCode::from(result.unwrap_or_else(|failure| {
         printer.failure(&failure);

@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::work;
+use crate::{
+    error::Result,
+    printer::Printer,
+    sandbox::{Options, Sandbox},
+};
+
 const EXAMPLES: &str = "\
 Examples:
   zerkalo sandbox --port 8017
@@ -28,4 +35,41 @@ pub struct Arguments {
     /// Write every request to this file, a JSON object a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub journal: Option<PathBuf>,
+}
+
+/// Serves until a signal ends it.
+pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+    work::runtime()?.block_on(async {
+        let options = Options {
+            port: arguments.port,
+            seed: arguments.seed,
+            scale: usize::try_from(arguments.scale).unwrap_or(usize::MAX),
+            data: arguments.data.clone(),
+            journal: arguments.journal.clone(),
+            ..Options::default()
+        };
+        let (login, password, token) =
+            (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
+        let sandbox = Sandbox::start(options).await?;
+        for file in sandbox.ignored_files() {
+            tracing::warn!("{} is named after no endpoint and is not served", file.display());
+        }
+        printer.stdout(&format!(
+            "The stand-in servers of iiko and FinTablo listen on {}.\nIn another terminal:\n",
+            sandbox.addr()
+        ));
+        for (name, value) in [
+            ("IIKO_BASE_URL", sandbox.iiko_url()),
+            ("IIKO_LOGIN", login),
+            ("IIKO_PASSWORD", password),
+            ("FINTABLO_BASE_URL", sandbox.fintablo_url()),
+            ("FINTABLO_TOKEN", token),
+        ] {
+            printer.stdout(&format!("  export {name}={value}"));
+        }
+        printer.stdout("  zerkalo full-morning\n\nCtrl-C ends it.");
+        crate::jobs::run::stopped().await;
+        sandbox.stop().await;
+        Ok(0)
+    })
 }

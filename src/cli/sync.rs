@@ -4,11 +4,14 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::{Globals, work};
+use crate::{config::Environment, error::Result, jobs, printer::Printer};
+
 const EXAMPLES: &str = "\
 Examples:
   zerkalo sync iiko --dry-run
   zerkalo sync iiko --only iiko_product,iiko_store
-  zerkalo sync fintablo --allow-delete fintablo_transaction=120";
+  zerkalo sync fintablo --allow-delete ft_deal=120";
 
 /// Arguments of `zerkalo sync`.
 #[derive(Debug, Args)]
@@ -91,4 +94,27 @@ impl FromStr for AllowDelete {
         let rows = rows.parse().ok().filter(|rows| *rows > 0).ok_or("N must be a whole number above 0")?;
         Ok(Self { table: table.to_owned(), scope: scope.map(str::to_owned), rows })
     }
+}
+
+impl Source {
+    /// The step that mirrors it.
+    pub(super) fn step(self) -> jobs::Step {
+        match self {
+            Self::Iiko => jobs::iiko(),
+            Self::Fintablo => jobs::fintablo(),
+            Self::Stock => jobs::stock(),
+        }
+    }
+}
+
+/// Mirrors one source.
+pub(super) fn run(
+    arguments: &Arguments,
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<u8> {
+    let step = arguments.source.step().only(&arguments.only)?;
+    let command = format!("sync {}", arguments.source.name());
+    work::mirror(globals, environment, printer, &command, vec![vec![step]], &arguments.mirror)
 }

@@ -1,24 +1,72 @@
-//! Where the command line meets the engine.
+//! What the commands that touch the database share.
 
-use super::{Command, Globals};
+use super::{Globals, sync::Mirror};
 use crate::{
+    clock::Clock,
     config::{self, Environment},
+    context::Context,
     error::{Failure, Kind, Result},
+    jobs::{
+        Allowance, Options,
+        run::{self, Lane},
+    },
     printer::Printer,
+    store::Access,
 };
 
-/// Does `command` and returns the exit code.
-pub(super) fn run(
-    command: &Command,
+/// A runtime for one command. One thread is enough: the work is waiting for servers.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Internal, "cannot start the asynchronous runtime").source(error))
+}
+
+/// A run's context, from the settings. Says what the settings warn of.
+pub(super) fn context(
     globals: &Globals,
     environment: &Environment,
     printer: &Printer,
+    command: &str,
+    access: Access,
+) -> Result<Context> {
+    let loaded = config::load(&globals.flags(), environment)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let clock = Clock::from_environment(loaded.config.timezone)?;
+    Ok(Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access))
+}
+
+/// Runs lanes of steps, prints the report and returns its exit code.
+pub(super) fn mirror(
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+    command: &str,
+    lanes: Vec<Lane>,
+    mirror: &Mirror,
 ) -> Result<u8> {
-    if matches!(command, Command::Sync(_) | Command::FullMorning(_) | Command::Migrate(_)) {
-        let loaded = config::load(&globals.flags(), environment)?;
-        for warning in &loaded.warnings {
-            printer.stderr(&format!("warning: {warning}"));
+    let options = mirror.options();
+    options.check()?;
+    let access = if mirror.dry_run { Access::DryRun } else { Access::Write };
+    let ctx = context(globals, environment, printer, command, access)?;
+    let report = runtime()?.block_on(run::run(&ctx, lanes, &options));
+    printer.report(&report);
+    Ok(report.exit_code())
+}
+
+impl Mirror {
+    fn options(&self) -> Options {
+        let allowance = |allow: &super::sync::AllowDelete| Allowance {
+            table: allow.table.clone(),
+            scope: allow.scope.clone(),
+            rows: allow.rows,
+        };
+        Options {
+            verify: self.verify,
+            adopt_source: self.adopt_source,
+            allow_delete: self.allow_delete.iter().map(allowance).collect(),
         }
     }
-    Err(Failure::new(Kind::Internal, format!("`{}` is not built yet", command.name())))
 }

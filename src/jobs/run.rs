@@ -66,7 +66,7 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
 }
 
 /// Waits for a signal that asks the process to stop. A second one ends it at once, as if nobody listened.
-async fn stopped() -> Failure {
+pub async fn stopped() -> Failure {
     let listen = |kind| signal(kind).expect("signals can be listened to on a tokio runtime");
     let mut signals: [(Signal, u8, &str); 3] = [
         (listen(SignalKind::terminate()), 15, "SIGTERM"),

@@ -2,11 +2,11 @@
 
 use super::{
     Store,
-    migrate::{Dialect, Found, Step},
+    migrate::{Dialect, Found, Step, must_migrate},
     postgres::Postgres,
     sqlite::Sqlite,
 };
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 
@@ -94,19 +94,35 @@ impl Database {
         })
     }
 
-    /// Shows the migrations and, unless it is a dry run, runs the missing ones, also those that lose something.
-    pub async fn migrate(&self, access: Access) -> Result<Vec<Step>> {
+    /// Every migration and whether it is applied; changes nothing.
+    pub async fn steps(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
-            Place::Sqlite(path) => Sqlite::connect(path, access).await?.migrate(true).await?,
+            Place::Sqlite(path) => Sqlite::connect(path, Access::DryRun).await?.look().await?,
             Place::Postgres { url, schema } => {
-                Postgres::connect(url, schema, access, self.bulk_threshold).await?.migrate(true).await?
+                Postgres::connect(url, schema, Access::DryRun, self.bulk_threshold).await?.look().await?
             }
         };
-        match found {
-            Found::Nothing => Ok(self.dialect().steps(0)),
-            Found::Version(version) => Ok(self.dialect().steps(version)),
-            Found::Foreign(_) => Err(Failure::new(Kind::Internal, "foreign tables are refused before this")),
-        }
+        self.steps_of(&found)
+    }
+
+    /// Runs the missing migrations, also those that lose something.
+    pub async fn migrate(&self) -> Result<Vec<Step>> {
+        let found = match &self.place {
+            Place::Sqlite(path) => Sqlite::connect(path, Access::Write).await?.migrate(true).await?,
+            Place::Postgres { url, schema } => {
+                Postgres::connect(url, schema, Access::Write, self.bulk_threshold)
+                    .await?
+                    .migrate(true)
+                    .await?
+            }
+        };
+        self.steps_of(&found)
+    }
+
+    fn steps_of(&self, found: &Found) -> Result<Vec<Step>> {
+        // Refuses what a run would refuse: foreign tables and a newer schema.
+        must_migrate(found, self.dialect(), false, true)?;
+        Ok(self.dialect().steps(if let Found::Version(version) = found { *version } else { 0 }))
     }
 }
 

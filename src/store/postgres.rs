@@ -103,7 +103,8 @@ impl Postgres {
         Ok(found)
     }
 
-    async fn look(&mut self) -> Result<Found> {
+    /// Where the schema stands.
+    pub async fn look(&mut self) -> Result<Found> {
         let doing = "looking at the schema";
         let names: Vec<String> = sqlx::query_scalar(
             "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -86,7 +86,8 @@ impl Sqlite {
         Ok(found)
     }
 
-    async fn look(&mut self) -> Result<Found> {
+    /// Where the schema stands.
+    pub async fn look(&mut self) -> Result<Found> {
         let doing = "looking at the schema";
         let Some(connection) = self.connection.as_mut() else { return Ok(Found::Nothing) };
         let names: Vec<String> =
