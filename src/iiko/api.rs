@@ -29,6 +29,8 @@ pub struct Client {
     /// Held while logging in, so that concurrent requests wait for one session.
     entrance: Mutex<()>,
     token: RefCell<Option<SecretString>>,
+    /// Why the login failed. It is not tried again for every table: servers lock a login that fails too often.
+    refused: RefCell<Option<(Kind, String, Option<String>)>>,
     file: SessionFile,
 }
 
@@ -63,6 +65,7 @@ impl Client {
             turns: Semaphore::new(iiko.max_concurrency.max(1)),
             entrance: Mutex::new(()),
             token: RefCell::new(None),
+            refused: RefCell::new(None),
             file,
         })
     }
@@ -126,6 +129,13 @@ impl Client {
         if self.token.borrow().is_some() {
             return Ok(());
         }
+        if let Some((kind, message, hint)) = self.refused.borrow().clone() {
+            let failure = Failure::new(kind, message);
+            return Err(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
+        }
         if let Some(token) = self.file.read()? {
             tracing::info!("logging out the iiko session that an earlier run left over");
             // Whatever comes of it, the login below tells whether a slot is free.
@@ -133,7 +143,9 @@ impl Client {
                 tracing::info!("the left-over iiko session did not end: {failure}");
             }
         }
-        let token = self.log_in().await?;
+        let token = self.log_in().await.inspect_err(|failure| {
+            *self.refused.borrow_mut() = Some((failure.kind, failure.to_string(), failure.hint.clone()));
+        })?;
         self.file.write(&token)?;
         *self.token.borrow_mut() = Some(token);
         Ok(())

@@ -149,11 +149,11 @@ impl Writer<'_> {
                 vec![report]
             }
         };
-        for mut report in reports {
-            report.duration_ms = elapsed_ms(turn.started);
-            turn.meter.done(&report);
-            self.reports.push(report);
-        }
+        let duration_ms = elapsed_ms(turn.started);
+        let reports: Vec<StepReport> =
+            reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
+        turn.meter.done(&StepReport::summed(&reports));
+        self.reports.extend(reports);
     }
 
     /// Applies a plan with its log rows. No reports: somebody else wrote to the table meanwhile.

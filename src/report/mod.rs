@@ -115,6 +115,29 @@ impl StepReport {
         self
     }
 
+    /// The reports of one table's scopes as one, for its progress line.
+    pub fn summed(scopes: &[Self]) -> Self {
+        let [first, rest @ ..] = scopes else { return Self::new("", None, None) };
+        let mut sum = first.clone();
+        let rank = |status: Status| {
+            [Status::Skipped, Status::Success, Status::Warning, Status::Error]
+                .iter()
+                .position(|other| *other == status)
+        };
+        for scope in rest {
+            sum.scope = None;
+            sum.status = if rank(scope.status) > rank(sum.status) { scope.status } else { sum.status };
+            sum.fetched += scope.fetched;
+            sum.inserted += scope.inserted;
+            sum.updated += scope.updated;
+            sum.unchanged += scope.unchanged;
+            sum.deleted += scope.deleted;
+            sum.delete_blocked += scope.delete_blocked;
+            sum.rejected += scope.rejected;
+        }
+        sum
+    }
+
     /// `iiko_entity (Measure)`, or the step's name when it mirrors no table.
     pub fn name(&self) -> String {
         match (&self.entity, &self.scope) {

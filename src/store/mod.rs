@@ -11,6 +11,7 @@ pub mod migrate;
 pub mod postgres;
 mod quoting;
 pub mod sqlite;
+mod stored;
 
 use crate::{
     engine::{Index, Plan, Table},
@@ -119,6 +120,28 @@ pub trait Store: Send {
 
     /// Ends the connection in order.
     async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// Why a plan could not be written.
+enum WriteError {
+    /// The database's own error.
+    Sql(sqlx::Error),
+    /// The spool could not be read.
+    Spool(Failure),
+    /// Another number of rows than was planned.
+    Moved,
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Failure> for WriteError {
+    fn from(failure: Failure) -> Self {
+        Self::Spool(failure)
+    }
 }
 
 /// How long tombstones are kept.

@@ -8,9 +8,17 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The table's own columns, quoted, in order.
-pub(super) fn columns(table: &Table) -> Vec<String> {
-    table.columns.iter().map(|column| quoted(column.name)).collect()
+/// The table's own columns and the three that all tables have, quoted, in the order in which rows are written.
+pub(super) fn all_columns(table: &Table) -> Vec<String> {
+    let common = ["raw_json", "row_hash", "synced_at"].map(str::to_owned);
+    table.columns.iter().map(|column| quoted(column.name)).chain(common).collect()
+}
+
+/// `column = v.column, …` for everything but the key.
+pub(super) fn assignments(table: &Table) -> String {
+    let is_key = |column: &String| table.key.iter().any(|key| quoted(key) == *column);
+    let assigned = all_columns(table).into_iter().filter(|column| !is_key(column));
+    assigned.map(|column| format!("{column} = v.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `<alias>.key = <other>.key and …` for a table's whole key.

@@ -5,15 +5,20 @@
 //! that rolls itself back when it touched another number of rows than was planned. Larger changes go by `COPY` first,
 //! in the same transaction.
 
+mod copy;
+mod index;
+mod statement;
+
+use self::statement::{LOG_INSERT, LOG_RECORD, Statement, key_arrays};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, failure,
+    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure,
     migrate::{self, Dialect, Found, HISTORY},
-    quoting::{columns, key_equals, quoted},
+    quoting::{all_columns, assignments, key_equals, quoted},
 };
 use crate::{
     engine::{
-        Index, Kind, Plan, Table, hash, record,
-        row::{RowHash, Value, encode_key, key_texts, push},
+        Index, Plan, Table,
+        row::{Value, key_texts},
     },
     error::{Failure, Kind as FailureKind, Result},
 };
@@ -24,7 +29,7 @@ use hashbrown::HashMap;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Either, PgConnection, Row as _,
-    postgres::{PgConnectOptions, PgRow},
+    postgres::PgConnectOptions,
 };
 use std::str::FromStr as _;
 use uuid::Uuid;
@@ -132,7 +137,7 @@ impl Postgres {
         let mut sql =
             format!("select max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n");
         for table in tables {
-            sql.push_str(&index_query(table, verify));
+            sql.push_str(&index::query(table, verify));
         }
         let mut prepared =
             Prepared { indexes: tables.iter().map(|_| Index::default()).collect(), identity: HashMap::new() };
@@ -162,7 +167,7 @@ impl Postgres {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                _ => add_row(&mut prepared.indexes[statement - 2], tables[statement - 2], &row, verify),
+                _ => index::add(&mut prepared.indexes[statement - 2], tables[statement - 2], &row, verify),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
@@ -188,7 +193,7 @@ impl Postgres {
         let stamp = now.to_rfc3339();
         let mut buffer = Vec::with_capacity(1 << 17);
         let mut rows = what.rows(plan)?;
-        while rows.next_with(&mut |row| push_copy_row(&mut buffer, &row, &stamp))? {
+        while rows.next_with(&mut |row| copy::push_row(&mut buffer, &row, &stamp))? {
             if buffer.len() >= 1 << 16 {
                 copy.send(buffer.as_slice()).await?;
                 buffer.clear();
@@ -414,132 +419,6 @@ impl Change {
     }
 }
 
-/// The one statement that writes a plan. Parameters: 1 log rows, 2 now, 3 run, 4–6 the planned numbers of rows, 7 the
-/// age of tombstones to prune, then a text array for each inserted column, each updated column and each key column.
-struct Statement {
-    table: &'static Table,
-    inserts: bool,
-    updates: bool,
-    deletes: bool,
-}
-
-impl Statement {
-    fn sql(&self) -> String {
-        let name = quoted(self.table.name);
-        let mut next = 8;
-        let mut parts = Vec::new();
-        let nothing = "select 1 where false".to_owned();
-        let inserted = if self.inserts {
-            let (from, select) = self.unnest(&mut next);
-            format!(
-                "insert into {name} ({}) select {select}, $2 from {from} returning 1",
-                all_columns(self.table).join(", ")
-            )
-        } else {
-            nothing.clone()
-        };
-        let updated = if self.updates {
-            let (from, select) = self.unnest(&mut next);
-            let rows =
-                format!("(select {select}, $2 from {from}) as v({})", all_columns(self.table).join(", "));
-            let key = key_equals(self.table, "t", |column| format!("v.{}", quoted(column)));
-            format!("update {name} t set {} from {rows} where {key} returning 1", assignments(self.table))
-        } else {
-            nothing.clone()
-        };
-        let deleted = if self.deletes {
-            let from = key_arrays(self.table, &mut next);
-            let keys: Vec<String> = (0..self.table.key.len()).map(|n| format!("v.k{n}")).collect();
-            let (using, condition) = from.split_once(" where ").expect("made of both");
-            format!(
-                "delete from {name} t using {using} where {condition}
-                 returning to_jsonb(array[{}]) as key, to_jsonb(t) as deleted_row",
-                keys.join(", "),
-            )
-        } else {
-            "select null::jsonb as key, null::jsonb as deleted_row where false".to_owned()
-        };
-        parts.push(format!("inserted as ({inserted})"));
-        parts.push(format!("updated as ({updated})"));
-        parts.push(format!("deleted as ({deleted})"));
-        if self.deletes && self.table.tombstones {
-            parts.push(format!(
-                "buried as (insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at)
-                 select '{}', key, deleted_row, $3, $2 from deleted)",
-                self.table.name
-            ));
-            parts.push("pruned as (delete from mirror_tombstone where deleted_at < $7)".to_owned());
-        }
-        parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
-        format!(
-            "with {}\nselect zerkalo_expect('insert', $4, (select count(*) from inserted)),
-             zerkalo_expect('update', $5, (select count(*) from updated)),
-             zerkalo_expect('delete', $6, (select count(*) from deleted)), $2::timestamptz, $3::uuid, $7::timestamptz",
-            parts.join(",\n")
-        )
-    }
-
-    /// `unnest($8::text[], …) as u(c0, …)` and the casts of its columns.
-    fn unnest(&self, next: &mut usize) -> (String, String) {
-        let kinds = self.table.columns.iter().map(|column| Some(column.kind)).chain([None, None]);
-        let mut arrays = Vec::new();
-        let mut names = Vec::new();
-        let mut casts = Vec::new();
-        let record = self.table.columns.len();
-        for (position, kind) in kinds.enumerate() {
-            arrays.push(format!("${}::text[]", *next));
-            names.push(format!("c{position}"));
-            casts.push(match kind {
-                Some(kind) => format!("c{position}::{}", sql_type(kind)),
-                None if position == record => format!("c{position}::jsonb"),
-                None => format!("decode(c{position}, 'hex')"),
-            });
-            *next += 1;
-        }
-        (format!("unnest({}) as u({})", arrays.join(", "), names.join(", ")), casts.join(", "))
-    }
-}
-
-/// `unnest($n::text[], …) as v(k0, …) where t.key = v.k0::type and …`
-fn key_arrays(table: &Table, next: &mut usize) -> String {
-    let mut arrays = Vec::new();
-    let mut names = Vec::new();
-    let mut equal = Vec::new();
-    for (position, column) in table.key_columns().enumerate() {
-        arrays.push(format!("${}::text[]", *next));
-        names.push(format!("k{position}"));
-        equal.push(format!("t.{} = v.k{position}::{}", quoted(column.name), sql_type(column.kind)));
-        *next += 1;
-    }
-    format!("unnest({}) as v({}) where {}", arrays.join(", "), names.join(", "), equal.join(" and "))
-}
-
-fn assignments(table: &Table) -> String {
-    all_columns(table)
-        .into_iter()
-        .filter(|column| !table.key.iter().any(|key| quoted(key) == *column))
-        .map(|column| format!("{column} = v.{column}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// The table's columns and the three that all tables have.
-fn all_columns(table: &Table) -> Vec<String> {
-    let mut all = columns(table);
-    all.extend(["raw_json", "row_hash", "synced_at"].map(str::to_owned));
-    all
-}
-
-fn sql_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Uuid => "uuid",
-        Kind::Text => "text",
-        Kind::Bool => "boolean",
-        Kind::Int => "bigint",
-        Kind::Decimal => "numeric",
-    }
-}
-
 /// A plan's rows as one text array a column, for `unnest`.
 fn arrays(plan: &mut Plan, what: Change) -> Result<Vec<Vec<Option<String>>>> {
     let width = plan.table.columns.len() + 2;
@@ -553,149 +432,6 @@ fn arrays(plan: &mut Plan, what: Change) -> Result<Vec<Vec<Option<String>>>> {
     Ok(arrays)
 }
 
-/// One line of `COPY`'s text format.
-fn push_copy_row(out: &mut Vec<u8>, row: &crate::engine::row::Row<'_>, stamp: &str) {
-    for value in row.values() {
-        match value {
-            Value::Null => out.extend_from_slice(b"\\N"),
-            Value::Text(text) | Value::Decimal(text) => push_copy_text(out, text),
-            Value::Bool(value) => out.push(if value { b't' } else { b'f' }),
-            Value::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Value::Uuid(value) => {
-                out.extend_from_slice(value.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
-            }
-        }
-        out.push(b'\t');
-    }
-    out.extend_from_slice(b"\\\\x");
-    out.extend_from_slice(hex::encode(row.hash()).as_bytes());
-    out.push(b'\t');
-    out.extend_from_slice(stamp.as_bytes());
-    out.push(b'\n');
-}
-
-fn push_copy_text(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut clean = 0;
-    for (position, byte) in bytes.iter().enumerate() {
-        let escaped: &[u8] = match byte {
-            b'\\' => b"\\\\",
-            b'\t' => b"\\t",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[clean..position]);
-        out.extend_from_slice(escaped);
-        clean = position + 1;
-    }
-    out.extend_from_slice(&bytes[clean..]);
-}
-
-/// A table's keys and hashes; with `verify` also its columns and records.
-fn index_query(table: &Table, verify: bool) -> String {
-    let mut list: Vec<String> =
-        if verify { columns(table) } else { table.key.iter().map(|key| quoted(key)).collect() };
-    list.push("row_hash".to_owned());
-    if verify {
-        list.push("raw_json".to_owned());
-    }
-    format!(
-        "select {} from {};\n",
-        list.iter().map(|column| format!("{column}::text")).collect::<Vec<_>>().join(", "),
-        quoted(table.name)
-    )
-}
-
-fn add_row(index: &mut Index, table: &'static Table, row: &PgRow, verify: bool) -> Result<(), sqlx::Error> {
-    let read: Vec<(&crate::engine::Column, usize)> = if verify {
-        table.columns.iter().enumerate().map(|(position, column)| (column, position)).collect()
-    } else {
-        table.key_columns().enumerate().map(|(position, column)| (column, position)).collect()
-    };
-    let texts: Vec<Option<&str>> =
-        read.iter().map(|(_, position)| row.try_get(*position)).collect::<Result<_, _>>()?;
-    let values: Vec<Value<'_>> =
-        read.iter().zip(&texts).map(|((column, _), text)| parse(column.kind, *text)).collect();
-    let value_of = |name: &str| {
-        let position = read.iter().position(|(column, _)| column.name == name).expect("keys are always read");
-        values[position]
-    };
-    let key = encode_key(table.key.iter().map(|name| value_of(name)));
-    let scope = match table.scope.map(value_of) {
-        Some(Value::Text(scope)) => scope,
-        _ => "",
-    };
-    let stored: Option<&str> = row.try_get(read.len())?;
-    let mut hash = stored.and_then(|text| text.strip_prefix("\\x")).and_then(|text| {
-        let mut hash = RowHash::default();
-        hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
-    });
-    if verify && let Some(row_hash) = hash {
-        let text: &str = row.try_get(read.len() + 1)?;
-        let mut pushed = Vec::new();
-        for ((column, _), text) in read.iter().zip(&texts) {
-            push_stored(&mut pushed, column.kind, *text);
-        }
-        hash = record::canonical(text).ok().map(|record| hash::verified(&row_hash, &pushed, &record));
-    }
-    index.add_stored(key, scope, hash);
-    Ok(())
-}
-
-fn parse(kind: Kind, text: Option<&str>) -> Value<'_> {
-    let Some(text) = text else { return Value::Null };
-    match kind {
-        Kind::Uuid => Uuid::try_parse(text).map_or(Value::Null, Value::Uuid),
-        Kind::Int => text.parse().map_or(Value::Null, Value::Int),
-        Kind::Bool => Value::Bool(text == "true" || text == "t"),
-        Kind::Text => Value::Text(text),
-        Kind::Decimal => Value::Decimal(text),
-    }
-}
-
-/// Pushes a stored value in the very form in which the planner pushes a fetched one.
-fn push_stored(out: &mut Vec<u8>, kind: Kind, text: Option<&str>) {
-    match (kind, text) {
-        (Kind::Decimal, Some(text)) => {
-            let normalised = crate::engine::number::normalise(text);
-            push(out, normalised.as_deref().map_or(Value::Null, Value::Decimal));
-        }
-        _ => push(out, parse(kind, text)),
-    }
-}
-
-const LOG_INSERT: &str = "insert into iiko_sync_log (run_id, entity_type, scope, status, started_at, finished_at, duration_ms,
- records_synced, inserted, updated, unchanged, deleted, rejected, delete_blocked, error_message, triggered_by, host)
- select run_id, entity_type, scope, status, started_at, finished_at, duration_ms, records_synced, inserted, updated, unchanged,
- deleted, rejected, delete_blocked, error_message, triggered_by, host";
-
-const LOG_RECORD: &str = "run_id uuid, entity_type text, scope text, status text, started_at timestamptz, finished_at timestamptz,
- duration_ms bigint, records_synced bigint, inserted bigint, updated bigint, unchanged bigint, deleted bigint, rejected bigint,
- delete_blocked bigint, error_message text, triggered_by text, host text";
-
 fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
-}
-
-/// Why a plan could not be written.
-enum WriteError {
-    /// The database's own error.
-    Sql(sqlx::Error),
-    /// The spool could not be read.
-    Spool(Failure),
-    /// Another number of rows than was planned.
-    Moved,
-}
-
-impl From<sqlx::Error> for WriteError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<Failure> for WriteError {
-    fn from(failure: Failure) -> Self {
-        Self::Spool(failure)
-    }
 }
