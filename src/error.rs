@@ -120,6 +120,12 @@ impl Failure {
         self
     }
 
+    /// The same failure once more, for something else that it stops as well.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { kind: self.kind, message: self.to_string(), hint: self.hint.clone(), source: None }
+    }
+
     /// The same failure, told from further out: `context: message`.
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
@@ -129,17 +135,16 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
+    /// The sentence, and of its causes the deepest one: what the operating system or the server itself said.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)?;
-        let mut source = self.source.as_deref().map(|source| source as &dyn Error);
-        while let Some(error) = source {
-            let text = error.to_string();
-            if !self.message.contains(&text) {
-                write!(formatter, ": {}", quote(&text, 300))?;
-            }
-            source = error.source();
+        let Some(mut deepest) = self.source.as_deref().map(|source| source as &dyn Error) else {
+            return Ok(());
+        };
+        while let Some(source) = deepest.source() {
+            deepest = source;
         }
-        Ok(())
+        write!(formatter, ": {}", quote(&deepest.to_string(), 300))
     }
 }
 

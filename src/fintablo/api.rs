@@ -3,7 +3,7 @@
 
 use crate::{
     config::Config,
-    error::{Failure, Kind, Result},
+    error::{Failure, Kind, Result, quote},
     http::{Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -22,6 +22,8 @@ pub struct Client {
     per_minute: usize,
     /// When the requests of the last minute began.
     started: RefCell<VecDeque<Instant>>,
+    /// The refusal of the token, once known: the other lists need not ask.
+    refused: RefCell<Option<Failure>>,
 }
 
 impl Client {
@@ -36,7 +38,7 @@ impl Client {
         let http = client::client(&base, &config.limits, client::Trust::default())?;
         let upstream = Upstream::new("fintablo", base, http, &config.limits, config.retries.clone(), budget);
         let per_minute = config.fintablo.per_minute.max(1);
-        Ok(Self { upstream, token, per_minute, started: RefCell::default() })
+        Ok(Self { upstream, token, per_minute, started: RefCell::default(), refused: RefCell::default() })
     }
 
     /// Reads one answer to its end with `read`, retrying the whole of it where that may help.
@@ -51,6 +53,9 @@ impl Client {
                     .hint("copy it again from FinTablo's settings")
             })?;
         bearer.set_sensitive(true);
+        if let Some(failure) = self.refused.borrow().as_ref() {
+            return Err(failure.again());
+        }
         let attempt = async || {
             self.turn().await;
             let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer.clone()))).await?;
@@ -92,7 +97,7 @@ impl Client {
         let is_html = answer.is_html();
         let retry_after = answer.retry_after();
         let label = format!("{} (X-Request-Id {})", answer.label, request_id(&answer));
-        let words = answer.excerpt().await;
+        let words = words_of(&answer.excerpt().await);
         let failure = |kind, hint: &str| {
             Failure::new(kind, format!("{label}: status {}: {words}", status.as_u16())).hint(hint)
         };
@@ -111,6 +116,12 @@ impl Client {
     }
 }
 
+/// FinTablo's own words in an error answer, `{"status": 400, "statusText": "…"}`; the whole of any other.
+fn words_of(body: &str) -> String {
+    let answer = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    answer["statusText"].as_str().map_or_else(|| body.to_owned(), |text| quote(text, 200))
+}
+
 fn request_id(answer: &Answer) -> String {
-    crate::error::quote(answer.header("x-request-id").unwrap_or("absent"), 80)
+    quote(answer.header("x-request-id").unwrap_or("absent"), 80)
 }

@@ -30,7 +30,7 @@ pub struct Client {
     entrance: Mutex<()>,
     token: RefCell<Option<SecretString>>,
     /// Why the login failed. It is not tried again for every table: servers lock a login that fails too often.
-    refused: RefCell<Option<(Kind, String, Option<String>)>>,
+    refused: RefCell<Option<Failure>>,
     file: SessionFile,
 }
 
@@ -129,12 +129,8 @@ impl Client {
         if self.token.borrow().is_some() {
             return Ok(());
         }
-        if let Some((kind, message, hint)) = self.refused.borrow().clone() {
-            let failure = Failure::new(kind, message);
-            return Err(match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            });
+        if let Some(failure) = self.refused.borrow().as_ref() {
+            return Err(failure.again());
         }
         if let Some(token) = self.file.read()? {
             tracing::info!("logging out the iiko session that an earlier run left over");
@@ -144,7 +140,7 @@ impl Client {
             }
         }
         let token = self.log_in().await.inspect_err(|failure| {
-            *self.refused.borrow_mut() = Some((failure.kind, failure.to_string(), failure.hint.clone()));
+            *self.refused.borrow_mut() = Some(failure.again());
         })?;
         self.file.write(&token)?;
         *self.token.borrow_mut() = Some(token);

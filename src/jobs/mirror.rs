@@ -40,8 +40,8 @@ pub(super) struct Writer<'a> {
     /// Log rows of tables in which nothing changed: they are written together at the end.
     unchanged: Vec<LogRow>,
     reports: Vec<StepReport>,
-    /// Upstreams that have answered in this step, so that they are known to be whom they were taken for.
-    adopt: HashMap<&'static str, String>,
+    /// Upstreams whose identity is stored as soon as they have answered.
+    adopt: &'a mut HashMap<&'static str, String>,
 }
 
 /// Mirrors a step's tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to
@@ -52,7 +52,7 @@ pub(super) async fn run(
     options: &Options,
     store: &mut dyn Store,
     mut indexes: HashMap<&'static str, Index>,
-    adopt: HashMap<&'static str, String>,
+    adopt: &mut HashMap<&'static str, String>,
 ) -> Vec<StepReport> {
     let mut writer =
         Writer { ctx, step: step.name, options, store, unchanged: Vec::new(), reports: Vec::new(), adopt };

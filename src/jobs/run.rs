@@ -10,6 +10,7 @@ use crate::{
         LogRow, Store,
         lock::{Locks, Name},
     },
+    tables::Entity,
 };
 use futures_util::{FutureExt as _, future};
 use hashbrown::HashMap;
@@ -123,7 +124,11 @@ async fn open(
         let identity = &identities[upstream];
         match prepared.identity.get(upstream) {
             Some(stored) if stored == identity => {}
-            Some(stored) if !options.adopt_source => return Err(other_source(upstream, stored, identity)),
+            Some(stored) if !options.adopt_source => {
+                let failure = other_source(upstream, stored, identity);
+                log_refused(ctx, store.as_mut(), &entities, &failure).await;
+                return Err(failure);
+            }
             _ => drop(adopt.insert(upstream, identity.clone())),
         }
     }
@@ -131,8 +136,22 @@ async fn open(
     Ok(Opened { store, indexes, adopt })
 }
 
+/// Logs a run that was refused before any entity's turn began.
+async fn log_refused(ctx: &Context, store: &mut dyn Store, entities: &[&'static Entity], failure: &Failure) {
+    if ctx.is_dry_run() {
+        return;
+    }
+    let report =
+        |entity: &&'static Entity| StepReport::new("refused", Some(entity.table.name), None).failed(failure);
+    let rows: Vec<LogRow> =
+        entities.iter().map(|entity| mirror::log_row(ctx, &report(entity), ctx.started_at, 0)).collect();
+    if let Err(failure) = store.log(&rows).await {
+        tracing::warn!("could not log a refused run: {failure}");
+    }
+}
+
 async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened) -> Vec<StepReport> {
-    let Opened { mut store, mut indexes, adopt } = opened;
+    let Opened { mut store, mut indexes, mut adopt } = opened;
     let mut reports: Vec<StepReport> = Vec::new();
     for step in lane {
         if let Some(needed) = missing_input(step, &reports) {
@@ -142,7 +161,7 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
         let wanted = |name: &&'static str| step.entities.iter().any(|entity| entity.table.name == *name);
         let names: Vec<&'static str> = indexes.keys().copied().filter(|name| wanted(name)).collect();
         let taken = names.into_iter().filter_map(|name| indexes.remove_entry(name)).collect();
-        reports.extend(mirror::run(ctx, step, options, store.as_mut(), taken, adopt.clone()).await);
+        reports.extend(mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt).await);
     }
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");

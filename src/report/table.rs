@@ -241,25 +241,35 @@ fn painted(text: &str, status: Status, colour: bool) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// What the operator should read, once: entities that failed for the same reason share a line.
 pub(super) fn notes(report: &RunReport, colour: bool) -> String {
-    let mut out = String::new();
-    let (warning, error) =
-        (painted("warning", Status::Warning, colour), painted("error", Status::Error, colour));
+    let mut notes: Vec<(Status, &str, Option<&str>, Vec<String>)> = Vec::new();
     for step in &report.steps {
-        let name = step.name();
-        for sentence in &step.warnings {
-            let _ = writeln!(out, "{warning}: {name}: {sentence}");
-        }
-        if let Some(sentence) = &step.error {
-            let _ = writeln!(out, "{error}: {name}: {sentence}");
-        }
-        if let Some(hint) = &step.hint {
-            let _ = writeln!(out, "  hint: {hint}");
+        let status = if step.status == Status::Skipped { Status::Skipped } else { Status::Error };
+        let sentences = step.warnings.iter().map(|warning| (Status::Warning, warning));
+        for (status, sentence) in sentences.chain(step.error.iter().map(|error| (status, error))) {
+            let hint = step.hint.as_deref();
+            let same = |note: &&mut (Status, &str, Option<&str>, Vec<String>)| {
+                (note.0, note.1, note.2) == (status, sentence.as_str(), hint)
+            };
+            match notes.iter_mut().find(same) {
+                Some(note) => note.3.push(step.name()),
+                None => notes.push((status, sentence, hint, vec![step.name()])),
+            }
         }
     }
-    if let Some(failure) = &report.failure {
-        let _ = writeln!(out, "{error}: {failure}");
-        if let Some(hint) = &failure.hint {
+    let failure = report.failure.as_ref().map(|failure| (failure.to_string(), failure.hint.as_deref()));
+    if let Some((sentence, hint)) = &failure {
+        notes.push((Status::Error, sentence, *hint, Vec::new()));
+    }
+    let mut out = String::new();
+    for (position, (status, sentence, hint, names)) in notes.iter().enumerate() {
+        let label = painted(status.name(), *status, colour);
+        let names = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
+        let _ = writeln!(out, "{label}: {names}{sentence}");
+        // A step's hint belongs under the last of its sentences.
+        let repeated = notes.get(position + 1).is_some_and(|next| next.2 == *hint);
+        if let Some(hint) = hint.filter(|_| !repeated) {
             let _ = writeln!(out, "  hint: {hint}");
         }
     }

@@ -82,11 +82,12 @@ impl Locks {
                 Err(TryLockError::WouldBlock) => return Err(taken(&name, &mut file)),
                 Err(TryLockError::Error(error)) => return Err(unusable(&path, error)),
             }
-            // A holder that ends in order leaves the file empty.
-            if let (Some(holder), Name::Entity(entity)) = (read(&mut file), &name) {
-                locks.abandoned.push((entity.clone(), holder));
+            // A holder that ends in order leaves the file empty. What others left stays above our own line until then:
+            // a run that is killed before it has logged them must not make them forgotten.
+            if let Name::Entity(entity) = &name {
+                locks.abandoned.extend(read(&mut file).into_iter().map(|holder| (entity.clone(), holder)));
             }
-            write(&mut file, holder).map_err(|error| unusable(&path, error))?;
+            append(&mut file, holder).map_err(|error| unusable(&path, error))?;
             locks.held.push(file);
         }
         Ok(locks)
@@ -116,21 +117,23 @@ fn open(path: &Path) -> Result<File> {
         .map_err(|error| unusable(path, error))
 }
 
-fn read(file: &mut File) -> Option<Holder> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(4096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+/// The holders that the file tells of, the latest last. Anything else in it is nobody's last word.
+fn read(file: &mut File) -> Vec<Holder> {
+    let mut bytes = Vec::new();
+    if file.seek(SeekFrom::Start(0)).and_then(|_| file.take(1 << 16).read_to_end(&mut bytes)).is_err() {
+        return Vec::new();
+    }
+    bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-fn write(file: &mut File, holder: &Holder) -> std::io::Result<()> {
-    file.set_len(0)?;
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(serde_json::to_string(holder).expect("plain data").as_bytes())
+fn append(file: &mut File, holder: &Holder) -> std::io::Result<()> {
+    file.seek(SeekFrom::End(0))?;
+    let line = serde_json::to_string(holder).expect("plain data");
+    file.write_all(format!("\n{line}\n").as_bytes())
 }
 
 fn taken(name: &Name, file: &mut File) -> Failure {
-    let holder = read(file).map_or_else(
+    let holder = read(file).pop().map_or_else(
         || "another run".to_owned(),
         |holder| {
             format!(
@@ -148,7 +151,7 @@ fn taken(name: &Name, file: &mut File) -> Failure {
 
 fn unusable(path: &Path, error: std::io::Error) -> Failure {
     Failure::new(Kind::Usage, format!("cannot use the lock file {}", path.display()))
-        .hint("check the owner and mode of its folder; cron's user and the operator must share it")
+        .hint("check DATABASE_URL and ZERKALO_STATE_DIR, and the folder's owner and mode: cron's user and the operator share it")
         .source(error)
 }
 
@@ -193,7 +196,10 @@ mod tests {
         )
         .unwrap();
         std::fs::write(folder.path().join("entity-b.lock"), b"\xff garbage").unwrap();
-        let locks = Locks::take(names(&["a", "b"]), place, &holder("sync iiko")).unwrap();
+        let locks = Locks::take(names(&["a", "b"]), place, &holder("sync stock")).unwrap();
         assert_eq!(locks.abandoned, [("a".to_owned(), holder("sync iiko"))]);
+        // What it would leave, killed in its turn before it could log the first one.
+        let mut file = File::open(folder.path().join("entity-a.lock")).unwrap();
+        assert_eq!(read(&mut file), [holder("sync iiko"), holder("sync stock")]);
     }
 }

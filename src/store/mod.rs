@@ -149,7 +149,12 @@ const TOMBSTONE_DAYS: i64 = 30;
 
 /// A database failure: what was being done, and the database's own words.
 pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
-    let text = error.to_string();
+    let failed = Failure::new(Kind::Database, format!("the database failed while {doing}"));
+    // The server's own sentence, without the driver's words and source lines around it.
+    let (text, failed) = match error {
+        sqlx::Error::Database(error) => (error.message().to_owned(), failed.source(error.message())),
+        other => (other.to_string(), failed.source(other)),
+    };
     let hint = if text.contains("database is locked") {
         "another program writes to the file for longer than 30 s; stop it, then start this again"
     } else if text.contains("readonly database") || text.contains("read-only") {
@@ -159,5 +164,5 @@ pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
     } else {
         "nothing was half written; start this again when the database is well"
     };
-    Failure::new(Kind::Database, format!("the database failed while {doing}")).hint(hint).source(error)
+    failed.hint(hint)
 }

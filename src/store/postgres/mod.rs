@@ -75,12 +75,8 @@ impl Postgres {
         let connection = match connect.await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
-                return Err(Failure::new(
-                    FailureKind::Database,
-                    format!("cannot connect to PostgreSQL at {place}"),
-                )
-                .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")
-                .source(error));
+                return Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
+                    .hint("check that it runs, and DATABASE_URL: host, port, role, password, database"));
             }
             Err(_) => {
                 return Err(Failure::new(
