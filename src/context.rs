@@ -8,6 +8,7 @@ use crate::{
     http::Budget,
     iiko,
     printer::Printer,
+    report::StepReport,
     store::{Access, Database, lock::Holder},
 };
 use chrono::{DateTime, Utc};
@@ -47,8 +48,10 @@ pub struct Context {
     pub host: String,
     /// Names by id that earlier steps fetched: table → id → name.
     pub fetched: RefCell<HashMap<&'static str, HashMap<Uuid, String>>>,
-    /// Entities whose turn has begun and that have no log row yet, and since when.
-    pub pending: RefCell<BTreeMap<&'static str, DateTime<Utc>>>,
+    /// What the entities that are finished have to say, in the order in which they were.
+    pub reports: RefCell<Vec<StepReport>>,
+    /// Entities whose turn has begun and that have no log row yet: their step, and since when.
+    pub pending: RefCell<BTreeMap<&'static str, (&'static str, DateTime<Utc>)>>,
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
@@ -69,6 +72,7 @@ impl Context {
             triggered_by: triggered_by(config.trigger.as_deref()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             fetched: RefCell::default(),
+            reports: RefCell::default(),
             pending: RefCell::default(),
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),

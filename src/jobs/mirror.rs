@@ -31,7 +31,7 @@ struct Turn {
     plan: Result<Plan>,
 }
 
-/// What a step writes through, and what it has said so far.
+/// What a step writes through.
 pub(super) struct Writer<'a> {
     ctx: &'a Context,
     step: &'static str,
@@ -39,7 +39,6 @@ pub(super) struct Writer<'a> {
     store: &'a mut dyn Store,
     /// Log rows of tables in which nothing changed: they are written together at the end.
     unchanged: Vec<LogRow>,
-    reports: Vec<StepReport>,
     /// Upstreams whose identity is stored as soon as they have answered.
     adopt: &'a mut HashMap<&'static str, String>,
 }
@@ -53,12 +52,13 @@ pub(super) async fn run(
     store: &mut dyn Store,
     mut indexes: HashMap<&'static str, Index>,
     adopt: &mut HashMap<&'static str, String>,
-) -> Vec<StepReport> {
-    let mut writer =
-        Writer { ctx, step: step.name, options, store, unchanged: Vec::new(), reports: Vec::new(), adopt };
+) {
+    let mut writer = Writer { ctx, step: step.name, options, store, unchanged: Vec::new(), adopt };
     let lookups = match Lookups::gather(ctx, writer.store, &step.entities).await {
         Ok(lookups) => lookups,
-        Err(failure) => return vec![StepReport::new(step.name, None, None).failed(&failure)],
+        Err(failure) => {
+            return ctx.reports.borrow_mut().push(StepReport::new(step.name, None, None).failed(&failure));
+        }
     };
     let in_flight = step.entities.iter().map(|entity| match entity.feed.upstream() {
         "fintablo" => ctx.config.fintablo.max_concurrency,
@@ -69,7 +69,7 @@ pub(super) async fn run(
     let fetch = async {
         let mut fetched = stream::iter(step.entities.iter().map(|entity| {
             let index = indexes.remove(entity.table.name).unwrap_or_default();
-            fetch(ctx, entity, options, &lookups, index)
+            fetch(ctx, step.name, entity, options, &lookups, index)
         }))
         .buffer_unordered(in_flight);
         while let Some(turn) = fetched.next().await {
@@ -85,15 +85,11 @@ pub(super) async fn run(
     };
     tokio::join!(fetch, write);
     writer.finish().await;
-    let position = |report: &StepReport| {
-        step.entities.iter().position(|entity| Some(entity.table.name) == report.entity.as_deref())
-    };
-    writer.reports.sort_by_key(position);
-    writer.reports
 }
 
 async fn fetch(
     ctx: &Context,
+    step: &'static str,
     entity: &'static Entity,
     options: &Options,
     lookups: &Lookups,
@@ -101,7 +97,7 @@ async fn fetch(
 ) -> Turn {
     let meter = ctx.printer.meter(entity.table.name);
     let (started_at, started) = (ctx.clock.now(), Instant::now());
-    ctx.pending.borrow_mut().insert(entity.table.name, started_at);
+    ctx.pending.borrow_mut().insert(entity.table.name, (step, started_at));
     let plan = plan(ctx, entity, options, lookups, index, &meter).await;
     Turn { entity, meter, started_at, started, plan }
 }
@@ -153,7 +149,7 @@ impl Writer<'_> {
         let reports: Vec<StepReport> =
             reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
         turn.meter.done(&StepReport::summed(&reports));
-        self.reports.extend(reports);
+        self.ctx.reports.borrow_mut().extend(reports);
     }
 
     /// Applies a plan with its log rows. No reports: somebody else wrote to the table meanwhile.
@@ -237,7 +233,7 @@ impl Writer<'_> {
                 }
             }
             Err(failure) => {
-                for report in &mut self.reports {
+                for report in self.ctx.reports.borrow_mut().iter_mut() {
                     if report.entity.as_ref().is_some_and(|entity| entities.contains(entity)) {
                         *report = report.clone().failed(&failure);
                     }

@@ -27,10 +27,38 @@ pub type Lane = Vec<Step>;
 /// Runs a job: the lanes side by side, and the steps of each one after another. Whatever happens, a signal and a panic
 /// included, the iiko session is logged out and every entity that was begun has its log row.
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
-    let work = AssertUnwindSafe(job(ctx, &lanes, options)).catch_unwind();
-    let limited = tokio::time::timeout(ctx.config.limits.run, work);
-    let outcome = tokio::select! {
-        outcome = limited => match outcome {
+    // Held to the very end: whoever takes them next must not meet a session of ours.
+    let failure = match lock(ctx, &lanes) {
+        Ok(locks) => {
+            let failure = work(ctx, &lanes, options, &locks).await.err();
+            tokio::select! {
+                () = last_words(ctx, failure.as_ref()) => {}
+                _ = stopped() => tracing::warn!("stopped a second time; the next run ends the iiko session"),
+            }
+            failure
+        }
+        Err(failure) => Some(failure),
+    };
+    let order: Vec<&str> =
+        lanes.iter().flatten().flat_map(|step| &step.entities).map(|entity| entity.table.name).collect();
+    let mut steps = ctx.reports.take();
+    steps.sort_by_key(|report| order.iter().position(|name| Some(*name) == report.entity.as_deref()));
+    RunReport {
+        command: ctx.command.clone(),
+        run_id: ctx.run_id,
+        dry_run: ctx.is_dry_run(),
+        started_at: ctx.started_at,
+        duration: ctx.started.elapsed(),
+        steps,
+        failure,
+    }
+}
+
+/// Does the job until it is done, panics, takes too long or is told to stop.
+async fn work(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
+    let job = AssertUnwindSafe(job(ctx, lanes, options, locks)).catch_unwind();
+    tokio::select! {
+        outcome = tokio::time::timeout(ctx.config.limits.run, job) => match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::new(Kind::Internal, "a defect in zerkalo stopped the run")
                 .hint("what was not finished was rolled back; report this with the log")),
@@ -41,28 +69,19 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
             .hint("what was not finished was rolled back; raise ZERKALO_RUN_TIMEOUT if that is normal here")),
         },
         failure = stopped() => Err(failure),
-    };
-    let (steps, failure) = match outcome {
-        Ok(steps) => (steps, None),
-        Err(failure) => (Vec::new(), Some(failure)),
-    };
-    let last_words = async {
+    }
+}
+
+/// Logs out, and logs what was not finished.
+async fn last_words(ctx: &Context, failure: Option<&Failure>) {
+    let words = async {
         ctx.log_out().await;
-        if let Some(failure) = &failure {
+        if let Some(failure) = failure {
             log_pending(ctx, failure).await;
         }
     };
-    if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+    if tokio::time::timeout(LAST_WORDS, words).await.is_err() {
         tracing::warn!("logging out took too long; the next run ends the session");
-    }
-    RunReport {
-        command: ctx.command.clone(),
-        run_id: ctx.run_id,
-        dry_run: ctx.is_dry_run(),
-        started_at: ctx.started_at,
-        duration: ctx.started.elapsed(),
-        steps,
-        failure,
     }
 }
 
@@ -85,20 +104,18 @@ pub async fn stopped() -> Failure {
         .hint("what was not finished was rolled back; start it again when you like")
 }
 
-async fn job(ctx: &Context, lanes: &[Lane], options: &Options) -> Result<Vec<StepReport>> {
-    let locks = lock(ctx, lanes)?;
+async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
     let identities = identities(ctx, lanes)?;
     let mut opened = Vec::new();
     for lane in lanes {
         opened.push(open(ctx, lane, options, &identities).await?);
     }
     if let Some(first) = opened.first_mut().filter(|_| !ctx.is_dry_run()) {
-        log_abandoned(ctx, first.store.as_mut(), &locks).await?;
+        log_abandoned(ctx, first.store.as_mut(), locks).await?;
     }
     let running = lanes.iter().zip(opened).map(|(lane, opened)| run_lane(ctx, lane, options, opened));
-    let reports = future::join_all(running).await;
-    drop(locks);
-    Ok(reports.concat())
+    future::join_all(running).await;
+    Ok(())
 }
 
 /// A lane's connection and what it has read of the database.
@@ -150,27 +167,26 @@ async fn log_refused(ctx: &Context, store: &mut dyn Store, entities: &[&'static 
     }
 }
 
-async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened) -> Vec<StepReport> {
+async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened) {
     let Opened { mut store, mut indexes, mut adopt } = opened;
-    let mut reports: Vec<StepReport> = Vec::new();
     for step in lane {
-        if let Some(needed) = missing_input(step, &reports) {
-            reports.extend(skip(ctx, step, needed, store.as_mut()).await);
+        if let Some(needed) = missing_input(ctx, step) {
+            skip(ctx, step, needed, store.as_mut()).await;
             continue;
         }
         let wanted = |name: &&'static str| step.entities.iter().any(|entity| entity.table.name == *name);
         let names: Vec<&'static str> = indexes.keys().copied().filter(|name| wanted(name)).collect();
         let taken = names.into_iter().filter_map(|name| indexes.remove_entry(name)).collect();
-        reports.extend(mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt).await);
+        mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt).await;
     }
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");
     }
-    reports
 }
 
 /// The table that a step needs and that an earlier step of this run could not read.
-fn missing_input(step: &Step, reports: &[StepReport]) -> Option<&'static str> {
+fn missing_input(ctx: &Context, step: &Step) -> Option<&'static str> {
+    let reports = ctx.reports.borrow();
     let failed = |name: &&&'static str| {
         reports
             .iter()
@@ -179,7 +195,7 @@ fn missing_input(step: &Step, reports: &[StepReport]) -> Option<&'static str> {
     step.needs.iter().find(failed).copied()
 }
 
-async fn skip(ctx: &Context, step: &Step, needed: &str, store: &mut dyn Store) -> Vec<StepReport> {
+async fn skip(ctx: &Context, step: &Step, needed: &str, store: &mut dyn Store) {
     let reports: Vec<StepReport> = step
         .entities
         .iter()
@@ -197,7 +213,7 @@ async fn skip(ctx: &Context, step: &Step, needed: &str, store: &mut dyn Store) -
             tracing::warn!("could not log a skipped step: {failure}");
         }
     }
-    reports
+    ctx.reports.borrow_mut().extend(reports);
 }
 
 /// All locks of a job, taken at the start. A dry run writes nothing, so it needs none but the iiko session's.
@@ -279,20 +295,20 @@ async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> R
     Ok(())
 }
 
-/// Logs the entities that a stopped run did not get to the end of.
+/// Reports and logs the entities that a stopped run did not get to the end of.
 async fn log_pending(ctx: &Context, failure: &Failure) {
-    if ctx.is_dry_run() || ctx.pending.borrow().is_empty() {
+    let mut rows: Vec<LogRow> = Vec::new();
+    for (entity, (step, since)) in ctx.pending.take() {
+        // What was already told of it is not yet true: its log row is not written.
+        ctx.reports.borrow_mut().retain(|report| report.entity.as_deref() != Some(entity));
+        let mut report = StepReport::new(step, Some(entity), None).failed(failure);
+        report.duration_ms = u64::try_from((ctx.clock.now() - since).num_milliseconds()).unwrap_or(0);
+        rows.push(mirror::log_row(ctx, &report, since, report.duration_ms));
+        ctx.reports.borrow_mut().push(report);
+    }
+    if ctx.is_dry_run() || rows.is_empty() {
         return;
     }
-    let pending = ctx.pending.take();
-    let rows: Vec<LogRow> = pending
-        .into_iter()
-        .map(|(entity, since)| {
-            let report = StepReport::new("stopped", Some(entity), None).failed(failure);
-            let duration = (ctx.clock.now() - since).num_milliseconds();
-            mirror::log_row(ctx, &report, since, u64::try_from(duration).unwrap_or(0))
-        })
-        .collect();
     let logged = match ctx.database.connect(ctx.access).await {
         Ok(mut store) => store.log(&rows).await,
         Err(failure) => Err(failure),
