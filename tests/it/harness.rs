@@ -1,0 +1,266 @@
+//! The world of one story: a sandbox, a temporary home, a database of its own, and the binary.
+
+use super::postgres;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempDir;
+use zerkalo::{
+    clock::Clock,
+    config::{self, Environment, Flags},
+    context::Context,
+    jobs::{
+        self,
+        run::{self, Lane},
+    },
+    printer::{Colour, Printer, Verbosity},
+    report::RunReport,
+    sandbox::{self, Sandbox},
+    store::Access,
+};
+
+/// Which database a story runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// A file.
+    Sqlite,
+    /// The private server.
+    Postgres,
+}
+
+/// Makes two tests of each story, `story::sqlite` and `story::postgres`. A story is a function of an [`Engine`].
+macro_rules! on_both {
+    ($($story:ident),* $(,)?) => {$(
+        mod $story {
+            #[test]
+            fn sqlite() {
+                super::$story($crate::it::harness::Engine::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                if $crate::it::postgres::server().is_some() {
+                    super::$story($crate::it::harness::Engine::Postgres);
+                }
+            }
+        }
+    )*};
+}
+pub(crate) use on_both;
+
+/// The runtime of all sandboxes and of the tests' own queries.
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+});
+
+/// Waits for a future, which may use the network.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    RUNTIME.block_on(future)
+}
+
+/// What the binary said and returned.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The exit code; none after a signal.
+    pub(crate) code: Option<i32>,
+    /// The object that it printed; null when it printed something else.
+    pub(crate) json: Value,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+/// A sandbox, a database and a home.
+pub(crate) struct World {
+    /// The upstreams.
+    pub(crate) sandbox: Sandbox,
+    /// Which database.
+    pub(crate) engine: Engine,
+    /// The database's address.
+    pub(crate) database: String,
+    /// Home, with state directory and, on `SQLite`, the database.
+    pub(crate) home: TempDir,
+    settings: BTreeMap<String, String>,
+}
+
+impl World {
+    /// A world on an empty database.
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self::with(engine, sandbox::Options::default())
+    }
+
+    /// A world whose sandbox is set up otherwise.
+    pub(crate) fn with(engine: Engine, options: sandbox::Options) -> Self {
+        let home = tempfile::Builder::new().prefix("zerkalo").tempdir().unwrap();
+        let database = match engine {
+            Engine::Sqlite => format!("sqlite:{}", home.path().join("mirror.db").display()),
+            Engine::Postgres => create_database(),
+        };
+        let sandbox = block_on(Sandbox::start(options.clone())).unwrap();
+        let mut world = Self { sandbox, engine, database, home, settings: BTreeMap::new() };
+        for (name, value) in [
+            ("HOME", world.home.path().display().to_string()),
+            ("DATABASE_URL", world.database.clone()),
+            ("ZERKALO_STATE_DIR", world.home.path().join("state").display().to_string()),
+            ("ZERKALO_RETRY_DELAYS", "0,0,0".to_owned()),
+            ("ZERKALO_LICENCE_WAIT", "0,0".to_owned()),
+            ("ZERKALO_TRIGGER", "story".to_owned()),
+            ("IIKO_BASE_URL", world.sandbox.iiko_url()),
+            ("IIKO_LOGIN", options.iiko_login),
+            ("IIKO_PASSWORD", options.iiko_password),
+            ("FINTABLO_BASE_URL", world.sandbox.fintablo_url()),
+            ("FINTABLO_TOKEN", options.fintablo_token),
+        ] {
+            world.set(name, value);
+        }
+        world
+    }
+
+    /// Sets an environment variable of the runs to come.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.settings.insert(name.to_owned(), value.into());
+    }
+
+    /// The binary with these arguments and no other environment than the settings.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zerkalo"));
+        command.args(arguments).env_clear().envs(&self.settings).current_dir(self.home.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary with `--json`.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Outcome {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout).unwrap_or_default(),
+            stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs the binary, which must end with this code.
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, arguments: &[&str]) -> Outcome {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, Some(code), "{arguments:?}\n{}\n{}", outcome.stdout, outcome.stderr);
+        outcome
+    }
+
+    /// Runs steps in this process: for many runs, and for tables that only the tests declare.
+    pub(crate) fn run_here(&self, lanes: Vec<Lane>, options: &jobs::Options, access: Access) -> RunReport {
+        let environment: Environment =
+            self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let config = config::load(&Flags::default(), &environment).unwrap().config;
+        let printer = Printer::new(Verbosity { quiet: true, verbose: 0 }, false, Colour::Never);
+        let clock = Clock::system(config.timezone);
+        let ctx = Context::new(config, clock, printer, "story".to_owned(), access);
+        block_on(run::run(&ctx, lanes, options))
+    }
+
+    /// Where the `SQLite` file is.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.home.path().join("mirror.db")
+    }
+
+    /// The directory of locks, sessions and spools.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
+    /// Asserts that the client kept the upstreams' rules, wrote nothing there and left no session behind.
+    #[track_caller]
+    pub(crate) fn assert_polite(&self) {
+        assert_eq!(self.sandbox.violations(), Vec::<String>::new());
+        let writes: Vec<_> = self.sandbox.journal().into_iter().filter(|entry| entry.write).collect();
+        assert!(writes.is_empty(), "{writes:?}");
+        assert_eq!(self.sandbox.open_sessions(), 0, "a session was left open");
+        assert!(self.sandbox.most_sessions_at_once() <= 1);
+    }
+
+    /// The paths that were asked for since the journal was cleared, logins aside.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.sandbox.journal().into_iter().filter(|entry| !entry.session).map(|entry| entry.path).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.engine == Engine::Postgres {
+            let name = database_name(&self.database);
+            block_on(administer(&format!("drop database if exists \"{name}\" with (force)")));
+        }
+    }
+}
+
+impl Outcome {
+    /// The only step of a table, or of one of its scopes.
+    #[track_caller]
+    pub(crate) fn step(&self, table: &str, scope: Option<&str>) -> &Value {
+        let is_it = |step: &&Value| step["entity"] == table && step["scope"].as_str() == scope;
+        let mut steps = self.steps().iter().filter(is_it);
+        let step = steps.next().unwrap_or_else(|| panic!("no step of {table} {scope:?} in {}", self.json));
+        assert!(steps.next().is_none(), "{table} {scope:?} twice");
+        step
+    }
+
+    /// All steps.
+    #[track_caller]
+    pub(crate) fn steps(&self) -> &[Value] {
+        self.json["steps"].as_array().unwrap_or_else(|| panic!("no report: {} {}", self.stdout, self.stderr))
+    }
+
+    /// Inserted, updated, deleted rows of one step.
+    #[track_caller]
+    pub(crate) fn counts(&self, table: &str) -> [u64; 3] {
+        counts(self.step(table, None))
+    }
+
+    /// Inserted, updated, deleted rows of all steps.
+    #[track_caller]
+    pub(crate) fn totals(&self) -> [u64; 3] {
+        self.steps().iter().map(counts).fold([0; 3], |sum, step| [0, 1, 2].map(|part| sum[part] + step[part]))
+    }
+
+    /// The run's id.
+    pub(crate) fn run_id(&self) -> &str {
+        self.json["run_id"].as_str().unwrap_or_default()
+    }
+}
+
+/// Inserted, updated and deleted rows of a step.
+pub(crate) fn counts(step: &Value) -> [u64; 3] {
+    ["inserted", "updated", "deleted"].map(|name| step[name].as_u64().unwrap())
+}
+
+fn create_database() -> String {
+    static NUMBER: AtomicUsize = AtomicUsize::new(1);
+    let name = format!("story_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    block_on(administer(&format!("create database \"{name}\"")));
+    postgres::server().expect("asked for by the test").url(&name)
+}
+
+fn database_name(url: &str) -> &str {
+    let tail = url.split_once("localhost/").map_or(url, |(_, tail)| tail);
+    tail.split('?').next().unwrap_or_default()
+}
+
+async fn administer(sql: &str) {
+    let url = postgres::server().expect("a server").url("postgres");
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
