@@ -86,11 +86,16 @@ pub struct ScopePlan {
     pub delete_blocked: u64,
     /// Records that cannot be stored.
     pub rejected: u64,
+    /// The first rows that the answer lacks, by key, whether they are deleted or stay.
+    pub missing: Vec<Key>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
     /// What the operator can do about it.
     pub hint: Option<String>,
 }
+
+/// How many missing rows a plan names.
+const NAMED: usize = 20;
 
 /// What a run does to one table.
 #[derive(Debug)]
@@ -126,7 +131,8 @@ impl Plan {
             counts.entry(entry.scope).or_default().add(entry.is_stored(), entry.seen, entry.changed);
         }
         let mut deletable = HashSet::new();
-        let mut scopes = Vec::new();
+        let mut scopes: Vec<ScopePlan> = Vec::new();
+        let mut numbers = Vec::new();
         for tally in tallies {
             let counts = counts.remove(&tally.number).unwrap_or_default();
             let number = tally.number;
@@ -135,13 +141,25 @@ impl Plan {
                 deletable.insert(number);
             }
             scopes.push(plan);
+            numbers.push(number);
         }
-        let gone = |entry: &super::index::Entry| {
-            entry.is_stored() && !entry.seen && deletable.contains(&entry.scope)
-        };
-        let mut deletes: Vec<Key> =
-            index.entries().filter(|(_, entry)| gone(entry)).map(|(key, _)| key.clone()).collect();
-        deletes.sort_unstable();
+        let mut missing: Vec<(&Key, u16)> = index
+            .entries()
+            .filter(|(_, entry)| entry.is_stored() && !entry.seen)
+            .map(|(key, entry)| (key, entry.scope))
+            .collect();
+        missing.sort_unstable();
+        let answered =
+            scopes.iter_mut().zip(&numbers).filter(|(plan, _)| plan.deleted + plan.delete_blocked > 0);
+        for (plan, number) in answered {
+            let of_scope = missing.iter().filter(|(_, scope)| scope == number);
+            plan.missing = of_scope.take(NAMED).map(|(key, _)| (*key).clone()).collect();
+        }
+        let deletes = missing
+            .iter()
+            .filter(|(_, scope)| deletable.contains(scope))
+            .map(|(key, _)| (*key).clone())
+            .collect();
         Self { table, scopes, inserts, updates, deletes, conflicts, key_positions, verify }
     }
 
@@ -249,6 +267,7 @@ impl ScopePlan {
             deleted: 0,
             delete_blocked: 0,
             rejected: tally.rejected,
+            missing: Vec::new(),
             warnings: tally.warnings(),
             hint: None,
         };

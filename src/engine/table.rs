@@ -151,6 +151,14 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The columns by which a person knows a row: its name, else the names that were looked up for it.
+    pub fn label_columns(&self) -> Vec<&'static Column> {
+        match self.column("name") {
+            Some(name) => vec![name],
+            None => self.columns.iter().filter(|column| column.origin == Origin::Supplied).collect(),
+        }
+    }
+
     /// The columns of the key, in key order.
     pub fn key_columns(&self) -> impl Iterator<Item = &'static Column> + '_ {
         self.key.iter().map(|name| self.column(name).expect("a table's key names its own columns"))

@@ -125,6 +125,10 @@ impl Writer<'_> {
     /// Applies what was fetched, or says why not.
     async fn take(&mut self, mut turn: Turn, lookups: &Lookups) {
         turn.meter.phase("writing");
+        let missing = match &turn.plan {
+            Ok(plan) => self.name_missing(plan).await,
+            Err(_) => HashMap::new(),
+        };
         let mut applied = match &mut turn.plan {
             Ok(plan) if self.ctx.is_dry_run() => Ok(reports(self.step, plan)),
             Ok(plan) => self.apply(turn.entity, plan, turn.started_at, turn.started).await,
@@ -146,10 +150,25 @@ impl Writer<'_> {
             }
         };
         let duration_ms = elapsed_ms(turn.started);
-        let reports: Vec<StepReport> =
-            reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
+        let reports: Vec<StepReport> = reports
+            .into_iter()
+            .map(|report| with_missing(StepReport { duration_ms, ..report }, &missing))
+            .collect();
         turn.meter.done(&StepReport::summed(&reports));
         self.ctx.reports.borrow_mut().extend(reports);
+    }
+
+    /// Names the rows that the answer lacks, before they are gone: by scope.
+    async fn name_missing(&mut self, plan: &Plan) -> HashMap<Option<String>, Vec<String>> {
+        let mut missing = HashMap::new();
+        for scope in plan.scopes.iter().filter(|scope| !scope.missing.is_empty()) {
+            match self.store.describe(plan.table, &scope.missing).await {
+                Ok(names) => drop(missing.insert(scope.scope.clone(), names)),
+                // A name is a courtesy; the plan does not depend on it.
+                Err(failure) => tracing::warn!("{}: {failure}", plan.table.name),
+            }
+        }
+        missing
     }
 
     /// Applies a plan with its log rows. No reports: somebody else wrote to the table meanwhile.
@@ -241,6 +260,13 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+fn with_missing(mut report: StepReport, missing: &HashMap<Option<String>, Vec<String>>) -> StepReport {
+    if let Some(names) = missing.get(&report.scope) {
+        report.missing.clone_from(names);
+    }
+    report
 }
 
 /// One report for each scope of a plan, telling what it does.

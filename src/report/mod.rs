@@ -71,6 +71,8 @@ pub struct StepReport {
     pub rejected: u64,
     /// From the first request to the commit, in milliseconds.
     pub duration_ms: u64,
+    /// The first rows that the upstream no longer has, by name and key, whether deleted or kept.
+    pub missing: Vec<String>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -98,6 +100,7 @@ impl StepReport {
             delete_blocked: 0,
             rejected: 0,
             duration_ms: 0,
+            missing: Vec::new(),
             warnings: Vec::new(),
             hint: None,
             error: None,

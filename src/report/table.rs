@@ -262,7 +262,7 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     if let Some((sentence, hint)) = &failure {
         notes.push((Status::Error, sentence, *hint, Vec::new()));
     }
-    let mut out = String::new();
+    let mut out = missing(report);
     for (position, (status, sentence, hint, names)) in notes.iter().enumerate() {
         let label = painted(status.name(), *status, colour);
         let names = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
@@ -271,6 +271,33 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
         let repeated = notes.get(position + 1).is_some_and(|next| next.2 == *hint);
         if let Some(hint) = hint.filter(|_| !repeated) {
             let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+    out
+}
+
+/// Which rows a dry run would delete, and which ones a run kept or deleted loudly: what an operator looks at before
+/// allowing it.
+fn missing(report: &RunReport) -> String {
+    let mut out = String::new();
+    for step in &report.steps {
+        let notable = report.dry_run || !step.warnings.is_empty();
+        if step.missing.is_empty() || !notable {
+            continue;
+        }
+        let word = match (step.deleted > 0, report.dry_run) {
+            (true, true) => "would delete",
+            (true, false) => "deleted",
+            (false, _) => "not in the answer, kept",
+        };
+        let total = step.deleted.max(step.delete_blocked);
+        let _ = writeln!(out, "{}: {word}: {}", step.name(), number(total));
+        for name in &step.missing {
+            let _ = writeln!(out, "  {name}");
+        }
+        let more = total.saturating_sub(step.missing.len() as u64);
+        if more > 0 {
+            let _ = writeln!(out, "  … and {} more", number(more));
         }
     }
     out

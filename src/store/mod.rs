@@ -14,7 +14,10 @@ pub mod sqlite;
 mod stored;
 
 use crate::{
-    engine::{Index, Plan, Table},
+    engine::{
+        Index, Plan, Table,
+        row::{Key, key_texts},
+    },
     error::{Failure, Kind, Result},
 };
 use async_trait::async_trait;
@@ -115,11 +118,26 @@ pub trait Store: Send {
     /// Reads `id` → a text column of a table with a uuid key.
     async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>>;
 
+    /// Names rows for a person: `name (key)`, in the order of the keys.
+    async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>>;
+
     /// Stores whose mirror this is.
     async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()>;
 
     /// Ends the connection in order.
     async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// `name (key)` for each key; `names` holds what was found, by the key's texts.
+fn labels(table: &Table, keys: &[Key], names: &HashMap<Vec<String>, String>) -> Vec<String> {
+    let label = |key: &Key| {
+        let texts = key_texts(table, key);
+        match names.get(&texts).filter(|name| !name.is_empty()) {
+            Some(name) => format!("{} ({})", crate::error::quote(name, 60), texts.join(" ")),
+            None => texts.join(" "),
+        }
+    };
+    keys.iter().map(label).collect()
 }
 
 /// Why a plan could not be written.

@@ -30,3 +30,15 @@ pub(super) fn key_equals(table: &Table, left: &str, right: impl Fn(&str) -> Stri
         .collect::<Vec<_>>()
         .join(" and ")
 }
+
+/// The key's columns as text, then the label's, joined: what `describe` selects.
+pub(super) fn label_query(table: &Table, alias: &str) -> String {
+    let keys = table.key.iter().map(|name| format!("cast({alias}.{} as text)", quoted(name)));
+    let labels: Vec<String> = table
+        .label_columns()
+        .iter()
+        .map(|column| format!("coalesce({alias}.{}, '')", quoted(column.name)))
+        .collect();
+    let label = if labels.is_empty() { "''".to_owned() } else { labels.join(" || ' / ' || ") };
+    format!("select {}, {label} from {} {alias}", keys.collect::<Vec<_>>().join(", "), quoted(table.name))
+}

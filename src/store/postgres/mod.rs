@@ -11,14 +11,14 @@ mod statement;
 
 use self::statement::{LOG_INSERT, LOG_RECORD, Statement, key_arrays};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure,
+    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
     migrate::{self, Dialect, Found, HISTORY},
-    quoting::{all_columns, assignments, key_equals, quoted},
+    quoting::{all_columns, assignments, key_equals, label_query, quoted},
 };
 use crate::{
     engine::{
         Index, Plan, Table,
-        row::{Value, key_texts},
+        row::{Key, Value, key_texts},
     },
     error::{Failure, Kind as FailureKind, Result},
 };
@@ -372,6 +372,28 @@ impl Store for Postgres {
             .map(|row| Ok((row.try_get(0)?, row.try_get::<Option<String>, _>(1)?.unwrap_or_default())))
             .collect::<Result<_, sqlx::Error>>()
             .map_err(|error| failure("reading names", error))
+    }
+
+    async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {
+        let mut arrays: Vec<Vec<String>> = table.key.iter().map(|_| Vec::new()).collect();
+        for key in keys {
+            arrays.iter_mut().zip(key_texts(table, key)).for_each(|(array, text)| array.push(text));
+        }
+        let sql = format!("{}, {}", label_query(table, "t"), key_arrays(table, &mut 1));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for array in arrays {
+            query = query.bind(array);
+        }
+        let rows =
+            query.fetch_all(&mut self.connection).await.map_err(|error| failure("naming rows", error))?;
+        let names = rows.iter().map(|row| {
+            let texts =
+                (0..table.key.len()).map(|position| row.try_get(position)).collect::<Result<Vec<_>, _>>()?;
+            Ok((texts, row.try_get(table.key.len())?))
+        });
+        let names =
+            names.collect::<Result<_, sqlx::Error>>().map_err(|error| failure("naming rows", error))?;
+        Ok(labels(table, keys, &names))
     }
 
     async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()> {

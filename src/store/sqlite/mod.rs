@@ -9,9 +9,9 @@ mod index;
 
 use self::batch::{BATCH, Batch};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure,
+    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
     migrate::{self, Dialect, Found, HISTORY},
-    quoting::quoted,
+    quoting::{label_query, quoted},
 };
 use crate::{
     engine::{
@@ -24,7 +24,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hashbrown::HashMap;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Sqlite as Driver, SqliteConnection,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite as Driver,
+    SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use std::{os::unix::fs::DirBuilderExt as _, path::Path, time::Duration};
@@ -225,6 +226,24 @@ impl Store for Sqlite {
             .into_iter()
             .filter_map(|(id, name)| Some((Uuid::try_parse(&id).ok()?, name.unwrap_or_default())))
             .collect())
+    }
+
+    async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {
+        let mut query = QueryBuilder::<Driver>::new(format!("{} where ", label_query(table, "t")));
+        push_keys(&mut query, table, keys);
+        let rows = query
+            .build()
+            .fetch_all(self.connection())
+            .await
+            .map_err(|error| failure("naming rows", error))?;
+        let names = rows.iter().map(|row| {
+            let texts =
+                (0..table.key.len()).map(|position| row.try_get(position)).collect::<Result<Vec<_>, _>>()?;
+            Ok((texts, row.try_get(table.key.len())?))
+        });
+        let names =
+            names.collect::<Result<_, sqlx::Error>>().map_err(|error| failure("naming rows", error))?;
+        Ok(labels(table, keys, &names))
     }
 
     async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()> {
