@@ -72,6 +72,7 @@ pub struct StepReport {
     /// From the first request to the commit, in milliseconds.
     pub duration_ms: u64,
     /// The first rows that the upstream no longer has, by name and key, whether deleted or kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
