@@ -1,4 +1,23 @@
-//! *Zerkalo* mirrors an iiko server and a FinTablo account into a SQL database.
+//! *Zerkalo* (зеркало, mirror) keeps a SQL database as a mirror of a restaurant chain's iiko server and its `FinTablo`
+//! account. One binary: cron, a systemd timer or a person starts it; it runs and exits.
+//!
+//! One way through: **fetch → plan → apply**. A complete, checked answer is compared with what the database holds, by
+//! content hash; the plan that comes out is printed (`--dry-run`), refused by the guard, or applied in one transaction
+//! with its log row.
+//!
+//! The house:
+//!
+//! - [`cli`]: the command line; one file a subcommand
+//! - [`config`]: settings: file < environment < flag
+//! - [`context`], [`clock`]: what one run shares; the only clock
+//! - [`engine`]: a streamed answer → records → plan; knows no HTTP and no SQL dialect
+//! - [`tables`]: every mirrored table as data
+//! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
+//! - [`http`], [`iiko`], [`fintablo`]: the upstreams
+//! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
+//! - [`report`], [`printer`], [`logging`]: what a run says
+//! - [`error`]: what can go wrong, and the exit codes
+//! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
 pub mod cli;
 pub mod clock;

@@ -159,7 +159,10 @@ impl Planner {
             bad = bad.or(error);
         }
         let key = self.key();
-        let scope = self.scope_of_values()?;
+        let Some(scope) = self.scope_of_values()? else {
+            self.reject_without_scope();
+            return Ok(());
+        };
         let number = self.index.scope(&scope);
         let nuls = self.record.take_replaced_nuls();
         let reading = self.reading;
@@ -255,16 +258,17 @@ impl Planner {
         usable.then(|| encode_key(parts))
     }
 
-    /// The scope that the current record belongs to. A record of a scope that nobody asked for makes the whole
-    /// answer foreign.
-    fn scope_of_values(&self) -> Result<String> {
-        let Some(position) = self.scope_position else { return Ok(String::new()) };
-        let scope = match Values::of(&self.values).nth(position) {
-            Some(Value::Text(scope)) => scope,
-            _ => "",
+    /// The scope that the current record belongs to; none when it does not say. A record of a scope that nobody asked
+    /// for makes the whole answer foreign.
+    fn scope_of_values(&self) -> Result<Option<String>> {
+        let Some(position) = self.scope_position else { return Ok(Some(String::new())) };
+        let Some(Value::Text(scope)) =
+            Values::of(&self.values).nth(position).filter(|scope| *scope != Value::Text(""))
+        else {
+            return Ok(None);
         };
         if self.tallies.iter().any(|tally| tally.scope == scope) {
-            return Ok(scope.to_owned());
+            return Ok(Some(scope.to_owned()));
         }
         let column = self.table.scope.unwrap_or_default();
         Err(Failure::new(
@@ -274,7 +278,19 @@ impl Planner {
                 self.table.name,
                 quote(scope, 60)
             ),
-        ))
+        )
+        .hint("nothing was changed; look at the server's version"))
+    }
+
+    /// A record that does not say its scope may belong to any of them: deletion is off for all.
+    fn reject_without_scope(&mut self) {
+        let column = self.table.scope.unwrap_or_default();
+        for (position, tally) in self.tallies.iter_mut().enumerate() {
+            tally.unkeyed += 1;
+            if position == 0 {
+                tally.reject(DESCRIBED, format!("{column} is missing"));
+            }
+        }
     }
 
     fn tally(&mut self, scope: &str) -> &mut Tally {
@@ -296,7 +312,11 @@ fn push_column<'s>(
 ) -> Result<(), String> {
     match column.origin {
         Origin::AlwaysFalse => push(out, Value::Bool(false)),
-        Origin::Supplied => push(out, supplied.next().map_or(Value::Null, |text| Value::Text(text))),
+        Origin::Supplied => match supplied.next() {
+            // Looked-up names do not pass through the canonical form, which replaces what PostgreSQL cannot store.
+            Some(text) => push(out, Value::Text(&text.replace('\0', "\u{fffd}"))),
+            None => push(out, Value::Null),
+        },
         Origin::Field(field) => return push_scalar(out, column, field, record.get(field)),
         Origin::Joined { fields, otherwise } => {
             let parts: Vec<_> = fields.iter().filter_map(|field| text_of(record.get(field))).collect();

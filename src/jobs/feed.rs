@@ -45,10 +45,9 @@ impl Lookups {
     }
 }
 
-/// How an entity is planned in this run. `remember` keeps the names of what later steps look up.
-pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, remember: bool) -> Settings {
+/// How an entity is planned in this run. Tables in `remembered` keep their names for a later step.
+pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, remembered: &[&str]) -> Settings {
     let table = &entity.table;
-    let looked_up = table.name == STORE.table.name || table.name == PRODUCT.table.name;
     Settings {
         dropped: match ctx.config.iiko.personal_data {
             PersonalData::Minimal => table.dropped,
@@ -57,7 +56,7 @@ pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, remember: b
         verify,
         spool_directory: ctx.config.state_dir.join("spool"),
         spool_memory: ctx.config.limits.spool_memory,
-        remember: (remember && looked_up).then_some("name"),
+        remember: remembered.contains(&table.name).then_some("name"),
     }
 }
 

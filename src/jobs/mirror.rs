@@ -31,11 +31,21 @@ struct Turn {
     plan: Result<Plan>,
 }
 
-/// What a step writes through.
-pub(super) struct Writer<'a> {
+/// What a step reads with.
+struct Fetcher<'a> {
     ctx: &'a Context,
     step: &'static str,
     options: &'a Options,
+    /// Names that its feeds look up.
+    lookups: Lookups,
+    /// Tables whose names a later step looks up.
+    remembered: &'a [&'static str],
+}
+
+/// What a step writes through.
+struct Writer<'a> {
+    ctx: &'a Context,
+    fetcher: &'a Fetcher<'a>,
     store: &'a mut dyn Store,
     /// Log rows of tables in which nothing changed: they are written together at the end.
     unchanged: Vec<LogRow>,
@@ -44,7 +54,7 @@ pub(super) struct Writer<'a> {
 }
 
 /// Mirrors a step's tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to
-/// be stored once they have answered.
+/// be stored once they have answered, `remembered` the tables whose names a later step looks up.
 pub(super) async fn run(
     ctx: &Context,
     step: &Step,
@@ -52,14 +62,16 @@ pub(super) async fn run(
     store: &mut dyn Store,
     mut indexes: HashMap<&'static str, Index>,
     adopt: &mut HashMap<&'static str, String>,
+    remembered: &[&'static str],
 ) {
-    let mut writer = Writer { ctx, step: step.name, options, store, unchanged: Vec::new(), adopt };
-    let lookups = match Lookups::gather(ctx, writer.store, &step.entities).await {
+    let lookups = match Lookups::gather(ctx, store, &step.entities).await {
         Ok(lookups) => lookups,
         Err(failure) => {
             return ctx.reports.borrow_mut().push(StepReport::new(step.name, None, None).failed(&failure));
         }
     };
+    let fetcher = Fetcher { ctx, step: step.name, options, lookups, remembered };
+    let mut writer = Writer { ctx, fetcher: &fetcher, store, unchanged: Vec::new(), adopt };
     let in_flight = step.entities.iter().map(|entity| match entity.feed.upstream() {
         "fintablo" => ctx.config.fintablo.max_concurrency,
         _ => ctx.config.iiko.max_concurrency,
@@ -67,12 +79,12 @@ pub(super) async fn run(
     let in_flight = in_flight.min().unwrap_or(1).max(1);
     let (sender, mut turns) = mpsc::unbounded_channel();
     let fetch = async {
-        let mut fetched = stream::iter(step.entities.iter().map(|entity| {
+        let mut answers = stream::iter(step.entities.iter().map(|entity| {
             let index = indexes.remove(entity.table.name).unwrap_or_default();
-            fetch(ctx, step.name, entity, options, &lookups, index)
+            fetcher.fetch(entity, index)
         }))
         .buffer_unordered(in_flight);
-        while let Some(turn) = fetched.next().await {
+        while let Some(turn) = answers.next().await {
             // The receiver lives as long as this future.
             let _ = sender.send(turn);
         }
@@ -80,62 +92,50 @@ pub(super) async fn run(
     };
     let write = async {
         while let Some(turn) = turns.recv().await {
-            writer.take(turn, &lookups).await;
+            writer.take(turn).await;
         }
     };
     tokio::join!(fetch, write);
     writer.finish().await;
 }
 
-async fn fetch(
-    ctx: &Context,
-    step: &'static str,
-    entity: &'static Entity,
-    options: &Options,
-    lookups: &Lookups,
-    index: Index,
-) -> Turn {
-    let meter = ctx.printer.meter(entity.table.name);
-    let (started_at, started) = (ctx.clock.now(), Instant::now());
-    ctx.pending.borrow_mut().insert(entity.table.name, (step, started_at));
-    let plan = plan(ctx, entity, options, lookups, index, &meter).await;
-    Turn { entity, meter, started_at, started, plan }
-}
-
-async fn plan(
-    ctx: &Context,
-    entity: &'static Entity,
-    options: &Options,
-    lookups: &Lookups,
-    index: Index,
-    meter: &Meter,
-) -> Result<Plan> {
-    let settings = feed::settings(ctx, entity, options.verify, true);
-    let mut planner = Planner::new(&entity.table, settings, index);
-    feed::read(ctx, entity, lookups, &mut planner, meter).await?;
-    let (plan, names) = planner.finish(|scope| options.allowed(&entity.table, scope));
-    if !names.is_empty() {
-        ctx.fetched.borrow_mut().insert(entity.table.name, names);
+impl Fetcher<'_> {
+    async fn fetch(&self, entity: &'static Entity, index: Index) -> Turn {
+        let meter = self.ctx.printer.meter(entity.table.name);
+        let (started_at, started) = (self.ctx.clock.now(), Instant::now());
+        self.ctx.pending.borrow_mut().insert(entity.table.name, (self.step, started_at));
+        let plan = self.plan(entity, index, &meter).await;
+        Turn { entity, meter, started_at, started, plan }
     }
-    tracing::debug!("{plan}");
-    Ok(plan)
+
+    async fn plan(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Plan> {
+        let settings = feed::settings(self.ctx, entity, self.options.verify, self.remembered);
+        let mut planner = Planner::new(&entity.table, settings, index);
+        feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;
+        let (plan, names) = planner.finish(|scope| self.options.allowed(&entity.table, scope));
+        if !names.is_empty() {
+            self.ctx.fetched.borrow_mut().insert(entity.table.name, names);
+        }
+        tracing::debug!("{plan}");
+        Ok(plan)
+    }
 }
 
 impl Writer<'_> {
     /// Applies what was fetched, or says why not.
-    async fn take(&mut self, mut turn: Turn, lookups: &Lookups) {
+    async fn take(&mut self, mut turn: Turn) {
         turn.meter.phase("writing");
         let missing = match &turn.plan {
             Ok(plan) => self.name_missing(plan).await,
             Err(_) => HashMap::new(),
         };
         let mut applied = match &mut turn.plan {
-            Ok(plan) if self.ctx.is_dry_run() => Ok(reports(self.step, plan)),
+            Ok(plan) if self.ctx.is_dry_run() => Ok(reports(self.fetcher.step, plan)),
             Ok(plan) => self.apply(turn.entity, plan, turn.started_at, turn.started).await,
-            Err(_) => Ok(None.into_iter().collect()),
+            Err(_) => Ok(Vec::new()),
         };
         if matches!(&applied, Ok(reports) if reports.is_empty()) && turn.plan.is_ok() {
-            applied = self.apply_again(&turn, lookups).await;
+            applied = self.apply_again(&turn).await;
         }
         let outcome = match (turn.plan, applied) {
             (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
@@ -144,7 +144,8 @@ impl Writer<'_> {
         let reports = match outcome {
             Ok(reports) => reports,
             Err(failure) => {
-                let report = StepReport::new(self.step, Some(turn.entity.table.name), None).failed(&failure);
+                let report =
+                    StepReport::new(self.fetcher.step, Some(turn.entity.table.name), None).failed(&failure);
                 self.log_failure(&report, turn.started_at, turn.started).await;
                 vec![report]
             }
@@ -183,7 +184,7 @@ impl Writer<'_> {
         if let Some(identity) = self.adopt.remove(upstream) {
             self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;
         }
-        let reports = reports(self.step, plan);
+        let reports = reports(self.fetcher.step, plan);
         let log: Vec<LogRow> =
             reports.iter().map(|report| log_row(self.ctx, report, started_at, elapsed_ms(started))).collect();
         if plan.is_empty() {
@@ -201,12 +202,12 @@ impl Writer<'_> {
     }
 
     /// Fetches and plans once more, after somebody else wrote to the table.
-    async fn apply_again(&mut self, turn: &Turn, lookups: &Lookups) -> Result<Vec<StepReport>> {
+    async fn apply_again(&mut self, turn: &Turn) -> Result<Vec<StepReport>> {
         let entity = turn.entity;
         tracing::warn!("{}: somebody else writes to this table; planning once more", entity.table.name);
-        let mut prepared = self.store.prepare(&[&entity.table], self.options.verify).await?;
+        let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
-        let mut plan = plan(self.ctx, entity, self.options, lookups, index, &turn.meter).await?;
+        let mut plan = self.fetcher.plan(entity, index, &turn.meter).await?;
         let reports = self.apply(entity, &mut plan, turn.started_at, turn.started).await?;
         if reports.is_empty() {
             return Err(Failure::new(

@@ -177,7 +177,8 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
         let wanted = |name: &&'static str| step.entities.iter().any(|entity| entity.table.name == *name);
         let names: Vec<&'static str> = indexes.keys().copied().filter(|name| wanted(name)).collect();
         let taken = names.into_iter().filter_map(|name| indexes.remove_entry(name)).collect();
-        mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt).await;
+        let remembered = lane.iter().flat_map(|later| later.needs).copied().collect::<Vec<_>>();
+        mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt, &remembered).await;
     }
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");
@@ -309,11 +310,15 @@ async fn log_pending(ctx: &Context, failure: &Failure) {
     if ctx.is_dry_run() || rows.is_empty() {
         return;
     }
-    let logged = match ctx.database.connect(ctx.access).await {
-        Ok(mut store) => store.log(&rows).await,
-        Err(failure) => Err(failure),
+    let logged = async {
+        let mut store = ctx.database.connect(ctx.access).await?;
+        for row in &rows {
+            // A commit that was under way when the signal came has logged itself.
+            store.log_if_missing(row).await?;
+        }
+        store.close().await
     };
-    if let Err(failure) = logged {
+    if let Err(failure) = logged.await {
         tracing::warn!("could not log the stopped run: {failure}");
     }
 }
