@@ -125,3 +125,33 @@ fn words_of(body: &str) -> String {
 fn request_id(answer: &Answer) -> String {
     quote(answer.header("x-request-id").unwrap_or("absent"), 80)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment, Flags};
+    use std::{cell::Cell, rc::Rc};
+
+    #[tokio::test(start_paused = true)]
+    async fn no_sixty_seconds_see_more_requests_than_allowed() {
+        let settings = [
+            ("HOME", "/nowhere"),
+            ("FINTABLO_TOKEN", "token"),
+            ("FINTABLO_BASE_URL", "http://127.0.0.1:9"),
+            ("FINTABLO_PER_MINUTE", "5"),
+        ];
+        let loaded = config::load(&Flags::default(), &Environment::from_iter(settings)).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::new(&loaded.config, Rc::new(Cell::new(0))).unwrap();
+        let mut starts = Vec::new();
+        for pause in [0, 0, 50, 0, 5, 0, 0, 30, 0, 0, 0, 0] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            client.turn().await;
+            starts.push(Instant::now());
+        }
+        for window in starts.windows(6) {
+            assert!(window[5] - window[0] >= WINDOW, "{:?}", window[5] - window[0]);
+        }
+        assert!(starts[4] - starts[0] < WINDOW, "no pacing below the limit");
+    }
+}
