@@ -126,6 +126,7 @@ fn check(loaded: &Loaded, printer: &Printer) {
             "exit_code": 0,
             "file": file,
             "settings": rows,
+            "missing": loaded.config.missing().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "warnings": loaded.warnings,
         }));
     }
@@ -143,7 +144,11 @@ fn check(loaded: &Loaded, printer: &Printer) {
         1 => "settings are valid, with 1 warning".to_owned(),
         many => format!("settings are valid, with {many} warnings"),
     };
-    printer.stdout(&format!("{table}\n\nsettings file: {file}\n{warnings}{closing}"));
+    let mut missing = String::new();
+    for (upstream, keys) in loaded.config.missing() {
+        let _ = writeln!(missing, "not set yet for {upstream}: {}", keys.join(", "));
+    }
+    printer.stdout(&format!("{table}\n\nsettings file: {file}\n{missing}{warnings}{closing}"));
 }
 
 /// The settings, each with its source; what is set stands out, what is missing says so.

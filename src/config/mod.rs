@@ -49,6 +49,22 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// What each upstream still needs before it can be read: its name and the settings' keys.
+    pub fn missing(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let absent = |pairs: &[(&'static str, bool)]| {
+            pairs.iter().filter(|(_, is_set)| !is_set).map(|(key, _)| *key).collect::<Vec<_>>()
+        };
+        let iiko = absent(&[
+            ("iiko.base_url", self.iiko.base_url.is_some()),
+            ("iiko.login", self.iiko.login.is_some()),
+            ("iiko.password", self.iiko.sha1_password.is_some()),
+        ]);
+        let fintablo = absent(&[("fintablo.token", self.fintablo.token.is_some())]);
+        [("iiko", iiko), ("FinTablo", fintablo)].into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
+    }
+}
+
 /// Where the mirror is kept.
 #[derive(Clone, Debug)]
 pub struct Database {
