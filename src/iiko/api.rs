@@ -29,6 +29,9 @@ pub struct Client {
     /// Held while logging in, so that concurrent requests wait for one session.
     entrance: Mutex<()>,
     token: RefCell<Option<SecretString>>,
+    /// Why the login was refused, and what to do about it: it would be refused again, and servers lock a login after a
+    /// few wrong passwords.
+    refusal: RefCell<Option<(String, Option<String>)>>,
     file: SessionFile,
 }
 
@@ -63,6 +66,7 @@ impl Client {
             turns: Semaphore::new(iiko.max_concurrency.max(1)),
             entrance: Mutex::new(()),
             token: RefCell::new(None),
+            refusal: RefCell::new(None),
             file,
         })
     }
@@ -126,6 +130,13 @@ impl Client {
         if self.token.borrow().is_some() {
             return Ok(());
         }
+        if let Some((message, hint)) = self.refusal.borrow().clone() {
+            let failure = Failure::new(Kind::Refused, message);
+            return Err(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            });
+        }
         if let Some(token) = self.file.read()? {
             tracing::info!("logging out the iiko session that an earlier run left over");
             // Whatever comes of it, the login below tells whether a slot is free.
@@ -133,7 +144,11 @@ impl Client {
                 tracing::info!("the left-over iiko session did not end: {failure}");
             }
         }
-        let token = self.log_in().await?;
+        let token = self.log_in().await.inspect_err(|failure| {
+            if failure.kind == Kind::Refused {
+                self.refusal.replace(Some((failure.to_string(), failure.hint.clone())));
+            }
+        })?;
         self.file.write(&token)?;
         *self.token.borrow_mut() = Some(token);
         Ok(())
