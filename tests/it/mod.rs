@@ -14,4 +14,6 @@ mod answers;
 mod changes;
 mod first_run;
 mod guard;
+mod pages;
 mod records;
+mod upstream;
