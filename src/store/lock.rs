@@ -97,8 +97,9 @@ impl Locks {
 impl Drop for Locks {
     fn drop(&mut self) {
         for file in &mut self.held {
-            // Left-over content would only be read as a run that was killed.
-            if let Err(error) = file.set_len(0) {
+            // Left-over content would only be read as a run that was killed. Closing alone would leave the lock with a
+            // child process that has inherited the file and not yet begun its own program.
+            if let Err(error) = file.set_len(0).and_then(|()| file.unlock()) {
                 tracing::warn!(%error, "could not clear a lock file");
             }
         }

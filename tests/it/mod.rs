@@ -4,11 +4,16 @@
 //! - [`rows`]: what a table holds, as text that is equal on both databases
 
 mod expected;
-#[expect(dead_code, reason = "the stories that use the rest come in the next commits")]
 mod harness;
 mod postgres;
-#[expect(dead_code, reason = "the stories that use the rest come in the next commits")]
 mod rows;
+mod shelf;
 mod widget;
 
+mod answers;
+mod changes;
 mod first_run;
+mod guard;
+mod pages;
+mod records;
+mod upstream;
