@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -142,14 +142,7 @@ impl World {
 
     /// Runs the binary with `--json`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        let output = self.command(arguments).arg("--json").output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        Outcome {
-            code: output.status.code(),
-            json: serde_json::from_str(&stdout).unwrap_or_default(),
-            stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.command(arguments).arg("--json").output().unwrap().into()
     }
 
     /// Runs the binary, which must end with this code.
@@ -202,6 +195,18 @@ impl Drop for World {
         if self.engine == Engine::Postgres {
             let name = database_name(&self.database);
             block_on(administer(&format!("drop database if exists \"{name}\" with (force)")));
+        }
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Self {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout).unwrap_or_default(),
+            stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }
