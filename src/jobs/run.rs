@@ -293,6 +293,7 @@ async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> R
         row.duration_ms = (row.finished_at - holder.since).num_milliseconds().max(0);
         store.log_if_missing(&row).await?;
     }
+    locks.told();
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::{
+    cell::Cell,
     fs::{File, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -63,9 +64,18 @@ impl Name {
 /// Locks that are held; dropping them frees them.
 #[derive(Debug, Default)]
 pub struct Locks {
-    held: Vec<File>,
+    held: Vec<Held>,
     /// Entities whose last holder ended without a word, and who that was.
     pub abandoned: Vec<(String, Holder)>,
+    told: Cell<bool>,
+}
+
+/// One lock.
+#[derive(Debug)]
+struct Held {
+    file: File,
+    /// How much of the file tells of others.
+    others: u64,
 }
 
 impl Locks {
@@ -82,24 +92,33 @@ impl Locks {
                 Err(TryLockError::WouldBlock) => return Err(taken(&name, &mut file)),
                 Err(TryLockError::Error(error)) => return Err(unusable(&path, error)),
             }
-            // A holder that ends in order leaves the file empty. What others left stays above our own line until then:
-            // a run that is killed before it has logged them must not make them forgotten.
+            // A holder that ends in order leaves the file empty. What others left stays above our own line until they
+            // are logged: a run that is killed or refused before that must not make them forgotten.
+            let mut others = 0;
             if let Name::Entity(entity) = &name {
-                locks.abandoned.extend(read(&mut file).into_iter().map(|holder| (entity.clone(), holder)));
+                let holders = read(&mut file);
+                others = if holders.is_empty() { 0 } else { file.metadata().map_or(0, |file| file.len()) };
+                locks.abandoned.extend(holders.into_iter().map(|holder| (entity.clone(), holder)));
             }
             append(&mut file, holder).map_err(|error| unusable(&path, error))?;
-            locks.held.push(file);
+            locks.held.push(Held { file, others });
         }
         Ok(locks)
+    }
+
+    /// Those who ended without a word are logged: their names may go.
+    pub fn told(&self) {
+        self.told.set(true);
     }
 }
 
 impl Drop for Locks {
     fn drop(&mut self) {
-        for file in &mut self.held {
-            // Left-over content would only be read as a run that was killed. Closing alone would leave the lock with a
-            // child process that has inherited the file and not yet begun its own program.
-            if let Err(error) = file.set_len(0).and_then(|()| file.unlock()) {
+        for Held { file, others } in &self.held {
+            // Our own line would be read as a run that was killed. Closing alone would leave the lock with a child
+            // process that has inherited the file and not yet begun its own program.
+            let keep = if self.told.get() { 0 } else { *others };
+            if let Err(error) = file.set_len(keep).and_then(|()| file.unlock()) {
                 tracing::warn!(%error, "could not clear a lock file");
             }
         }
@@ -202,5 +221,12 @@ mod tests {
         // What it would leave, killed in its turn before it could log the first one.
         let mut file = File::open(folder.path().join("entity-a.lock")).unwrap();
         assert_eq!(read(&mut file), [holder("sync iiko"), holder("sync stock")]);
+        // One that ends in order takes its own name away, and the first one's only when that is logged.
+        drop(locks);
+        assert_eq!(read(&mut file), [holder("sync iiko")]);
+        let locks = Locks::take(names(&["a"]), place, &holder("sync stock")).unwrap();
+        locks.told();
+        drop(locks);
+        assert_eq!(read(&mut file), []);
     }
 }

@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::{
     collections::BTreeMap,
     future::Future,
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::{Command, Output, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -141,14 +142,7 @@ impl World {
 
     /// Runs the binary with `--json`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        let output = self.command(arguments).arg("--json").output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        Outcome {
-            code: output.status.code(),
-            json: serde_json::from_str(&stdout).unwrap_or_default(),
-            stdout,
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        self.command(arguments).arg("--json").output().unwrap().into()
     }
 
     /// Runs the binary, which must end with this code.
@@ -168,6 +162,11 @@ impl World {
         let clock = Clock::system(config.timezone);
         let ctx = Context::new(config, clock, printer, "story".to_owned(), access);
         block_on(run::run(&ctx, lanes, options))
+    }
+
+    /// The directory of locks, sessions and spools.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.home.path().join("state")
     }
 
     /// Asserts that the client kept the upstreams' rules, wrote nothing there and left no session behind.
@@ -191,6 +190,18 @@ impl Drop for World {
         if self.engine == Engine::Postgres {
             let name = database_name(&self.database);
             block_on(administer(&format!("drop database if exists \"{name}\" with (force)")));
+        }
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        Self {
+            code: output.status.code(),
+            json: serde_json::from_str(&stdout).unwrap_or_default(),
+            stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }

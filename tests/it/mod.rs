@@ -1,11 +1,13 @@
 //! - [`expected`]: what the mirror of a world must hold
 //! - [`harness`]: a sandbox, a database and the binary, as one value
 //! - [`postgres`]: the private server
+//! - [`process`]: the binary while it runs: held, signalled, killed
 //! - [`rows`]: what a table holds, as text that is equal on both databases
 
 mod expected;
 mod harness;
 mod postgres;
+mod process;
 mod rows;
 mod shelf;
 mod widget;
@@ -14,6 +16,7 @@ mod answers;
 mod changes;
 mod first_run;
 mod guard;
+mod locks;
 mod pages;
 mod records;
 mod upstream;

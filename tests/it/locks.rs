@@ -1,0 +1,239 @@
+//! One entity is never synced twice at the same time, one iiko login never has two sessions, and no lock is stale.
+
+use super::{
+    harness::{Engine, Outcome, World, on_both},
+    process::{Running, until},
+    rows::Row,
+};
+use serde_json::json;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
+use zerkalo::tables::FINTABLO;
+
+on_both!(
+    a_second_start_is_told_who_works_and_leaves_no_trace,
+    tables_apart_still_share_the_one_iiko_session,
+    the_two_upstreams_are_mirrored_side_by_side,
+    what_stands_in_a_lock_file_blocks_nobody,
+    a_killed_run_is_not_forgotten_by_a_run_that_could_not_log_it,
+    a_killed_holder_frees_its_locks_at_once,
+    lock_files_that_cannot_be_used_are_one_sentence,
+    of_sixteen_starts_exactly_one_works,
+);
+
+/// What cron and the operator are told, in both forms.
+#[track_caller]
+fn assert_names_the_holder(world: &World, arguments: &[&str], what: &str, holder: &Running, command: &str) {
+    let before = Instant::now();
+    let json = world.expect(11, arguments);
+    assert!(before.elapsed() < Duration::from_secs(1), "a loser leaves at once: {:?}", before.elapsed());
+    let said = json.json["error"].as_str().unwrap();
+    let begin = format!("{what} is being used by `zerkalo {command}` (process {}, run ", holder.pid());
+    assert!(said.starts_with(&begin), "{said}");
+    let since = said.split(", since ").nth(1).unwrap().trim_end_matches(" UTC)");
+    chrono::NaiveDateTime::parse_from_str(since, "%Y-%m-%d %H:%M:%S").unwrap();
+    assert_eq!(json.json["hint"], "wait until it has ended, then start this again");
+    assert_eq!((json.json["exit_code"].as_u64(), json.steps().len()), (Some(11), 0));
+
+    let text: Outcome = world.command(arguments).arg("-q").output().unwrap().into();
+    assert_eq!((text.code, text.stdout.as_str()), (Some(11), ""));
+    assert!(text.stderr.contains(said) && text.stderr.contains("hint: wait until"), "{}", text.stderr);
+}
+
+fn a_second_start_is_told_who_works_and_leaves_no_trace(engine: Engine) {
+    let world = World::new(engine);
+    let gate = world.gate("products/list");
+    let first = world.start(&["sync", "iiko"]);
+    gate.wait();
+    for (arguments, what) in [
+        (&["sync", "iiko"][..], "iiko_department"),
+        (&["full-morning"], "iiko_department"),
+        // A dry run writes nothing, but it would be a second session of the same login.
+        (&["sync", "iiko", "--dry-run"], "the iiko session of demo"),
+        (&["sync", "stock"], "the iiko session of demo"),
+    ] {
+        assert_names_the_holder(&world, arguments, what, &first, "sync iiko");
+    }
+    drop(gate);
+    let first = first.finish();
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert_eq!(world.log().len(), world.log_of(first.run_id()).len(), "a loser is not logged");
+    world.assert_polite();
+}
+
+fn tables_apart_still_share_the_one_iiko_session(engine: Engine) {
+    let world = World::new(engine);
+    let gate = world.gate("corporation/stores");
+    let first = world.start(&["sync", "iiko", "--only", "iiko_store"]);
+    gate.wait();
+    let arguments = ["sync", "iiko", "--only", "iiko_product"];
+    assert_names_the_holder(&world, &arguments, "the iiko session of demo", &first, "sync iiko");
+    drop(gate);
+    assert_eq!(first.finish().code, Some(0));
+    world.expect(0, &arguments);
+    world.assert_polite();
+}
+
+fn the_two_upstreams_are_mirrored_side_by_side(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["migrate"]);
+    let hold = Duration::from_secs(2);
+    let iiko = world.start_and_hold(&["sync", "iiko"], "products/list", hold);
+    let fintablo = world.expect(0, &["sync", "fintablo"]);
+    assert!(world.log_of(fintablo.run_id()).iter().all(|row| row["status"].as_deref() == Some("success")));
+    assert_eq!(iiko.finish().code, Some(0));
+    world.assert_polite();
+}
+
+fn what_stands_in_a_lock_file_blocks_nobody(engine: Engine) {
+    let world = World::new(engine);
+    let finished = world.expect(0, &["sync", "fintablo"]);
+    let locks = world.lock_files();
+    let tables = FINTABLO.len();
+    assert_eq!(locks.len(), tables, "one a table");
+    for path in &locks {
+        assert_eq!(fs::metadata(path).unwrap().len(), 0, "a run that ends in order leaves nothing behind");
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    let holder = |run: &str, pid: u32| {
+        let since = "2026-01-02T03:04:05Z";
+        json!({ "pid": pid, "run_id": run, "command": "sync fintablo", "since": since }).to_string()
+    };
+    let unknown = "01900000-0000-7000-8000-000000000001";
+    for (content, logged) in [
+        (String::new(), 0),
+        ("12345\n".to_owned(), 0),
+        ("\u{0}\u{1}{\"pid\":".repeat(20_000), 0),
+        (holder(finished.run_id(), 1), 0),
+        (holder(unknown, u32::MAX), tables),
+        // A process of that number lives, but it holds nothing.
+        (holder("01900000-0000-7000-8000-000000000002", std::process::id()), tables),
+    ] {
+        for path in &locks {
+            fs::write(path, &content).unwrap();
+        }
+        let before = world.log().len();
+        let run = world.expect(0, &["sync", "fintablo"]);
+        let new = world.log().len() - before - world.log_of(run.run_id()).len();
+        assert_eq!(new, logged, "{:?}", content.chars().take(80).collect::<String>());
+        for path in &locks {
+            assert_eq!(fs::metadata(path).unwrap().len(), 0);
+        }
+    }
+    for row in world.log_of(unknown) {
+        assert_eq!((row["status"].as_deref(), row["inserted"].as_deref()), (Some("error"), Some("0")));
+        let said = row["error_message"].as_deref().unwrap();
+        assert_eq!(said, "process ended without a word (`zerkalo sync fintablo`, process 4294967295)");
+    }
+}
+
+fn a_killed_run_is_not_forgotten_by_a_run_that_could_not_log_it(engine: Engine) {
+    let mut world = World::new(engine);
+    world.expect(0, &["migrate"]);
+    let killed = world.start_and_hold(&["sync", "fintablo"], "/v1/deal", Duration::from_secs(30));
+    assert!(killed.kill());
+    let killed = holders(&world);
+    assert_eq!(killed.len(), FINTABLO.len());
+    // Refused before the log of the killed run is written.
+    world.set("FINTABLO_TOKEN", "");
+    let refused = world.expect(2, &["sync", "fintablo"]);
+    assert_eq!(refused.json["error"], "FINTABLO_TOKEN is not set");
+    assert_eq!(holders(&world), killed, "it is still told of");
+    world.set("FINTABLO_TOKEN", "demo-token");
+    for _ in 0..2 {
+        world.expect(0, &["sync", "fintablo"]);
+        assert_eq!(holders(&world), Vec::<String>::new());
+        let logged = world.log_of(&killed[0]);
+        assert_eq!(logged.len(), FINTABLO.len(), "every table has its row of the killed run, once");
+        assert!(logged.iter().any(ended_without_a_word));
+    }
+}
+
+/// The runs that lock files tell of.
+fn holders(world: &World) -> Vec<String> {
+    let content = world.lock_files().into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let lines = content.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    let run = |line: String| {
+        let holder: serde_json::Value = serde_json::from_str(&line).ok()?;
+        holder["run_id"].as_str().map(str::to_owned)
+    };
+    lines.filter_map(run).collect()
+}
+
+/// Whether a log row tells of a killed run.
+fn ended_without_a_word(row: &Row) -> bool {
+    row["error_message"].as_deref().is_some_and(|text| text.starts_with("process ended without a word"))
+}
+
+fn a_killed_holder_frees_its_locks_at_once(engine: Engine) {
+    let world = World::new(engine);
+    let first = world.start_and_hold(&["sync", "iiko"], "products/list", Duration::from_mins(1));
+    world.expect(11, &["sync", "iiko"]);
+    assert_eq!(world.sandbox.open_sessions(), 1);
+    assert!(first.kill());
+    world.expect(0, &["sync", "iiko"]);
+    let closed = world.sandbox.journal().into_iter().filter(|entry| entry.path.ends_with("/logout")).count();
+    assert_eq!(closed, 2, "the left-over session and its own");
+    assert!(world.log().iter().any(ended_without_a_word));
+    world.assert_polite();
+}
+
+fn lock_files_that_cannot_be_used_are_one_sentence(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["sync", "iiko"]);
+    world.sandbox.clear_journal();
+    let (log, locks) = (world.log(), world.lock_files());
+    let folder = locks[0].parent().unwrap();
+    let run =
+        || -> Outcome { world.as_nobody(world.command(&["sync", "iiko", "-q"])).output().unwrap().into() };
+    let assert_refused = |outcome: &Outcome, cause: &str| {
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{}", outcome.stderr);
+        let said = format!("cannot use the lock file {}: {cause}", locks[0].display());
+        assert_eq!(outcome.stderr.matches("error:").count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("hint: check DATABASE_URL and ZERKALO_STATE_DIR"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(world.asked(), Vec::<String>::new());
+    };
+    fs::set_permissions(&locks[0], fs::Permissions::from_mode(0o000)).unwrap();
+    assert_refused(&run(), "Permission denied");
+    fs::remove_file(&locks[0]).unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).unwrap();
+    assert_refused(&run(), "Permission denied");
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    fs::write(folder, "").unwrap();
+    let outcome = run();
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("cannot use the lock file"), "{}", outcome.stderr);
+    assert_eq!(world.log(), log);
+    assert!(world.sandbox.journal().is_empty(), "nobody was asked, nobody logged in");
+}
+
+fn of_sixteen_starts_exactly_one_works(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["migrate"]);
+    for round in 1..=3 {
+        let gate = world.gate("corporation/stores");
+        let mut starts: Vec<Running> =
+            (0..16).map(|_| world.start(&["sync", "iiko", "--only", "iiko_store"])).collect();
+        gate.wait();
+        until("all but one have left", || {
+            starts.iter_mut().map(Running::is_running).filter(|runs| *runs).count() <= 1
+        });
+        drop(gate);
+        let mut codes: Vec<Option<i32>> = starts.into_iter().map(|start| start.finish().code).collect();
+        codes.sort_unstable();
+        assert_eq!(codes[0], Some(0), "round {round}: one works");
+        assert_eq!(codes[1..], [Some(11); 15], "round {round}: the others leave");
+        assert_eq!(world.log().len(), round, "one run is logged a round");
+    }
+    world.assert_polite();
+}

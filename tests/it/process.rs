@@ -1,0 +1,199 @@
+//! The binary while it runs: held at a chosen request, signalled, killed.
+
+use super::harness::{Outcome, World};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    os::unix::{fs::chown, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+use zerkalo::sandbox::{Action, Fault};
+
+/// A run that has begun. It is killed when dropped.
+pub(crate) struct Running(Option<Child>);
+
+/// A request that is not answered until this is dropped. The world is locked meanwhile.
+#[must_use]
+pub(crate) struct Gate {
+    reached: mpsc::Receiver<()>,
+    _hold: mpsc::Sender<()>,
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < patience, "never came true: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A number from the environment, to repeat or to lengthen a test.
+pub(crate) fn number_from(name: &str, default: u64) -> u64 {
+    env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: `{text}`")))
+}
+
+/// Pseudo-random numbers from a seed (splitmix64).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+impl World {
+    /// Starts the binary with `--json`.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(Some(command.spawn().unwrap()))
+    }
+
+    /// Starts the binary and waits until it has asked for a path that ends so, which is answered late.
+    pub(crate) fn start_and_hold(&self, arguments: &[&str], path: &str, delay: Duration) -> Running {
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap();
+        self.sandbox.fault(Fault::new(format!("{path}$"), Action::Slow { delay_ms }));
+        let running = self.start(arguments);
+        self.until_asked(path);
+        running
+    }
+
+    /// Waits until a path that ends so is asked for.
+    #[track_caller]
+    pub(crate) fn until_asked(&self, path: &str) {
+        let asked = || self.sandbox.journal().iter().any(|entry| entry.path.ends_with(path));
+        until(&format!("{path} is asked for"), asked);
+    }
+
+    /// Holds the next request for this path.
+    pub(crate) fn gate(&self, path: &str) -> Gate {
+        let (reach, reached) = mpsc::channel();
+        let (hold, held) = mpsc::channel::<()>();
+        self.sandbox.on(&format!("{path}$"), 1, move |_| {
+            let _ = reach.send(());
+            // The sandboxes share their threads: another takes this one's place.
+            tokio::task::block_in_place(|| held.recv().unwrap_err());
+        });
+        Gate { reached, _hold: hold }
+    }
+
+    /// Every file below the home, databases aside.
+    pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        collect(self.home.path(), &mut files);
+        files
+    }
+
+    /// The lock files of the entities.
+    pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        let is_lock = |path: &PathBuf| name(path).starts_with("entity-") && name(path).ends_with(".lock");
+        self.files().into_iter().filter(is_lock).collect()
+    }
+
+    /// The files that remember a session.
+    pub(crate) fn session_files(&self) -> Vec<PathBuf> {
+        let folder = self.state().join("sessions");
+        self.files().into_iter().filter(|path| path.starts_with(&folder)).collect()
+    }
+
+    /// The same command as a user who is not root, and so minds modes; owner of the world's home.
+    pub(crate) fn as_nobody(&self, mut command: Command) -> Command {
+        if rustix::process::geteuid().is_root() {
+            const NOBODY: u32 = 65534;
+            give(self.home.path(), NOBODY);
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
+
+impl Gate {
+    /// Waits until the request has come.
+    #[track_caller]
+    pub(crate) fn wait(&self) {
+        self.reached.recv_timeout(Duration::from_secs(30)).expect("the request comes");
+    }
+}
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.as_mut().unwrap().try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child()), signal).unwrap();
+    }
+
+    /// Ends it as a power cut would: it cannot say a word. Whether it was still running.
+    pub(crate) fn kill(mut self) -> bool {
+        let child = self.0.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap().code().is_none()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Outcome {
+        self.0.take().unwrap().wait_with_output().unwrap().into()
+    }
+
+    /// Waits for its end, which must come within this time from now on.
+    #[track_caller]
+    pub(crate) fn finish_within(self, time: Duration) -> Outcome {
+        let since = Instant::now();
+        let outcome = self.finish();
+        assert!(since.elapsed() < time, "took {:?}: {}", since.elapsed(), outcome.stderr);
+        outcome
+    }
+
+    fn child(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn collect(folder: &Path, files: &mut BTreeSet<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), files);
+        } else {
+            files.insert(entry.path());
+        }
+    }
+}
+
+fn give(path: &Path, user: u32) {
+    chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap().flatten() {
+            give(&entry.path(), user);
+        }
+    }
+}
