@@ -14,4 +14,6 @@ mod rows;
 mod widget;
 
 mod first_run;
+mod kills;
 mod locks;
+mod signals;
