@@ -60,11 +60,13 @@ pub struct Context {
 impl Context {
     /// A run of `command`.
     pub fn new(config: Config, clock: Clock, printer: Printer, command: String, access: Access) -> Self {
+        let run_id = Uuid::now_v7();
         let database =
-            Database::new(&config.database.url, &config.database.schema, config.database.bulk_threshold);
+            Database::new(&config.database.url, &config.database.schema, config.database.bulk_threshold)
+                .for_run(run_id);
         Self {
             database,
-            run_id: Uuid::now_v7(),
+            run_id,
             command,
             access,
             started_at: clock.now(),
@@ -104,6 +106,13 @@ impl Context {
             return Ok(self.fintablo.get_or_init(|| client));
         }
         Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// Waits until no login is under way.
+    pub async fn logged_in(&self) {
+        if let Some(client) = self.iiko.get() {
+            client.logged_in().await;
+        }
     }
 
     /// Ends what must not be left behind: the iiko session.

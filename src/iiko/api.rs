@@ -4,7 +4,7 @@
 //! token as a cookie named `key`, 401 for a session that is over, 403 for a full licence or a missing right, requests
 //! strictly one after another, a licence slot held until logout.
 
-use super::session_file::SessionFile;
+use super::session_file::{LeftOver, SessionFile};
 use crate::{
     config::{Config, TokenIn},
     error::{Failure, Kind, Result},
@@ -15,7 +15,10 @@ use reqwest::{
     header::{COOKIE, HeaderValue},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 use tokio::sync::{Mutex, Semaphore};
 
 /// A client of one iiko server, with at most one session.
@@ -28,10 +31,14 @@ pub struct Client {
     turns: Semaphore,
     /// Held while logging in, so that concurrent requests wait for one session.
     entrance: Mutex<()>,
+    /// Held from sending a login until its answer is heard.
+    asking: Mutex<()>,
     token: RefCell<Option<SecretString>>,
     /// Why the login failed. It is not tried again for every table: servers lock a login that fails too often.
     refused: RefCell<Option<Failure>>,
     file: SessionFile,
+    /// Whether a login, of this run or an earlier one, was sent whose answer nobody heard.
+    unheard: Cell<bool>,
 }
 
 impl Client {
@@ -64,9 +71,11 @@ impl Client {
             token_in: iiko.token_in,
             turns: Semaphore::new(iiko.max_concurrency.max(1)),
             entrance: Mutex::new(()),
+            asking: Mutex::new(()),
             token: RefCell::new(None),
             refused: RefCell::new(None),
             file,
+            unheard: Cell::new(false),
         })
     }
 
@@ -123,6 +132,11 @@ impl Client {
         }
     }
 
+    /// Waits until no login is under way: whoever stops before that leaves a session that nobody can end.
+    pub async fn logged_in(&self) {
+        drop(self.asking.lock().await);
+    }
+
     /// Makes sure that there is a session.
     async fn enter(&self) -> Result<()> {
         let _entrance = self.entrance.lock().await;
@@ -132,17 +146,27 @@ impl Client {
         if let Some(failure) = self.refused.borrow().as_ref() {
             return Err(failure.again());
         }
-        if let Some(token) = self.file.read()? {
-            tracing::info!("logging out the iiko session that an earlier run left over");
-            // Whatever comes of it, the login below tells whether a slot is free.
-            if let Err(failure) = self.end_session(&token).await {
-                tracing::info!("the left-over iiko session did not end: {failure}");
+        match self.file.read()? {
+            LeftOver::Nothing => {}
+            LeftOver::Login => self.unheard.set(true),
+            LeftOver::Session(token) => {
+                tracing::info!("logging out the iiko session that an earlier run left over");
+                // Whatever comes of it, the login below tells whether a slot is free.
+                if let Err(failure) = self.end_session(&token).await {
+                    tracing::info!("the left-over iiko session did not end: {failure}");
+                }
             }
         }
+        self.file.announce()?;
         let token = self.log_in().await.inspect_err(|failure| {
             *self.refused.borrow_mut() = Some(failure.again());
-        })?;
+        });
+        if token.is_err() && !self.unheard.get() {
+            self.file.remove()?;
+        }
+        let token = token?;
         self.file.write(&token)?;
+        self.unheard.set(false);
         *self.token.borrow_mut() = Some(token);
         Ok(())
     }
@@ -156,19 +180,29 @@ impl Client {
         let mut waits = self.upstream.retries().licence_wait.iter();
         loop {
             let attempt = async || {
-                let answer = self.upstream.send(&request, None).await?;
+                let _asking = self.asking.lock().await;
+                let answer =
+                    self.upstream.send(&request, None).await.inspect_err(|_| self.unheard.set(true))?;
                 if answer.status == StatusCode::FORBIDDEN && !answer.is_html() {
                     return Ok(Err(answer.excerpt().await));
                 }
                 let answer = self.check(answer, &request).await?;
-                token_of(&answer.label.clone(), &answer.bytes(4096).await?).map(Ok)
+                let label = answer.label.clone();
+                let body = answer.bytes(4096).await.inspect_err(|_| self.unheard.set(true))?;
+                token_of(&label, &body).map(Ok)
             };
             match self.upstream.attempts(attempt, async || Ok(())).await? {
                 Ok(token) => return Ok(token),
                 Err(text) => {
-                    let refused = Failure::new(Kind::Refused, format!("iiko refuses the login (403): {text}")).hint(
-                        "a licence slot frees itself after about an hour; end other sessions of this login, or raise the licence",
-                    );
+                    let refused =
+                        Failure::new(Kind::Refused, format!("iiko refuses the login (403): {text}"));
+                    let refused = refused.hint(if self.unheard.get() {
+                        "a run was killed while it was logging in, or the network failed then, and its session may hold \
+                         the licence slot, which frees itself after about an hour; start this again then"
+                    } else {
+                        "a licence slot frees itself after about an hour; end other sessions of this login, or raise the \
+                         licence"
+                    });
                     let Some(wait) = waits.next() else { return Err(refused) };
                     tracing::warn!("{refused}; trying again in {} s", wait.as_secs());
                     tokio::time::sleep(*wait).await;

@@ -12,6 +12,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What stands in the file from before a login until its token does. No token has a space.
+const LOGGING_IN: &str = "logging in";
+
+/// What an earlier run left over.
+#[derive(Debug)]
+pub(super) enum LeftOver {
+    /// It ended in order.
+    Nothing,
+    /// A session that can be ended.
+    Session(SecretString),
+    /// A login whose answer nobody heard: if it opened a session, nobody can end it.
+    Login,
+}
+
 /// Where one server's session is remembered.
 #[derive(Debug)]
 pub(super) struct SessionFile {
@@ -24,17 +38,29 @@ impl SessionFile {
         Self { path: state.join("sessions").join(name) }
     }
 
-    /// The token that a run left over.
-    pub(super) fn read(&self) -> Result<Option<SecretString>> {
+    /// What a run left over.
+    pub(super) fn read(&self) -> Result<LeftOver> {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) if text.trim().is_empty() => Ok(None),
-            Ok(text) => Ok(Some(text.trim().to_owned().into())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Ok(text) if text.trim().is_empty() => Ok(LeftOver::Nothing),
+            Ok(text) if text.trim() == LOGGING_IN => Ok(LeftOver::Login),
+            Ok(text) => Ok(LeftOver::Session(text.trim().to_owned().into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(LeftOver::Nothing),
             Err(error) => Err(self.failure("read", error)),
         }
     }
 
+    /// Notes that a login is about to be sent.
+    pub(super) fn announce(&self) -> Result<()> {
+        self.put(LOGGING_IN)
+    }
+
+    /// Keeps the session's token.
     pub(super) fn write(&self, token: &SecretString) -> Result<()> {
+        self.put(token.expose_secret())
+    }
+
+    /// One call writes, over what stands there: whoever is killed leaves the old text or the new one.
+    fn put(&self, text: &str) -> Result<()> {
         let folder = self.path.parent().expect("made of two parts");
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -44,10 +70,11 @@ impl SessionFile {
                 let mut file = std::fs::OpenOptions::new()
                     .write(true)
                     .create(true)
-                    .truncate(true)
+                    .truncate(false)
                     .mode(0o600)
                     .open(&self.path)?;
-                file.write_all(token.expose_secret().as_bytes())
+                file.write_all(text.as_bytes())?;
+                file.set_len(text.len() as u64)
             })
             .map_err(|error| self.failure("write", error))
     }

@@ -15,8 +15,9 @@ use crate::{
 use futures_util::{FutureExt as _, future};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use uuid::Uuid;
 
 /// How long logging out and writing the last log rows may take after a signal.
 const LAST_WORDS: Duration = Duration::from_secs(8);
@@ -31,9 +32,15 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
     let failure = match lock(ctx, &lanes) {
         Ok(locks) => {
             let failure = work(ctx, &lanes, options, &locks).await.err();
-            tokio::select! {
-                () = last_words(ctx, failure.as_ref()) => {}
-                _ = stopped() => tracing::warn!("stopped a second time; the next run ends the iiko session"),
+            let said = tokio::select! {
+                said = last_words(ctx, failure.as_ref()) => said,
+                () = stopped_again(failure.as_ref()) => {
+                    tracing::warn!("stopped a second time; the next run ends the iiko session and logs this one");
+                    false
+                }
+            };
+            if !said {
+                locks.keep_name();
             }
             failure
         }
@@ -56,36 +63,55 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
 
 /// Does the job until it is done, panics, takes too long or is told to stop.
 async fn work(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
-    let job = AssertUnwindSafe(job(ctx, lanes, options, locks)).catch_unwind();
-    tokio::select! {
-        outcome = tokio::time::timeout(ctx.config.limits.run, job) => match outcome {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::new(Kind::Internal, "a defect in zerkalo stopped the run")
-                .hint("what was not finished was rolled back; report this with the log")),
-            Err(_) => Err(Failure::new(
-                Kind::Unreachable,
-                format!("the run took longer than {} s and was stopped", ctx.config.limits.run.as_secs()),
-            )
-            .hint("what was not finished was rolled back; raise ZERKALO_RUN_TIMEOUT if that is normal here")),
-        },
-        failure = stopped() => Err(failure),
-    }
-}
-
-/// Logs out, and logs what was not finished.
-async fn last_words(ctx: &Context, failure: Option<&Failure>) {
-    let words = async {
-        ctx.log_out().await;
-        if let Some(failure) = failure {
-            log_pending(ctx, failure).await;
+    let mut job = pin!(AssertUnwindSafe(job(ctx, lanes, options, locks)).catch_unwind());
+    let limit = ctx.config.limits.run;
+    let failure = tokio::select! {
+        outcome = &mut job => return outcome.unwrap_or_else(|_| {
+            Err(Failure::new(Kind::Internal, "a defect in zerkalo stopped the run")
+                .hint("what was not finished was rolled back; report this with the log"))
+        }),
+        () = tokio::time::sleep(limit) => {
+            Failure::new(Kind::Unreachable, format!("the run took longer than {} s and was stopped", limit.as_secs()))
+                .hint("what was not finished was rolled back; raise ZERKALO_RUN_TIMEOUT if that is normal here")
         }
+        failure = stopped() => failure,
     };
-    if tokio::time::timeout(LAST_WORDS, words).await.is_err() {
-        tracing::warn!("logging out took too long; the next run ends the session");
+    // An answer to a login that nobody hears is a session that nobody can end.
+    tokio::select! {
+        _ = &mut job => {}
+        () = ctx.logged_in() => {}
+        () = tokio::time::sleep(LAST_WORDS) => tracing::warn!("the login under way is not answered; its session may stay open"),
+        _ = stopped() => {}
     }
+    Err(failure)
 }
 
-/// Waits for a signal that asks the process to stop. A second one ends it at once, as if nobody listened.
+/// Logs out, and logs what was not finished. Whether all was said.
+async fn last_words(ctx: &Context, failure: Option<&Failure>) -> bool {
+    let words = async {
+        let log = async {
+            match failure {
+                Some(failure) => log_pending(ctx, failure).await,
+                None => true,
+            }
+        };
+        tokio::join!(ctx.log_out(), log).1
+    };
+    tokio::time::timeout(LAST_WORDS, words).await.unwrap_or_else(|_| {
+        tracing::warn!("stopping took too long; the next run ends the iiko session and logs this one");
+        false
+    })
+}
+
+/// Waits for the signal that cuts the last words short: the second one, of which the first may have ended the work.
+async fn stopped_again(failure: Option<&Failure>) {
+    if !failure.is_some_and(|failure| matches!(failure.kind, Kind::Signal(_))) {
+        stopped().await;
+    }
+    stopped().await;
+}
+
+/// Waits for a signal that asks the process to stop.
 pub async fn stopped() -> Failure {
     let listen = |kind| signal(kind).expect("signals can be listened to on a tokio runtime");
     let mut signals: [(Signal, u8, &str); 3] = [
@@ -281,6 +307,10 @@ fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
 
 /// Logs runs that were killed: their lock files still tell of them.
 async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> Result<()> {
+    let runs: BTreeSet<Uuid> = locks.abandoned.iter().map(|(_, holder)| holder.run_id).collect();
+    for run in runs {
+        store.end_run(run).await?;
+    }
     for (entity, holder) in &locks.abandoned {
         let mut report = StepReport::new("killed", Some(entity), None);
         report.status = Status::Error;
@@ -297,8 +327,8 @@ async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> R
     Ok(())
 }
 
-/// Reports and logs the entities that a stopped run did not get to the end of.
-async fn log_pending(ctx: &Context, failure: &Failure) {
+/// Reports and logs the entities that a stopped run did not get to the end of. Whether they are logged.
+async fn log_pending(ctx: &Context, failure: &Failure) -> bool {
     let mut rows: Vec<LogRow> = Vec::new();
     for (entity, (step, since)) in ctx.pending.take() {
         // What was already told of it is not yet true: its log row is not written.
@@ -309,17 +339,16 @@ async fn log_pending(ctx: &Context, failure: &Failure) {
         ctx.reports.borrow_mut().push(report);
     }
     if ctx.is_dry_run() || rows.is_empty() {
-        return;
+        return true;
     }
-    let logged = async {
+    let log = async {
         let mut store = ctx.database.connect(ctx.access).await?;
+        store.end_run(ctx.run_id).await?;
         for row in &rows {
             // A commit that was under way when the signal came has logged itself.
             store.log_if_missing(row).await?;
         }
         store.close().await
     };
-    if let Err(failure) = logged.await {
-        tracing::warn!("could not log the stopped run: {failure}");
-    }
+    log.await.inspect_err(|failure| tracing::warn!("could not log the stopped run: {failure}")).is_ok()
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// What a connection may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub enum Access {
 pub struct Database {
     place: Place,
     bulk_threshold: usize,
+    run: Option<Uuid>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +46,13 @@ impl Database {
             let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
             Place::Sqlite(PathBuf::from(path))
         };
-        Self { place, bulk_threshold }
+        Self { place, bulk_threshold, run: None }
+    }
+
+    /// The same, with connections that the server can tell to be this run's.
+    #[must_use]
+    pub fn for_run(self, run: Uuid) -> Self {
+        Self { run: Some(run), ..self }
     }
 
     /// Which dialect it speaks.
@@ -89,7 +97,7 @@ impl Database {
         Ok(match &self.place {
             Place::Sqlite(path) => Box::new(Sqlite::connect(path, access).await?),
             Place::Postgres { url, schema } => {
-                Box::new(Postgres::connect(url, schema, access, self.bulk_threshold).await?)
+                Box::new(Postgres::connect(url, schema, access, self.bulk_threshold, self.run).await?)
             }
         })
     }
@@ -99,7 +107,10 @@ impl Database {
         let found = match &self.place {
             Place::Sqlite(path) => Sqlite::connect(path, Access::DryRun).await?.look().await?,
             Place::Postgres { url, schema } => {
-                Postgres::connect(url, schema, Access::DryRun, self.bulk_threshold).await?.look().await?
+                Postgres::connect(url, schema, Access::DryRun, self.bulk_threshold, self.run)
+                    .await?
+                    .look()
+                    .await?
             }
         };
         self.steps_of(&found)
@@ -110,7 +121,7 @@ impl Database {
         let found = match &self.place {
             Place::Sqlite(path) => Sqlite::connect(path, Access::Write).await?.migrate(true).await?,
             Place::Postgres { url, schema } => {
-                Postgres::connect(url, schema, Access::Write, self.bulk_threshold)
+                Postgres::connect(url, schema, Access::Write, self.bulk_threshold, self.run)
                     .await?
                     .migrate(true)
                     .await?

@@ -68,6 +68,7 @@ pub struct Locks {
     /// Entities whose last holder ended without a word, and who that was.
     pub abandoned: Vec<(String, Holder)>,
     told: Cell<bool>,
+    kept: Cell<bool>,
 }
 
 /// One lock.
@@ -106,6 +107,11 @@ impl Locks {
         Ok(locks)
     }
 
+    /// This run could not log all that it began: its own name stays, so that the next holder does.
+    pub fn keep_name(&self) {
+        self.kept.set(true);
+    }
+
     /// Those who ended without a word are logged: their names may go.
     pub fn told(&self) {
         self.told.set(true);
@@ -114,6 +120,9 @@ impl Locks {
 
 impl Drop for Locks {
     fn drop(&mut self) {
+        if self.kept.get() {
+            return;
+        }
         for Held { file, others } in &self.held {
             // Our own line would be read as a run that was killed. Closing alone would leave the lock with a child
             // process that has inherited the file and not yet begun its own program.
@@ -228,5 +237,9 @@ mod tests {
         locks.told();
         drop(locks);
         assert_eq!(read(&mut file), []);
+        let locks = Locks::take(names(&["a"]), place, &holder("sync stock")).unwrap();
+        locks.keep_name();
+        drop(locks);
+        assert_eq!(read(&mut file), [holder("sync stock")]);
     }
 }

@@ -124,6 +124,10 @@ pub trait Store: Send {
     /// Stores whose mirror this is.
     async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()>;
 
+    /// Ends what other connections of a run that has ended, or is ending, may still be doing: afterwards it has
+    /// happened or it never will.
+    async fn end_run(&mut self, run: Uuid) -> Result<()>;
+
     /// Ends the connection in order.
     async fn close(self: Box<Self>) -> Result<()>;
 }

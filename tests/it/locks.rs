@@ -2,8 +2,7 @@
 
 use super::{
     harness::{Engine, Outcome, World, on_both},
-    process::{Running, until},
-    rows::Row,
+    process::{Running, ended_without_a_word, until},
 };
 use serde_json::json;
 use std::{
@@ -136,37 +135,21 @@ fn a_killed_run_is_not_forgotten_by_a_run_that_could_not_log_it(engine: Engine) 
     world.expect(0, &["migrate"]);
     let killed = world.start_and_hold(&["sync", "fintablo"], "/v1/deal", Duration::from_secs(30));
     assert!(killed.kill());
-    let killed = holders(&world);
+    let killed = world.holders();
     assert_eq!(killed.len(), FINTABLO.len());
     // Refused before the log of the killed run is written.
     world.set("FINTABLO_TOKEN", "");
     let refused = world.expect(2, &["sync", "fintablo"]);
     assert_eq!(refused.json["error"], "FINTABLO_TOKEN is not set");
-    assert_eq!(holders(&world), killed, "it is still told of");
+    assert_eq!(world.holders(), killed, "it is still told of");
     world.set("FINTABLO_TOKEN", "demo-token");
     for _ in 0..2 {
         world.expect(0, &["sync", "fintablo"]);
-        assert_eq!(holders(&world), Vec::<String>::new());
-        let logged = world.log_of(&killed[0]);
+        assert_eq!(world.holders(), Vec::new());
+        let logged = world.log_of(&killed[0].0);
         assert_eq!(logged.len(), FINTABLO.len(), "every table has its row of the killed run, once");
         assert!(logged.iter().any(ended_without_a_word));
     }
-}
-
-/// The runs that lock files tell of.
-fn holders(world: &World) -> Vec<String> {
-    let content = world.lock_files().into_iter().map(|path| fs::read_to_string(path).unwrap());
-    let lines = content.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-    let run = |line: String| {
-        let holder: serde_json::Value = serde_json::from_str(&line).ok()?;
-        holder["run_id"].as_str().map(str::to_owned)
-    };
-    lines.filter_map(run).collect()
-}
-
-/// Whether a log row tells of a killed run.
-fn ended_without_a_word(row: &Row) -> bool {
-    row["error_message"].as_deref().is_some_and(|text| text.starts_with("process ended without a word"))
 }
 
 fn a_killed_holder_frees_its_locks_at_once(engine: Engine) {

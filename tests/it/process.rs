@@ -1,7 +1,10 @@
 //! The binary while it runs: held at a chosen request, signalled, killed.
 
-use super::harness::{Outcome, World};
+use super::harness::{Engine, Outcome, World, block_on};
+use super::rows::Row;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::{
     collections::BTreeSet,
     env, fs,
@@ -103,6 +106,20 @@ impl World {
         self.files().into_iter().filter(is_lock).collect()
     }
 
+    /// The runs that lock files tell of, with their tables.
+    pub(crate) fn holders(&self) -> Vec<(String, String)> {
+        let mut holders = Vec::new();
+        for path in self.lock_files() {
+            let name = path.file_stem().unwrap().to_string_lossy().replacen("entity-", "", 1);
+            for line in fs::read_to_string(path).unwrap().lines() {
+                if let Ok(Value::Object(holder)) = serde_json::from_str(line) {
+                    holders.push((holder["run_id"].as_str().unwrap().to_owned(), name.clone()));
+                }
+            }
+        }
+        holders
+    }
+
     /// The files that remember a session.
     pub(crate) fn session_files(&self) -> Vec<PathBuf> {
         let folder = self.state().join("sessions");
@@ -177,6 +194,52 @@ impl Drop for Running {
             let _ = child.wait();
         }
     }
+}
+
+/// Another writer, who lets nobody else write to `iiko_product`.
+pub(crate) enum Blocker {
+    /// The whole file.
+    Sqlite(SqliteConnection),
+    /// The table.
+    Postgres(PgConnection),
+}
+
+impl Blocker {
+    /// Locks the others out.
+    pub(crate) fn new(world: &World) -> Self {
+        block_on(async {
+            if world.engine == Engine::Postgres {
+                let mut connection = PgConnection::connect(&world.database).await.unwrap();
+                let sql = "begin; lock table iiko_product in share row exclusive mode";
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                return Self::Postgres(connection);
+            }
+            let mut connection = SqliteConnection::connect(&world.database).await.unwrap();
+            sqlx::raw_sql("begin immediate").execute(&mut connection).await.unwrap();
+            Self::Sqlite(connection)
+        })
+    }
+
+    /// Lets the others write.
+    pub(crate) fn go(self) {
+        block_on(async {
+            match self {
+                Self::Sqlite(mut connection) => {
+                    sqlx::raw_sql("rollback").execute(&mut connection).await.unwrap();
+                    connection.close().await.unwrap();
+                }
+                Self::Postgres(mut connection) => {
+                    sqlx::raw_sql("rollback").execute(&mut connection).await.unwrap();
+                    connection.close().await.unwrap();
+                }
+            }
+        });
+    }
+}
+
+/// Whether a log row tells of a killed run.
+pub(crate) fn ended_without_a_word(row: &Row) -> bool {
+    row["error_message"].as_deref().is_some_and(|text| text.starts_with("process ended without a word"))
 }
 
 fn collect(folder: &Path, files: &mut BTreeSet<PathBuf>) {

@@ -50,13 +50,14 @@ impl Postgres {
         schema: &str,
         access: Access,
         bulk_threshold: usize,
+        run: Option<Uuid>,
     ) -> Result<Self> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| {
                 Failure::new(FailureKind::Usage, "DATABASE_URL is not a valid PostgreSQL address")
                     .hint("it looks like postgres://user@host:5432/database")
             })?
-            .application_name("zerkalo")
+            .application_name(&application(run))
             .options([
                 ("search_path", quoted(schema)),
                 ("timezone", "UTC".to_owned()),
@@ -410,9 +411,33 @@ impl Store for Postgres {
         .map_err(|error| failure("storing whose mirror this is", error))
     }
 
+    async fn end_run(&mut self, run: Uuid) -> Result<()> {
+        let doing = "ending what a stopped run was doing";
+        // The server notices only after a while that a client has gone, and may have committed by then.
+        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where application_name = $1 and usename = current_user and pid <> pg_backend_pid()";
+        for _ in 0..100 {
+            let left: i64 = sqlx::query_scalar(end)
+                .bind(application(Some(run)))
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(|error| failure(doing, error))?;
+            if left == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Err(Failure::new(FailureKind::Database, format!("the database failed while {doing}: it goes on")))
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         self.connection.close().await.map_err(|error| failure("closing the connection", error))
     }
+}
+
+/// What the server calls a run's connections.
+fn application(run: Option<Uuid>) -> String {
+    run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
 }
 
 /// Which parts of a plan went by `COPY`.

@@ -260,6 +260,11 @@ impl Store for Sqlite {
         .map_err(|error| failure("storing whose mirror this is", error))
     }
 
+    /// A transaction that was given up holds the write lock until it is rolled back, so the next one waits for it.
+    async fn end_run(&mut self, _run: Uuid) -> Result<()> {
+        Ok(())
+    }
+
     async fn close(self: Box<Self>) -> Result<()> {
         match self.connection {
             Some(connection) => connection.close().await.map_err(|error| failure("closing the file", error)),
