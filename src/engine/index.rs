@@ -35,10 +35,12 @@ pub(super) enum Seen {
     Changed,
     /// Fetched before with the same content.
     Repeated,
-    /// Fetched before in the same reading with other content; true when the row is stored.
+    /// Fetched before with other content.
     Conflict {
         /// Whether the row is stored.
         stored: bool,
+        /// Whether this content differs from what is stored.
+        changed: bool,
         /// Whether the earlier one came in this same reading.
         same_reading: bool,
     },
@@ -144,8 +146,8 @@ impl Entry {
             let same_reading = self.reading == reading;
             self.new = new;
             self.reading = reading;
-            self.changed = true;
-            return Seen::Conflict { stored: self.stored, same_reading };
+            self.changed = !self.stored || self.touched || self.old != *hash;
+            return Seen::Conflict { stored: self.stored, changed: self.changed, same_reading };
         }
         self.seen = true;
         self.new = new;

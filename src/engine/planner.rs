@@ -228,10 +228,14 @@ impl Planner {
             Seen::Unchanged | Seen::Repeated => return Ok(()),
             Seen::New => &mut self.inserts,
             Seen::Changed => &mut self.updates,
-            Seen::Conflict { stored, same_reading } => {
+            Seen::Conflict { stored, changed, same_reading } => {
                 self.conflicts.insert(key.clone(), row_hash);
                 if same_reading {
                     self.tally(scope).conflicts += 1;
+                }
+                if !changed {
+                    // The last content is the stored one: what was spooled before is passed over when it is read.
+                    return Ok(());
                 }
                 if stored { &mut self.updates } else { &mut self.inserts }
             }

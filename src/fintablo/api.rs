@@ -6,7 +6,10 @@ use crate::{
     error::{Failure, Kind, Result, quote},
     http::{Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{
+    StatusCode,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{cell::RefCell, collections::VecDeque, time::Duration};
 use tokio::time::Instant;
@@ -61,9 +64,9 @@ impl Client {
             let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer.clone()))).await?;
             let answer = self.check(answer, request).await?;
             let id = request_id(&answer);
-            read(answer).await.map_err(|trouble| Trouble {
-                failure: trouble.failure.context(format!("X-Request-Id {id}")),
-                retry: trouble.retry,
+            read(answer).await.map_err(|mut trouble| {
+                trouble.failure = trouble.failure.context(format!("X-Request-Id {id}"));
+                trouble
             })
         };
         self.upstream.attempts(attempt, async || Ok(())).await
@@ -102,13 +105,18 @@ impl Client {
             Failure::new(kind, format!("{label}: status {}: {words}", status.as_u16())).hint(hint)
         };
         Err(match status.as_u16() {
-            401 | 403 => Trouble::fatal(failure(
-                Kind::Refused,
-                "check FINTABLO_TOKEN; tokens are made in FinTablo's settings",
-            )),
+            401 | 403 => {
+                let refused =
+                    failure(Kind::Refused, "check FINTABLO_TOKEN; tokens are made in FinTablo's settings");
+                if status == StatusCode::UNAUTHORIZED {
+                    *self.refused.borrow_mut() = Some(refused.again());
+                }
+                Trouble::fatal(refused)
+            }
             429 | 500..=599 => Trouble {
                 failure: failure(Kind::Unreachable, "nothing was changed; start this again later"),
                 retry: retry_after.map_or(Retry::Yes, Retry::After),
+                reached: true,
             },
             _ if is_html => Trouble::transient(failure(Kind::InvalidAnswer, "check FINTABLO_BASE_URL")),
             _ => Trouble::fatal(failure(Kind::Refused, "check FINTABLO_BASE_URL")),

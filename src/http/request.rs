@@ -37,8 +37,8 @@ impl Accept {
     }
 }
 
-/// One request to an upstream. Secrets go into `headers` or `form`, never into `query` unless a server insists.
-#[derive(Debug, Clone)]
+/// One request to an upstream. Secrets go into a header or `form`, never into `query` unless a server insists.
+#[derive(Clone)]
 pub struct Request {
     /// GET, or POST for what the upstream declares so.
     pub method: Method,
@@ -68,6 +68,17 @@ impl Request {
     pub fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.query.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
+    }
+}
+
+impl std::fmt::Debug for Request {
+    /// Without the values: a form or a query may hold a password or a token.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -195,17 +206,19 @@ pub struct Trouble {
     pub failure: Failure,
     /// Whether a further attempt may pass.
     pub retry: Retry,
+    /// Whether the server may have acted on the request although no good answer came.
+    pub reached: bool,
 }
 
 impl Trouble {
     /// It would fail again.
     pub fn fatal(failure: Failure) -> Self {
-        Self { failure, retry: Retry::No }
+        Self { failure, retry: Retry::No, reached: true }
     }
 
     /// It may pass.
     pub fn transient(failure: Failure) -> Self {
-        Self { failure, retry: Retry::Yes }
+        Self { failure, retry: Retry::Yes, reached: true }
     }
 
     /// The connection could not be made, broke or timed out. The URL is taken out of the cause: iiko's and
@@ -228,9 +241,22 @@ impl Trouble {
         } else {
             "the connection was closed without an answer"
         };
+        let reached = !error.is_connect();
         let failure = Failure::new(Kind::Unreachable, format!("{label}: {what}"))
             .hint("nothing was changed; check the network and the base URL, then start this again");
-        Self::transient(failure.source(error))
+        Self { reached, ..Self::transient(failure.source(error)) }
+    }
+}
+
+impl Trouble {
+    /// The same for a request that must not be repeated once the server may have acted on it.
+    #[must_use]
+    pub fn unrepeatable(self, hint: &str) -> Self {
+        if self.reached {
+            Self { retry: Retry::No, failure: self.failure.hint(hint), reached: true }
+        } else {
+            self
+        }
     }
 }
 

@@ -103,9 +103,11 @@ impl Client {
     ) -> Result<Result<T, String>> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.enter().await?;
+        let sent = RefCell::new(None);
         self.upstream
             .attempts(
                 async || {
+                    sent.borrow_mut().clone_from(&self.token.borrow());
                     let (request, secret) = self.signed(request);
                     let answer = self.upstream.send(&request, secret).await?;
                     if answer.status == StatusCode::BAD_REQUEST && !answer.is_html() {
@@ -116,7 +118,7 @@ impl Client {
                 },
                 async || {
                     tracing::info!("the iiko session is over; logging in once more");
-                    self.forget();
+                    self.forget(sent.borrow().as_ref());
                     self.enter().await
                 },
             )
@@ -150,7 +152,7 @@ impl Client {
             LeftOver::Nothing => {}
             LeftOver::Login => self.unheard.set(true),
             LeftOver::Session(token) => {
-                tracing::info!("logging out the iiko session that an earlier run left over");
+                tracing::info!("ending the iiko session that was open before");
                 // Whatever comes of it, the login below tells whether a slot is free.
                 if let Err(failure) = self.end_session(&token).await {
                     tracing::info!("the left-over iiko session did not end: {failure}");
@@ -165,10 +167,24 @@ impl Client {
             self.file.remove()?;
         }
         let token = token?;
-        self.file.write(&token)?;
         self.unheard.set(false);
-        *self.token.borrow_mut() = Some(token);
+        *self.token.borrow_mut() = Some(token.clone());
+        if let Err(failure) = self.file.write(&token) {
+            // A session that the next run could not end is not kept.
+            *self.refused.borrow_mut() = Some(failure.again());
+            self.log_out().await;
+            return Err(failure);
+        }
         Ok(())
+    }
+
+    /// A login whose answer got lost is not sent again: if it opened a session, another one would take another slot.
+    fn lost(&self, trouble: Trouble) -> Trouble {
+        self.unheard.set(self.unheard.get() || trouble.reached);
+        trouble.unrepeatable(
+            "the server may have opened a session that nobody can end; its licence slot frees itself after about an \
+             hour; start this again",
+        )
     }
 
     async fn log_in(&self) -> Result<SecretString> {
@@ -182,13 +198,13 @@ impl Client {
             let attempt = async || {
                 let _asking = self.asking.lock().await;
                 let answer =
-                    self.upstream.send(&request, None).await.inspect_err(|_| self.unheard.set(true))?;
+                    self.upstream.send(&request, None).await.map_err(|trouble| self.lost(trouble))?;
                 if answer.status == StatusCode::FORBIDDEN && !answer.is_html() {
                     return Ok(Err(answer.excerpt().await));
                 }
                 let answer = self.check(answer, &request).await?;
                 let label = answer.label.clone();
-                let body = answer.bytes(4096).await.inspect_err(|_| self.unheard.set(true))?;
+                let body = answer.bytes(4096).await.map_err(|trouble| self.lost(trouble))?;
                 token_of(&label, &body).map(Ok)
             };
             match self.upstream.attempts(attempt, async || Ok(())).await? {
@@ -233,8 +249,16 @@ impl Client {
         Err(Failure::new(Kind::Refused, text))
     }
 
-    fn forget(&self) {
-        self.token.borrow_mut().take();
+    /// Forgets a token that the server does not take any more, unless another request has got a new one meanwhile.
+    fn forget(&self, sent: Option<&SecretString>) {
+        let mut token = self.token.borrow_mut();
+        let is_same = match (token.as_ref(), sent) {
+            (Some(token), Some(sent)) => token.expose_secret() == sent.expose_secret(),
+            _ => false,
+        };
+        if is_same {
+            token.take();
+        }
     }
 
     /// The request with the token where this server wants it.
@@ -276,6 +300,7 @@ impl Client {
                 )
                 .hint("another program may be using the same login"),
                 retry: Retry::LogIn,
+                reached: true,
             },
             403 => Trouble::fatal(
                 Failure::new(Kind::Refused, format!("{label}: permission denied (403): {words}"))
@@ -288,6 +313,7 @@ impl Client {
                 )
                 .hint("nothing was changed; the server is overloaded or restarting, start this again later"),
                 retry: retry_after.map_or(Retry::Yes, Retry::After),
+                reached: true,
             },
             300..=399 => Trouble::fatal(
                 Failure::new(Kind::Refused, format!("{label}: the server redirects, which is not followed"))
@@ -310,13 +336,17 @@ fn cookie(token: &SecretString) -> HeaderValue {
 fn token_of(label: &str, body: &[u8]) -> Result<SecretString, Trouble> {
     let text = String::from_utf8_lossy(body);
     let token = text.trim_start_matches('\u{feff}').trim().trim_matches('"');
-    let plausible = (10..=200).contains(&token.len())
-        && token.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b';' | b',' | b'"'));
-    if plausible {
+    if is_plausible(token) {
         return Ok(token.into());
     }
-    Err(Trouble::transient(
+    Err(Trouble::fatal(
         Failure::new(Kind::InvalidAnswer, format!("{label}: the answer is not a session token"))
             .hint("check IIKO_BASE_URL: a proxy or another program may be answering there"),
     ))
+}
+
+/// Whether a text can be a token, and so can travel in a cookie.
+pub(super) fn is_plausible(token: &str) -> bool {
+    (10..=200).contains(&token.len())
+        && token.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b';' | b',' | b'"'))
 }

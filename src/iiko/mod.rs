@@ -100,49 +100,64 @@ impl Client {
             "iiko {path}: the server does not take all root types in one request ({words}); asking one by one"
         );
         planner.reset();
+        let mut known = 0;
         for root_type in root_types {
-            self.directory(path, root_type, planner, meter).await?;
+            known += usize::from(self.directory(path, root_type, planner, meter).await?);
+        }
+        if known == 0 {
+            return Err(Failure::new(
+                Kind::Refused,
+                format!("iiko {path}: the server refuses every root type: {words}"),
+            )
+            .hint("the server may be older than this request; look at its version"));
         }
         Ok(())
     }
 
-    /// Reads one root type. What fails here fails for this root type only.
+    /// Reads one root type; false when the server does not know it. A request that fails, fails for this root type
+    /// only; a record that is none makes the whole table's answer foreign.
     async fn directory(
         &self,
         path: &str,
         root_type: &str,
         planner: &mut Planner,
         meter: &Meter,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let request = directories_request(path, &[root_type]);
-        let read = self
-            .read_if_known(&request, async |answer| {
-                let body = answer.bytes(MAX_DIRECTORY).await?;
-                Ok(body)
-            })
-            .await;
-        match read {
-            Ok(Err(_)) => planner.skip(root_type, "not known to this server"),
-            Err(failure) => planner.fail(root_type, failure),
-            Ok(Ok(body)) => match serde_json::from_slice::<Vec<&RawValue>>(&body) {
-                Err(error) => planner.fail(
-                    root_type,
-                    Failure::new(
-                        Kind::InvalidAnswer,
-                        format!("iiko {path}: the answer is not the expected list"),
-                    )
-                    .source(error),
-                ),
-                Ok(records) => {
-                    planner.answer(root_type);
-                    for record in records {
-                        meter.add(1);
-                        planner.record(record.get().as_bytes(), &[])?;
-                    }
+        let body = match self.read_if_known(&request, async |answer| answer.bytes(MAX_DIRECTORY).await).await
+        {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => {
+                planner.skip(root_type, "not known to this server");
+                return Ok(false);
+            }
+            Err(failure) => {
+                planner.fail(root_type, failure);
+                return Ok(true);
+            }
+        };
+        // The whole list is checked before its first record counts: what was counted cannot be taken back.
+        match serde_json::from_slice::<Vec<&RawValue>>(&body) {
+            Err(error) => planner.fail(
+                root_type,
+                Failure::new(
+                    Kind::InvalidAnswer,
+                    format!("iiko {path}: the answer is not the expected list"),
+                )
+                .hint(
+                    "nothing was changed; start this again, and if it stays so, look at the server's version",
+                )
+                .source(error),
+            ),
+            Ok(records) => {
+                planner.answer(root_type);
+                for record in records {
+                    meter.add(1);
+                    planner.record(record.get().as_bytes(), &[])?;
                 }
-            },
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads the stock balances at `timestamp` (the business's local time): amounts other than zero, with the names of

@@ -1,6 +1,7 @@
 //! The token of the running session in a 0600 file, so that the run after a kill -9 can log that session out: a
 //! licence may have one slot only, and a session lasts about an hour.
 
+use super::api::is_plausible;
 use crate::{
     engine::hash,
     error::{Failure, Kind, Result},
@@ -40,13 +41,18 @@ impl SessionFile {
 
     /// What a run left over.
     pub(super) fn read(&self) -> Result<LeftOver> {
-        match std::fs::read_to_string(&self.path) {
-            Ok(text) if text.trim().is_empty() => Ok(LeftOver::Nothing),
-            Ok(text) if text.trim() == LOGGING_IN => Ok(LeftOver::Login),
-            Ok(text) => Ok(LeftOver::Session(text.trim().to_owned().into())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(LeftOver::Nothing),
-            Err(error) => Err(self.failure("read", error)),
-        }
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftOver::Nothing),
+            Err(error) => return Err(self.failure("read", error)),
+        };
+        // A power cut may leave anything here; what is no token cannot be logged out.
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(match text.trim() {
+            LOGGING_IN => LeftOver::Login,
+            token if is_plausible(token) => LeftOver::Session(token.to_owned().into()),
+            _ => LeftOver::Nothing,
+        })
     }
 
     /// Notes that a login is about to be sent.
