@@ -24,7 +24,7 @@ create table iiko_sync_log (
 create index iiko_sync_log_entity_idx on iiko_sync_log (entity_type, scope, finished_at);
 create index iiko_sync_log_run_idx on iiko_sync_log (run_id);
 
--- Deleted rows, kept 30 days. `key` is the primary key as a JSON list of texts, `row` every column as JSON text.
+-- Deleted rows, kept 30 days. `key` is the primary key as a JSON list of texts, `row` the row as to_jsonb gives it.
 create table mirror_tombstone (
     id bigint generated always as identity primary key,
     table_name text not null,

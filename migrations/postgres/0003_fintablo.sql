@@ -166,6 +166,7 @@ create index ft_deal_name_idx on ft_deal (name);
 create index ft_deal_direction_id_idx on ft_deal (direction_id);
 create index ft_deal_status_id_idx on ft_deal (status_id);
 create index ft_deal_partner_id_idx on ft_deal (partner_id);
+create index ft_deal_responsible_id_idx on ft_deal (responsible_id);
 create trigger ft_deal_touched before update on ft_deal
     for each row execute function zerkalo_touched();
 

@@ -175,6 +175,7 @@ create index ft_deal_name_idx on ft_deal (name);
 create index ft_deal_direction_id_idx on ft_deal (direction_id);
 create index ft_deal_status_id_idx on ft_deal (status_id);
 create index ft_deal_partner_id_idx on ft_deal (partner_id);
+create index ft_deal_responsible_id_idx on ft_deal (responsible_id);
 create trigger ft_deal_touched after update on ft_deal
     when new.row_hash is old.row_hash and new.row_hash is not null
     begin update ft_deal set row_hash = null where id = new.id; end;

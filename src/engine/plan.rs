@@ -175,6 +175,11 @@ impl Plan {
         })
     }
 
+    /// How many bytes the rows to insert and to update take.
+    pub fn spooled_bytes(&self) -> (u64, u64) {
+        (self.inserts.bytes(), self.updates.bytes())
+    }
+
     /// The keys to delete, sorted.
     pub fn deletes(&self) -> &[Key] {
         &self.deletes

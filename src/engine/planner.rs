@@ -106,11 +106,6 @@ impl Planner {
         self.tally(scope).keep_missing.push(reason.to_owned());
     }
 
-    /// How many different usable records came in the scope.
-    pub fn fetched(&mut self, scope: &str) -> u64 {
-        self.tally(scope).fetched
-    }
-
     /// Forgets what was fetched, for another attempt at the same answer.
     pub fn reset(&mut self) {
         self.index.reset();

@@ -16,18 +16,24 @@ pub struct Spool {
     directory: PathBuf,
     file: Option<BufWriter<File>>,
     rows: u64,
+    bytes: u64,
 }
 
 impl Spool {
     /// An empty spool that holds up to `memory_limit` bytes in memory and the rest in an unlinked 0600 file in
     /// `directory`, which is created when it is first needed.
     pub fn new(memory_limit: usize, directory: PathBuf) -> Self {
-        Self { memory: Vec::new(), memory_limit, directory, file: None, rows: 0 }
+        Self { memory: Vec::new(), memory_limit, directory, file: None, rows: 0, bytes: 0 }
     }
 
     /// How many rows it holds.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// How many bytes they take.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether it holds no row.
@@ -40,12 +46,14 @@ impl Spool {
         self.memory.clear();
         self.file = None;
         self.rows = 0;
+        self.bytes = 0;
     }
 
     /// Appends a row that [`Row::encode`] wrote. Fails when the state directory cannot hold it.
     pub fn push(&mut self, row: &[u8]) -> Result<()> {
         let length = u32::try_from(row.len()).expect("a row is under 4 GiB").to_le_bytes();
         self.rows += 1;
+        self.bytes += row.len() as u64;
         if self.file.is_none() {
             if self.memory.len() + row.len() + length.len() <= self.memory_limit {
                 self.memory.extend_from_slice(&length);

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 pub use api::Client;
 
 /// The size of `deal`'s pages. Another list of exactly this length may be cut by a page limit that nobody documented.
-const SUSPICIOUS: u64 = 500;
+const SUSPICIOUS: usize = 500;
 
 /// More pages than this are no list of deals but an upstream that ignores the page number.
 const MAX_PAGES: usize = 10_000;
@@ -24,17 +24,20 @@ impl Client {
     /// Reads a list that comes in one answer into the planner.
     pub async fn list(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<()> {
         let request = Request::get(path, Accept::Json);
+        let mut count = 0;
         self.read(&request, async |answer| {
             planner.reset();
             planner.answer("");
+            count = 0;
             items(answer, |record| {
+                count += 1;
                 meter.add(1);
                 planner.record(record, &[])
             })
             .await
         })
         .await?;
-        if planner.fetched("") == SUSPICIOUS {
+        if count == SUSPICIOUS {
             planner
                 .keep_missing("", "the list has exactly 500 rows, which may be an undocumented page limit");
         }

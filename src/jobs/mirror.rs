@@ -31,6 +31,14 @@ struct Turn {
     plan: Result<Plan>,
 }
 
+/// A turn whose answer has been read.
+struct Begun {
+    entity: &'static Entity,
+    meter: Meter,
+    started_at: DateTime<Utc>,
+    started: Instant,
+}
+
 /// What a step reads with.
 struct Fetcher<'a> {
     ctx: &'a Context,
@@ -67,7 +75,13 @@ pub(super) async fn run(
     let lookups = match Lookups::gather(ctx, store, &step.entities).await {
         Ok(lookups) => lookups,
         Err(failure) => {
-            return ctx.reports.borrow_mut().push(StepReport::new(step.name, None, None).failed(&failure));
+            // Nobody's turn begins: the run logs what is pending at its end.
+            for entity in &step.entities {
+                let name = entity.table.name;
+                ctx.pending.borrow_mut().insert(name, (step.name, ctx.clock.now()));
+                ctx.reports.borrow_mut().push(StepReport::new(step.name, Some(name), None).failed(&failure));
+            }
+            return;
         }
     };
     let fetcher = Fetcher { ctx, step: step.name, options, lookups, remembered };
@@ -77,7 +91,8 @@ pub(super) async fn run(
         _ => ctx.config.iiko.max_concurrency,
     });
     let in_flight = in_flight.min().unwrap_or(1).max(1);
-    let (sender, mut turns) = mpsc::unbounded_channel();
+    // One answer waits while another is written: spooled rows are held in memory.
+    let (sender, mut turns) = mpsc::channel(1);
     let fetch = async {
         let mut answers = stream::iter(step.entities.iter().map(|entity| {
             let index = indexes.remove(entity.table.name).unwrap_or_default();
@@ -86,7 +101,7 @@ pub(super) async fn run(
         .buffer_unordered(in_flight);
         while let Some(turn) = answers.next().await {
             // The receiver lives as long as this future.
-            let _ = sender.send(turn);
+            let _ = sender.send(turn).await;
         }
         drop(sender);
     };
@@ -123,111 +138,123 @@ impl Fetcher<'_> {
 
 impl Writer<'_> {
     /// Applies what was fetched, or says why not.
-    async fn take(&mut self, mut turn: Turn) {
+    async fn take(&mut self, turn: Turn) {
         turn.meter.phase("writing");
-        let missing = match &turn.plan {
-            Ok(plan) => self.name_missing(plan).await,
-            Err(_) => HashMap::new(),
-        };
-        let mut applied = match &mut turn.plan {
-            Ok(plan) if self.ctx.is_dry_run() => Ok(reports(self.fetcher.step, plan)),
-            Ok(plan) => self.apply(turn.entity, plan, turn.started_at, turn.started).await,
-            Err(_) => Ok(Vec::new()),
-        };
-        if matches!(&applied, Ok(reports) if reports.is_empty()) && turn.plan.is_ok() {
-            applied = self.apply_again(&turn).await;
-        }
-        let outcome = match (turn.plan, applied) {
-            (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
-            (Ok(_), Ok(reports)) => Ok(reports),
+        let Turn { entity, meter, started_at, started, plan } = turn;
+        let begun = Begun { entity, meter, started_at, started };
+        let outcome = match plan {
+            Ok(plan) => self.settle(&begun, plan).await,
+            Err(failure) => Err(failure),
         };
         let reports = match outcome {
             Ok(reports) => reports,
             Err(failure) => {
                 let report =
-                    StepReport::new(self.fetcher.step, Some(turn.entity.table.name), None).failed(&failure);
-                self.log_failure(&report, turn.started_at, turn.started).await;
+                    StepReport::new(self.fetcher.step, Some(entity.table.name), None).failed(&failure);
+                self.log_failure(&report, &begun).await;
                 vec![report]
             }
         };
-        let duration_ms = elapsed_ms(turn.started);
-        let reports: Vec<StepReport> = reports
-            .into_iter()
-            .map(|report| with_missing(StepReport { duration_ms, ..report }, &missing))
-            .collect();
-        turn.meter.done(&StepReport::summed(&reports));
+        let duration_ms = elapsed_ms(started);
+        let reports: Vec<StepReport> =
+            reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
+        begun.meter.done(&StepReport::summed(&reports));
         self.ctx.reports.borrow_mut().extend(reports);
     }
 
-    /// Names the rows that the answer lacks, before they are gone: by scope.
-    async fn name_missing(&mut self, plan: &Plan) -> HashMap<Option<String>, Vec<String>> {
-        let mut missing = HashMap::new();
-        for scope in plan.scopes.iter().filter(|scope| !scope.missing.is_empty()) {
-            match self.store.describe(plan.table, &scope.missing).await {
-                Ok(names) => drop(missing.insert(scope.scope.clone(), names)),
-                // A name is a courtesy; the plan does not depend on it.
-                Err(failure) => tracing::warn!("{}: {failure}", plan.table.name),
-            }
+    /// Applies a plan: once more, from a new reading, when somebody else wrote to the table meanwhile or when the
+    /// connection was lost and nothing was committed.
+    async fn settle(&mut self, begun: &Begun, mut plan: Plan) -> Result<Vec<StepReport>> {
+        let reports = self.reports(&plan).await;
+        if self.ctx.is_dry_run() {
+            return Ok(reports);
         }
-        missing
+        match self.apply(begun, &mut plan, &reports).await {
+            Ok(Applied::Done) => Ok(reports),
+            Ok(Applied::Conflict) => {
+                tracing::warn!(
+                    "{}: somebody else writes to this table; planning once more",
+                    begun.entity.table.name
+                );
+                self.apply_again(begun).await
+            }
+            Err(failure) if failure.kind == Kind::Database && self.store.reconnect().await? => {
+                tracing::warn!("{failure}; the connection was lost and is made again");
+                // The lost connection may have been lost after its commit.
+                if self.store.is_logged(self.ctx.run_id, begun.entity.table.name).await? {
+                    self.ctx.pending.borrow_mut().remove(begun.entity.table.name);
+                    return Ok(reports);
+                }
+                self.apply_again(begun).await
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
-    /// Applies a plan with its log rows. No reports: somebody else wrote to the table meanwhile.
-    async fn apply(
-        &mut self,
-        entity: &'static Entity,
-        plan: &mut Plan,
-        started_at: DateTime<Utc>,
-        started: Instant,
-    ) -> Result<Vec<StepReport>> {
-        let upstream = entity.feed.upstream();
+    /// One report for each scope of a plan, telling what it does.
+    async fn reports(&mut self, plan: &Plan) -> Vec<StepReport> {
+        let mut reports = Vec::new();
+        for scope in &plan.scopes {
+            let mut report = report(self.fetcher.step, plan.table.name, scope);
+            if !scope.missing.is_empty() {
+                match self.store.describe(plan.table, &scope.missing).await {
+                    Ok(names) => report.missing = names,
+                    // A name is a courtesy; the plan does not depend on it.
+                    Err(failure) => tracing::warn!("{}: {failure}", plan.table.name),
+                }
+            }
+            reports.push(report);
+        }
+        reports
+    }
+
+    /// Applies a plan with its log rows.
+    async fn apply(&mut self, begun: &Begun, plan: &mut Plan, reports: &[StepReport]) -> Result<Applied> {
+        let upstream = begun.entity.feed.upstream();
         if let Some(identity) = self.adopt.remove(upstream) {
             self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;
         }
-        let reports = reports(self.fetcher.step, plan);
+        let duration_ms = elapsed_ms(begun.started);
         let log: Vec<LogRow> =
-            reports.iter().map(|report| log_row(self.ctx, report, started_at, elapsed_ms(started))).collect();
+            reports.iter().map(|report| log_row(self.ctx, report, begun.started_at, duration_ms)).collect();
         if plan.is_empty() {
             self.unchanged.extend(log);
-            return Ok(reports);
+            return Ok(Applied::Done);
         }
         let receipt = Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log };
-        match self.store.apply(plan, receipt).await? {
-            Applied::Conflict => Ok(Vec::new()),
-            Applied::Done => {
-                self.ctx.pending.borrow_mut().remove(entity.table.name);
-                Ok(reports)
-            }
+        let applied = self.store.apply(plan, receipt).await?;
+        if applied == Applied::Done {
+            self.ctx.pending.borrow_mut().remove(begun.entity.table.name);
         }
+        Ok(applied)
     }
 
-    /// Fetches and plans once more, after somebody else wrote to the table.
-    async fn apply_again(&mut self, turn: &Turn) -> Result<Vec<StepReport>> {
-        let entity = turn.entity;
-        tracing::warn!("{}: somebody else writes to this table; planning once more", entity.table.name);
+    /// Fetches, plans and applies once more.
+    async fn apply_again(&mut self, begun: &Begun) -> Result<Vec<StepReport>> {
+        let entity = begun.entity;
         let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
-        let mut plan = self.fetcher.plan(entity, index, &turn.meter).await?;
-        let reports = self.apply(entity, &mut plan, turn.started_at, turn.started).await?;
-        if reports.is_empty() {
-            return Err(Failure::new(
+        let mut plan = self.fetcher.plan(entity, index, &begun.meter).await?;
+        let reports = self.reports(&plan).await;
+        match self.apply(begun, &mut plan, &reports).await? {
+            Applied::Done => Ok(reports),
+            Applied::Conflict => Err(Failure::new(
                 Kind::Database,
                 format!(
                     "{}: somebody else keeps writing to this table; nothing was changed",
                     entity.table.name
                 ),
             )
-            .hint("stop the other writer: only zerkalo may write to its tables"));
+            .hint("stop the other writer: only zerkalo may write to its tables")),
         }
-        Ok(reports)
     }
 
     /// A failure is logged at once, in a transaction of its own.
-    async fn log_failure(&mut self, report: &StepReport, started_at: DateTime<Utc>, started: Instant) {
+    async fn log_failure(&mut self, report: &StepReport, begun: &Begun) {
         if self.ctx.is_dry_run() {
             return;
         }
-        let row = log_row(self.ctx, report, started_at, elapsed_ms(started));
+        let row = log_row(self.ctx, report, begun.started_at, elapsed_ms(begun.started));
         match self.store.log(&[row]).await {
             Ok(()) => {
                 if let Some(entity) = &report.entity {
@@ -261,18 +288,6 @@ impl Writer<'_> {
             }
         }
     }
-}
-
-fn with_missing(mut report: StepReport, missing: &HashMap<Option<String>, Vec<String>>) -> StepReport {
-    if let Some(names) = missing.get(&report.scope) {
-        report.missing.clone_from(names);
-    }
-    report
-}
-
-/// One report for each scope of a plan, telling what it does.
-fn reports(step: &'static str, plan: &Plan) -> Vec<StepReport> {
-    plan.scopes.iter().map(|scope| report(step, plan.table.name, scope)).collect()
 }
 
 fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {

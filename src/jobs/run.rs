@@ -10,7 +10,6 @@ use crate::{
         LogRow, Store,
         lock::{Locks, Name},
     },
-    tables::Entity,
 };
 use futures_util::{FutureExt as _, future};
 use hashbrown::HashMap;
@@ -88,15 +87,7 @@ async fn work(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -
 
 /// Logs out, and logs what was not finished. Whether all was said.
 async fn last_words(ctx: &Context, failure: Option<&Failure>) -> bool {
-    let words = async {
-        let log = async {
-            match failure {
-                Some(failure) => log_pending(ctx, failure).await,
-                None => true,
-            }
-        };
-        tokio::join!(ctx.log_out(), log).1
-    };
+    let words = async { tokio::join!(ctx.log_out(), log_pending(ctx, failure)).1 };
     tokio::time::timeout(LAST_WORDS, words).await.unwrap_or_else(|_| {
         tracing::warn!("stopping took too long; the next run ends the iiko session and logs this one");
         false
@@ -134,7 +125,13 @@ async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) ->
     let identities = identities(ctx, lanes)?;
     let mut opened = Vec::new();
     for lane in lanes {
-        opened.push(open(ctx, lane, options, &identities).await?);
+        match open(ctx, lane, options, &identities).await {
+            Ok(lane) => opened.push(lane),
+            Err(failure) => {
+                log_refused(ctx, lanes, &failure).await;
+                return Err(failure);
+            }
+        }
     }
     if let Some(first) = opened.first_mut().filter(|_| !ctx.is_dry_run()) {
         log_abandoned(ctx, first.store.as_mut(), locks).await?;
@@ -160,6 +157,9 @@ async fn open(
     let mut store = ctx.database.connect(ctx.access).await?;
     let entities: Vec<_> = lane.iter().flat_map(|step| step.entities.iter().copied()).collect();
     let tables: Vec<_> = entities.iter().map(|entity| &entity.table).collect();
+    if !ctx.is_dry_run() {
+        store.exclude(&tables).await?;
+    }
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
     for entity in &entities {
@@ -167,11 +167,7 @@ async fn open(
         let identity = &identities[upstream];
         match prepared.identity.get(upstream) {
             Some(stored) if stored == identity => {}
-            Some(stored) if !options.adopt_source => {
-                let failure = other_source(upstream, stored, identity);
-                log_refused(ctx, store.as_mut(), &entities, &failure).await;
-                return Err(failure);
-            }
+            Some(stored) if !options.adopt_source => return Err(other_source(upstream, stored, identity)),
             _ => drop(adopt.insert(upstream, identity.clone())),
         }
     }
@@ -179,16 +175,21 @@ async fn open(
     Ok(Opened { store, indexes, adopt })
 }
 
-/// Logs a run that was refused before any entity's turn began.
-async fn log_refused(ctx: &Context, store: &mut dyn Store, entities: &[&'static Entity], failure: &Failure) {
-    if ctx.is_dry_run() {
+/// Logs a run that was refused before any entity's turn began, where the database can be reached. Wrong usage and a
+/// lock that somebody else holds are not logged.
+async fn log_refused(ctx: &Context, lanes: &[Lane], failure: &Failure) {
+    if ctx.is_dry_run() || matches!(failure.kind, Kind::Usage | Kind::Locked) {
         return;
     }
-    let report =
-        |entity: &&'static Entity| StepReport::new("refused", Some(entity.table.name), None).failed(failure);
-    let rows: Vec<LogRow> =
-        entities.iter().map(|entity| mirror::log_row(ctx, &report(entity), ctx.started_at, 0)).collect();
-    if let Err(failure) = store.log(&rows).await {
+    let mut rows = Vec::new();
+    for step in lanes.iter().flatten() {
+        for entity in &step.entities {
+            let report = StepReport::new(step.name, Some(entity.table.name), None).failed(failure);
+            rows.push(mirror::log_row(ctx, &report, ctx.started_at, 0));
+        }
+    }
+    let log = async { ctx.database.connect(ctx.access).await?.log(&rows).await };
+    if let Err(failure) = log.await {
         tracing::warn!("could not log a refused run: {failure}");
     }
 }
@@ -327,16 +328,30 @@ async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> R
     Ok(())
 }
 
-/// Reports and logs the entities that a stopped run did not get to the end of. Whether they are logged.
-async fn log_pending(ctx: &Context, failure: &Failure) -> bool {
+/// Reports and logs the entities whose log row is still missing: those that a stopped run did not get to the end of, and
+/// those that failed together with their connection. Whether they are logged.
+async fn log_pending(ctx: &Context, failure: Option<&Failure>) -> bool {
     let mut rows: Vec<LogRow> = Vec::new();
     for (entity, (step, since)) in ctx.pending.take() {
-        // What was already told of it is not yet true: its log row is not written.
-        ctx.reports.borrow_mut().retain(|report| report.entity.as_deref() != Some(entity));
-        let mut report = StepReport::new(step, Some(entity), None).failed(failure);
-        report.duration_ms = u64::try_from((ctx.clock.now() - since).num_milliseconds()).unwrap_or(0);
+        let reported = |report: &StepReport| report.entity.as_deref() == Some(entity);
+        let mut reports = ctx.reports.borrow_mut();
+        let failed =
+            reports.iter().find(|report| reported(report) && report.status == Status::Error).cloned();
+        let report = match (failed, failure) {
+            (Some(report), _) => report,
+            // A dry run logs nothing, so what it has told of an entity stands.
+            _ if ctx.is_dry_run() && reports.iter().any(reported) => continue,
+            (None, None) => continue,
+            (None, Some(failure)) => {
+                // What was already told of it is not yet true: its log row is not written.
+                reports.retain(|report| !reported(report));
+                let mut report = StepReport::new(step, Some(entity), None).failed(failure);
+                report.duration_ms = u64::try_from((ctx.clock.now() - since).num_milliseconds()).unwrap_or(0);
+                reports.push(report.clone());
+                report
+            }
+        };
         rows.push(mirror::log_row(ctx, &report, since, report.duration_ms));
-        ctx.reports.borrow_mut().push(report);
     }
     if ctx.is_dry_run() || rows.is_empty() {
         return true;

@@ -1,7 +1,7 @@
 //! Where the database is, and connecting to it.
 
 use super::{
-    Store,
+    Store, lock,
     migrate::{Dialect, Found, Step, must_migrate},
     postgres::Postgres,
     sqlite::Sqlite,
@@ -80,15 +80,9 @@ impl Database {
     /// Where the lock files of this database's entities are: beside an `SQLite` file, else in the state directory.
     pub fn lock_directory(&self, state: &Path) -> PathBuf {
         match &self.place {
-            Place::Sqlite(path) => {
-                let mut name = path.as_os_str().to_owned();
-                name.push(".locks");
-                PathBuf::from(name)
-            }
-            Place::Postgres { url, schema } => {
-                let place = crate::engine::hash::short(&format!("{} {schema}", url.expose_secret()));
-                state.join("locks").join(place)
-            }
+            Place::Sqlite(path) => lock::folder_of(path),
+            // Not the role or its password: whoever writes to the schema shares the locks.
+            Place::Postgres { .. } => state.join("locks").join(crate::engine::hash::short(&self.describe())),
         }
     }
 

@@ -134,6 +134,18 @@ impl Drop for Locks {
     }
 }
 
+/// The folder of an `SQLite` file's locks.
+pub(super) fn folder_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".locks");
+    PathBuf::from(name)
+}
+
+/// The file whose lock is held while an `SQLite` file is migrated.
+pub(super) fn schema_file(database: &Path) -> Result<File> {
+    open(&folder_of(database).join("schema.lock"))
+}
+
 fn open(path: &Path) -> Result<File> {
     let folder = path.parent().expect("made of a folder and a name");
     std::fs::DirBuilder::new()

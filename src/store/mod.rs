@@ -99,6 +99,17 @@ pub struct Receipt<'a> {
 /// One connection to the mirror's database.
 #[async_trait]
 pub trait Store: Send {
+    /// Keeps every other zerkalo, on any host, from writing these tables while this connection lasts. Fails with exit 11
+    /// when another one holds one of them. An `SQLite` file has one host, where the lock files do.
+    async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()>;
+
+    /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
+    /// lost.
+    async fn reconnect(&mut self) -> Result<bool>;
+
+    /// Whether a run has logged an entity, and so has committed what it did to it.
+    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool>;
+
     /// Reads what the tables hold and whose mirror this is, migrating first where that loses nothing.
     ///
     /// With `verify` the indexes cover what the columns really hold instead of the stored hash alone. In a dry run

@@ -31,13 +31,18 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Either, PgConnection, Row as _,
     postgres::PgConnectOptions,
 };
-use std::str::FromStr as _;
+use std::{str::FromStr as _, time::Duration};
 use uuid::Uuid;
 
 /// A connection to one schema.
 #[derive(Debug)]
 pub struct Postgres {
     connection: PgConnection,
+    options: PgConnectOptions,
+    /// The server process behind the connection, once known.
+    backend: Option<i32>,
+    /// The tables that nobody else may write while the connection lasts.
+    excluded: Vec<&'static str>,
     schema: String,
     access: Access,
     bulk_threshold: usize,
@@ -63,30 +68,22 @@ impl Postgres {
                 ("timezone", "UTC".to_owned()),
                 ("lock_timeout", "30s".to_owned()),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
-                ("client_connection_check_interval", "500ms".to_owned()),
                 (
                     "default_transaction_read_only",
                     if access == Access::DryRun { "on" } else { "off" }.to_owned(),
                 ),
             ])
             .disable_statement_logging();
-        let place = format!("{}:{}", options.get_host(), options.get_port());
-        let connect =
-            tokio::time::timeout(std::time::Duration::from_secs(15), PgConnection::connect_with(&options));
-        let connection = match connect.await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                return Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
-                    .hint("check that it runs, and DATABASE_URL: host, port, role, password, database"));
-            }
-            Err(_) => {
-                return Err(Failure::new(
-                    FailureKind::Database,
-                    format!("PostgreSQL at {place} does not answer within 15 s"),
-                ));
-            }
-        };
-        Ok(Self { connection, schema: schema.to_owned(), access, bulk_threshold })
+        let connection = dial(&options).await?;
+        Ok(Self {
+            connection,
+            options,
+            backend: None,
+            excluded: Vec::new(),
+            schema: schema.to_owned(),
+            access,
+            bulk_threshold,
+        })
     }
 
     /// Migrates as far as this access allows and says where the schema stands then.
@@ -96,13 +93,67 @@ impl Postgres {
             && self.access == Access::Write
         {
             let mut migrator = Dialect::Postgres.migrator();
-            if self.schema != "public" {
+            // Creating needs a right on the database, also where the schema exists.
+            if !self.has_schema().await? {
                 migrator.create_schema(self.schema.clone());
             }
             migrator.run_direct(None, &mut self.connection, false).await.map_err(migrate::failure)?;
             return self.look().await;
         }
         Ok(found)
+    }
+
+    async fn has_schema(&mut self) -> Result<bool> {
+        sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
+            .bind(&self.schema)
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(|error| failure("looking for the schema", error))
+    }
+
+    /// Takes the advisory lock of each table.
+    async fn lock(&mut self, tables: &[&'static str]) -> Result<()> {
+        let doing = "locking the tables";
+        let keys: Vec<String> = tables
+            .iter()
+            .map(|table| format!("('{table}', {})", advisory_key(&self.schema, table)))
+            .collect();
+        let sql = format!(
+            "{SESSION}; select pg_backend_pid(), name, key, pg_try_advisory_lock(key) from (values {}) as v(name, key)",
+            keys.join(", ")
+        );
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(|error| failure(doing, error))?;
+        for row in rows {
+            let read = (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))();
+            let (backend, table, key, is_ours): (i32, String, i64, bool) =
+                read.map_err(|error| failure(doing, error))?;
+            self.backend = Some(backend);
+            if !is_ours {
+                return Err(self.taken(&table, key).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who holds a table's advisory lock.
+    async fn taken(&mut self, table: &str, key: i64) -> Failure {
+        let holder = sqlx::query_scalar::<_, String>(
+            "select format('%s from %s (server process %s)', nullif(application_name, ''),
+                 coalesce(host(client_addr), 'this host'), pid)
+             from pg_locks join pg_stat_activity using (pid)
+             where locktype = 'advisory' and granted and objsubid = 1 and pg_locks.database =
+                 (select oid from pg_database where datname = current_database())
+                 and (classid::bigint << 32 | objid::bigint) = $1",
+        )
+        .bind(key)
+        .fetch_optional(&mut self.connection)
+        .await;
+        let holder = holder.ok().flatten().unwrap_or_else(|| "another run on this database".to_owned());
+        Failure::new(FailureKind::Locked, format!("{table} is being used by {holder}"))
+            .hint("wait until it has ended, then start this again")
     }
 
     /// Where the schema stands.
@@ -169,6 +220,29 @@ impl Postgres {
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
         Ok(current.then_some(prepared))
+    }
+
+    /// Ends server processes of ours whose client is gone, and waits until they are. The server notices only after a
+    /// while that a client has gone, and may commit by then.
+    async fn end_backends(&mut self, which: &'static str, application: String, pid: i32) -> Result<()> {
+        let doing = "ending what a stopped run was doing";
+        let sql = format!(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where application_name = $1 and usename = current_user and pid <> pg_backend_pid() and {which}"
+        );
+        for _ in 0..100 {
+            let left: i64 = sqlx::query_scalar(AssertSqlSafe(sql.as_str()))
+                .bind(&application)
+                .bind(pid)
+                .fetch_one(&mut self.connection)
+                .await
+                .map_err(|error| failure(doing, error))?;
+            if left == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(Failure::new(FailureKind::Database, format!("the database failed while {doing}: it goes on")))
     }
 
     /// Copies all of a plan's inserts, or its updates by way of a temporary table.
@@ -294,6 +368,47 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
+    async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()> {
+        let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
+        self.lock(&names).await?;
+        self.excluded.extend(names);
+        Ok(())
+    }
+
+    async fn reconnect(&mut self) -> Result<bool> {
+        if self.connection.ping().await.is_ok() {
+            return Ok(false);
+        }
+        let mut tries = RECONNECT.iter();
+        self.connection = loop {
+            match (dial(&self.options).await, tries.next()) {
+                (Ok(connection), _) => break connection,
+                (Err(failure), None) => return Err(failure),
+                (Err(_), Some(wait)) => tokio::time::sleep(*wait).await,
+            }
+        };
+        if let Some(lost) = self.backend.take() {
+            self.end_backends(
+                "pid = $2",
+                self.options.get_application_name().unwrap_or_default().to_owned(),
+                lost,
+            )
+            .await?;
+        }
+        let excluded = self.excluded.clone();
+        self.lock(&excluded).await?;
+        Ok(true)
+    }
+
+    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool> {
+        sqlx::query_scalar("select exists (select from iiko_sync_log where run_id = $1 and entity_type = $2)")
+            .bind(run)
+            .bind(entity)
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(|error| failure("reading the log", error))
+    }
+
     async fn prepare(&mut self, tables: &[&'static Table], verify: bool) -> Result<Prepared> {
         if let Some(prepared) = self.read(tables, verify).await? {
             return Ok(prepared);
@@ -310,8 +425,9 @@ impl Store for Postgres {
 
     async fn apply(&mut self, plan: &mut Plan, receipt: Receipt<'_>) -> Result<Applied> {
         let (inserted, updated, _) = plan.totals();
-        let over = |rows: u64| rows > self.bulk_threshold as u64;
-        let bulk = Bulk { inserted: over(inserted), updated: over(updated) };
+        let (insert_bytes, update_bytes) = plan.spooled_bytes();
+        let over = |rows: u64, bytes: u64| rows > 0 && (rows > self.bulk_threshold as u64 || bytes > ARRAYS);
+        let bulk = Bulk { inserted: over(inserted, insert_bytes), updated: over(updated, update_bytes) };
         let in_steps = bulk.inserted || bulk.updated || (plan.verify && updated > 0);
         let outcome = if in_steps {
             self.write_in_steps(plan, receipt, bulk).await
@@ -412,22 +528,7 @@ impl Store for Postgres {
     }
 
     async fn end_run(&mut self, run: Uuid) -> Result<()> {
-        let doing = "ending what a stopped run was doing";
-        // The server notices only after a while that a client has gone, and may have committed by then.
-        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-                   where application_name = $1 and usename = current_user and pid <> pg_backend_pid()";
-        for _ in 0..100 {
-            let left: i64 = sqlx::query_scalar(end)
-                .bind(application(Some(run)))
-                .fetch_one(&mut self.connection)
-                .await
-                .map_err(|error| failure(doing, error))?;
-            if left == 0 {
-                return Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        Err(Failure::new(FailureKind::Database, format!("the database failed while {doing}: it goes on")))
+        self.end_backends("$2 = 0", application(Some(run)), 0).await
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
@@ -439,6 +540,45 @@ impl Store for Postgres {
 fn application(run: Option<Uuid>) -> String {
     run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
 }
+
+/// Settings that not every server takes: none of them is needed for a right result. A client that is gone is noticed
+/// sooner, a link that is dead as well, and no statement runs for ever.
+const SESSION: &str = "do $$ begin
+ perform set_config('statement_timeout', '15min', false);
+ perform set_config('client_connection_check_interval', '500ms', false);
+ perform set_config('tcp_keepalives_idle', '30', false);
+exception when others then null; end $$";
+
+/// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
+const RECONNECT: [Duration; 4] =
+    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// The advisory lock's key of a table in a schema; the lock is the database's own already.
+fn advisory_key(schema: &str, table: &str) -> i64 {
+    i64::from_be_bytes(
+        xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).to_be_bytes(),
+    )
+}
+
+async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
+            .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")),
+        Err(_) => Err(Failure::new(
+            FailureKind::Database,
+            format!("PostgreSQL at {place} does not answer within {} s", CONNECT.as_secs()),
+        )
+        .hint("check that it runs, and DATABASE_URL: host and port")),
+    }
+}
+
+/// Rows of more than this many bytes go by `COPY`, however few they are: they are streamed, not held.
+const ARRAYS: u64 = 4 << 20;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(15);
 
 /// Which parts of a plan went by `COPY`.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ mod index;
 
 use self::batch::{BATCH, Batch};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
+    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels, lock,
     migrate::{self, Dialect, Found, HISTORY},
     quoting::{label_query, quoted},
 };
@@ -26,9 +26,13 @@ use hashbrown::HashMap;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite as Driver,
     SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
-use std::{os::unix::fs::DirBuilderExt as _, path::Path, time::Duration};
+use std::{
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// How long another writer is waited for.
@@ -38,6 +42,7 @@ const BUSY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Option<SqliteConnection>,
+    path: PathBuf,
     access: Access,
 }
 
@@ -45,7 +50,7 @@ impl Sqlite {
     /// Opens the file, creating it and its folder on first use.
     pub async fn connect(path: &Path, access: Access) -> Result<Self> {
         if access == Access::DryRun && !path.exists() {
-            return Ok(Self { connection: None, access });
+            return Ok(Self { connection: None, path: path.to_owned(), access });
         }
         if let Some(folder) =
             path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -56,6 +61,10 @@ impl Sqlite {
                     .source(error)
             })?;
         }
+        if !path.exists() {
+            // The mirror may hold personal data: a new file is for its owner alone. If it cannot be made, opening it says why.
+            let _ = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(access == Access::Write)
@@ -63,27 +72,56 @@ impl Sqlite {
             .busy_timeout(BUSY)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
-        let options = match access {
-            Access::Write => options.journal_mode(SqliteJournalMode::Wal),
-            Access::DryRun => options,
-        };
         let connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
             failure(&format!("opening {}", path.display()), error).hint(
                 "check that the path is a SQLite file and that this user may write to it and its folder",
             )
         })?;
-        Ok(Self { connection: Some(connection), access })
+        Ok(Self { connection: Some(connection), path: path.to_owned(), access })
     }
 
     /// Migrates as far as this access allows and says where the schema stands then.
     pub async fn migrate(&mut self, by_command: bool) -> Result<Found> {
         let found = self.look().await?;
-        let must = migrate::must_migrate(&found, Dialect::Sqlite, self.access == Access::DryRun, by_command)?;
-        if let Some(connection) = self.connection.as_mut().filter(|_| must) {
-            Dialect::Sqlite.migrator().run_direct(None, connection, false).await.map_err(migrate::failure)?;
-            return self.look().await;
+        let must =
+            |found| migrate::must_migrate(found, Dialect::Sqlite, self.access == Access::DryRun, by_command);
+        let must_now = must(&found)?;
+        if self.access == Access::DryRun {
+            return Ok(found);
         }
-        Ok(found)
+        // Only now, when the file is known to be ours or new, is anything in it changed.
+        sqlx::query("pragma journal_mode = wal")
+            .execute(self.connection())
+            .await
+            .map_err(|error| failure("preparing the file", error))?;
+        if !must_now {
+            return Ok(found);
+        }
+        // The driver does not serialise migrations of a file, so two first runs would meet half-way.
+        let _alone = self.alone().await?;
+        if migrate::must_migrate(&self.look().await?, Dialect::Sqlite, false, by_command)? {
+            Dialect::Sqlite
+                .migrator()
+                .run_direct(None, self.connection(), false)
+                .await
+                .map_err(migrate::failure)?;
+        }
+        self.look().await
+    }
+
+    /// Waits until no other process migrates the file. The lock goes with the returned file.
+    async fn alone(&self) -> Result<std::fs::File> {
+        let file = lock::schema_file(&self.path)?;
+        let until = tokio::time::Instant::now() + BUSY;
+        while let Err(error) = file.try_lock() {
+            if tokio::time::Instant::now() > until {
+                return Err(Failure::new(FailureKind::Database, "another zerkalo is migrating the database")
+                    .hint("start this again when it has ended")
+                    .source(std::io::Error::from(error)));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(file)
     }
 
     /// Where the schema stands.
@@ -156,6 +194,23 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
+    async fn exclude(&mut self, _tables: &[&'static Table]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn reconnect(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool> {
+        sqlx::query_scalar("select exists (select 1 from iiko_sync_log where run_id = ? and entity_type = ?)")
+            .bind(run.hyphenated().to_string())
+            .bind(entity)
+            .fetch_one(self.connection())
+            .await
+            .map_err(|error| failure("reading the log", error))
+    }
+
     async fn prepare(&mut self, tables: &[&'static Table], verify: bool) -> Result<Prepared> {
         let found = self.migrate(false).await?;
         let mut prepared =
