@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::{
     collections::BTreeMap,
     future::Future,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::{
         LazyLock,
@@ -168,6 +169,11 @@ impl World {
         let clock = Clock::system(config.timezone);
         let ctx = Context::new(config, clock, printer, "story".to_owned(), access);
         block_on(run::run(&ctx, lanes, options))
+    }
+
+    /// Where the `SQLite` file is.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.home.path().join("mirror.db")
     }
 
     /// Asserts that the client kept the upstreams' rules, wrote nothing there and left no session behind.

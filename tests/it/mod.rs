@@ -12,8 +12,12 @@ mod widget;
 
 mod answers;
 mod changes;
+mod dry_run;
 mod first_run;
 mod guard;
+mod hands;
 mod pages;
 mod records;
+mod schema;
+mod source;
 mod upstream;
