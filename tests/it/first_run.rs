@@ -13,6 +13,7 @@ on_both!(
     a_table_by_itself_is_idempotent,
     personal_data_never_reaches_the_database_unless_it_is_wanted,
     a_long_list_goes_in_by_copy_as_a_short_one_does_by_insert,
+    a_renamed_product_and_store_rename_their_balances,
 );
 
 fn the_first_run_makes_the_database_exactly_the_world(engine: Engine) {
@@ -128,4 +129,26 @@ fn a_long_list_goes_in_by_copy_as_a_short_one_does_by_insert(engine: Engine) {
     assert_eq!(updated.counts("iiko_product"), [0, world.count("iiko_product") as u64, 0]);
     assert_same(&world.dump(), &mirror(&world.sandbox.world()));
     assert_eq!(world.expect(0, &["full-morning", "--verify"]).totals(), [0, 0, 0]);
+}
+
+fn a_renamed_product_and_store_rename_their_balances(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["full-morning", "--skip", "fintablo"]);
+    let before = world.dump()["stock_balance"].clone();
+    world.sandbox.edit(|world| {
+        world.stores[3]["name"] = "Новый склад".into();
+        let product = world.balances[0]["product"].clone();
+        world.products.iter_mut().find(|record| record["id"] == product).unwrap()["name"] =
+            "Новое имя".into();
+    });
+    let outcome = world.expect(0, &["full-morning", "--skip", "fintablo"]);
+    let expected = &mirror(&world.sandbox.world())["stock_balance"];
+    assert_eq!(&world.dump()["stock_balance"], expected);
+    let renamed = expected.iter().filter(|row| !before.contains(row)).count();
+    assert!(renamed > 1);
+    assert_eq!(
+        outcome.counts("stock_balance"),
+        [0, renamed as u64, 0],
+        "the balances' own records are the same"
+    );
 }

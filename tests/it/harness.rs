@@ -60,7 +60,13 @@ pub(crate) use on_both;
 /// The runtime of all sandboxes and of the tests' own queries.
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // A run in this process listens for signals; without this, Ctrl-C would end the run and not the tests.
+    runtime.spawn(async {
+        run::stopped().await;
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    });
+    runtime
 });
 
 /// Waits for a future, which may use the network.
@@ -167,6 +173,11 @@ impl World {
     /// The directory of locks, sessions and spools.
     pub(crate) fn state(&self) -> PathBuf {
         self.home.path().join("state")
+    }
+
+    /// Where the `SQLite` file is.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.home.path().join("mirror.db")
     }
 
     /// Asserts that the client kept the upstreams' rules, wrote nothing there and left no session behind.

@@ -14,11 +14,15 @@ mod widget;
 
 mod answers;
 mod changes;
+mod dry_run;
 mod first_run;
 mod guard;
+mod hands;
 mod kills;
 mod locks;
 mod pages;
 mod records;
+mod schema;
 mod signals;
+mod source;
 mod upstream;

@@ -132,20 +132,7 @@ impl World {
 
     /// Executes statements as another program would; how many rows they touched.
     pub(crate) fn execute(&self, sql: &str) -> u64 {
-        let sql = AssertSqlSafe(sql.to_owned());
-        block_on(async {
-            if self.engine == Engine::Postgres {
-                let mut connection = PgConnection::connect(&self.database).await.unwrap();
-                let touched = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap().rows_affected();
-                connection.close().await.unwrap();
-                touched
-            } else {
-                let mut connection = SqliteConnection::connect(&self.database).await.unwrap();
-                let touched = sqlx::raw_sql(sql).execute(&mut connection).await.unwrap().rows_affected();
-                connection.close().await.unwrap();
-                touched
-            }
-        })
+        block_on(execute(self.engine, &self.database, sql))
     }
 
     /// The columns of tables in their order.
@@ -182,6 +169,22 @@ impl World {
             (Engine::Postgres, "bytea") => format!("encode(\"{}\", 'hex')", column.name),
             _ => format!("cast(\"{}\" as text)", column.name),
         }
+    }
+}
+
+/// Executes statements on a database as another program would; how many rows they touched.
+pub(crate) async fn execute(engine: Engine, database: &str, sql: &str) -> u64 {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    if engine == Engine::Postgres {
+        let mut connection = PgConnection::connect(database).await.unwrap();
+        let touched = sql.execute(&mut connection).await.unwrap().rows_affected();
+        connection.close().await.unwrap();
+        touched
+    } else {
+        let mut connection = SqliteConnection::connect(&format!("{database}?mode=rwc")).await.unwrap();
+        let touched = sql.execute(&mut connection).await.unwrap().rows_affected();
+        connection.close().await.unwrap();
+        touched
     }
 }
 
