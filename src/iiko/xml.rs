@@ -166,17 +166,16 @@ impl Tree<'_> {
     }
 
     fn push_text(&mut self, text: &str) -> Result<(), Trouble> {
-        let is_blank = || text.bytes().all(|byte| byte.is_ascii_whitespace());
-        match self.stack.last_mut() {
-            // Words where records belong are somebody's error message, not an empty list.
-            Some(_) if self.stack.len() == 1 && !is_blank() => {
-                return Err(self.foreign("its root holds text"));
-            }
-            Some(element) => element.text.push_str(text),
-            None if text.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']).is_empty() => {}
-            None => return Err(self.foreign("it is not XML")),
+        let depth = self.stack.len();
+        if let Some(element) = self.stack.last_mut().filter(|_| depth > 1) {
+            element.text.push_str(text);
+            return Ok(());
         }
-        Ok(())
+        if text.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']).is_empty() {
+            return Ok(());
+        }
+        // Words where records belong are somebody's error message, not an empty list.
+        Err(self.foreign(if depth == 1 { "its root holds text" } else { "it is not XML" }))
     }
 
     fn cut(&self) -> Trouble {
