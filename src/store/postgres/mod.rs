@@ -31,8 +31,19 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Either, PgConnection, Row as _,
     postgres::PgConnectOptions,
 };
-use std::str::FromStr as _;
+use std::{str::FromStr as _, time::Duration};
 use uuid::Uuid;
+
+/// How a connection behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// How long others who write are waited for.
+    pub patience: Duration,
+    /// More rows than these are written with `COPY`.
+    pub bulk_threshold: usize,
+    /// Whose connection it is.
+    pub run: Option<Uuid>,
+}
 
 /// A connection to one schema.
 #[derive(Debug)]
@@ -49,8 +60,7 @@ impl Postgres {
         url: &SecretString,
         schema: &str,
         access: Access,
-        bulk_threshold: usize,
-        run: Option<Uuid>,
+        Connection { patience, bulk_threshold, run }: Connection,
     ) -> Result<Self> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| {
@@ -61,7 +71,7 @@ impl Postgres {
             .options([
                 ("search_path", quoted(schema)),
                 ("timezone", "UTC".to_owned()),
-                ("lock_timeout", "30s".to_owned()),
+                ("lock_timeout", format!("{}ms", patience.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
                 ("client_connection_check_interval", "500ms".to_owned()),
                 (
@@ -71,8 +81,7 @@ impl Postgres {
             ])
             .disable_statement_logging();
         let place = format!("{}:{}", options.get_host(), options.get_port());
-        let connect =
-            tokio::time::timeout(std::time::Duration::from_secs(15), PgConnection::connect_with(&options));
+        let connect = tokio::time::timeout(Duration::from_secs(15), PgConnection::connect_with(&options));
         let connection = match connect.await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
@@ -83,7 +92,8 @@ impl Postgres {
                 return Err(Failure::new(
                     FailureKind::Database,
                     format!("PostgreSQL at {place} does not answer within 15 s"),
-                ));
+                )
+                .hint("check that it runs and that no firewall stands between"));
             }
         };
         Ok(Self { connection, schema: schema.to_owned(), access, bulk_threshold })
@@ -403,7 +413,7 @@ impl Store for Postgres {
             if left == 0 {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(Failure::new(FailureKind::Database, format!("the database failed while {doing}: it goes on")))
     }

@@ -30,9 +30,6 @@ use sqlx::{
 use std::{os::unix::fs::DirBuilderExt as _, path::Path, time::Duration};
 use uuid::Uuid;
 
-/// How long another writer is waited for.
-const BUSY: Duration = Duration::from_secs(30);
-
 /// A connection to one file; none in a dry run on a file that does not exist.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -41,8 +38,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, creating it and its folder on first use.
-    pub async fn connect(path: &Path, access: Access) -> Result<Self> {
+    /// Opens the file, creating it and its folder on first use, and waiting so long for other writers.
+    pub async fn connect(path: &Path, access: Access, patience: Duration) -> Result<Self> {
         if access == Access::DryRun && !path.exists() {
             return Ok(Self { connection: None, access });
         }
@@ -55,11 +52,14 @@ impl Sqlite {
                     .source(error)
             })?;
         }
+        if access == Access::Write {
+            check_writable(path)?;
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(access == Access::Write)
             .read_only(access == Access::DryRun)
-            .busy_timeout(BUSY)
+            .busy_timeout(patience)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let options = match access {
@@ -252,6 +252,24 @@ impl Store for Sqlite {
             None => Ok(()),
         }
     }
+}
+
+/// `SQLite` opens a file that it may not write to for reading, and would say so only after the upstreams were read. It
+/// needs the folder, too, for the files beside the database.
+fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for place in [folder, path] {
+        match rustix::fs::access(place, rustix::fs::Access::WRITE_OK) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => {
+                let text = format!("{} cannot be written to", place.display());
+                return Err(Failure::new(FailureKind::Database, text)
+                    .hint("check the owner and mode of the file and of its folder, or set DATABASE_URL to another place")
+                    .source(std::io::Error::from(error)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What was really written.
