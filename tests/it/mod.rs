@@ -13,7 +13,9 @@ mod process;
 mod rows;
 mod widget;
 
+mod bad_input;
 mod first_run;
 mod kills;
 mod locks;
+mod secrets;
 mod signals;

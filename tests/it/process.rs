@@ -7,10 +7,12 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::{
     collections::BTreeSet,
-    env, fs,
+    env,
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -18,7 +20,11 @@ use std::{
 use zerkalo::sandbox::{Action, Fault};
 
 /// A run that has begun. It is killed when dropped.
-pub(crate) struct Running(Option<Child>);
+pub(crate) struct Running {
+    child: Child,
+    /// What it says goes to files: a pipe that nobody reads would stop it.
+    said: [File; 2],
+}
 
 /// A request that is not answered until this is dropped. The world is locked meanwhile.
 #[must_use]
@@ -60,8 +66,10 @@ impl World {
     /// Starts the binary with `--json`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
-        command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(Some(command.spawn().unwrap()))
+        let said = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let [stdout, stderr] = said.each_ref().map(|file| file.try_clone().unwrap());
+        let child = command.arg("--json").stdout(stdout).stderr(stderr).spawn().unwrap();
+        Running { child, said }
     }
 
     /// Starts the binary and waits until it has asked for a path that ends so, which is answered late.
@@ -148,29 +156,34 @@ impl Gate {
 impl Running {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child().id()
+        self.child.id()
     }
 
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&mut self) -> bool {
-        self.0.as_mut().unwrap().try_wait().unwrap().is_none()
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child()), signal).unwrap();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it as a power cut would: it cannot say a word. Whether it was still running.
     pub(crate) fn kill(mut self) -> bool {
-        let child = self.0.as_mut().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap().code().is_none()
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Outcome {
-        self.0.take().unwrap().wait_with_output().unwrap().into()
+        let status = self.child.wait().unwrap();
+        let [stdout, stderr] = self.said.each_mut().map(|file| {
+            let mut text = Vec::new();
+            file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).unwrap();
+            text
+        });
+        Output { status, stdout, stderr }.into()
     }
 
     /// Waits for its end, which must come within this time from now on.
@@ -181,18 +194,12 @@ impl Running {
         assert!(since.elapsed() < time, "took {:?}: {}", since.elapsed(), outcome.stderr);
         outcome
     }
-
-    fn child(&self) -> &Child {
-        self.0.as_ref().unwrap()
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
