@@ -122,95 +122,98 @@ fn a_settings_file_is_refused_at_its_place() {
     assert!(!world.file().exists(), "no database is made");
 }
 
+/// A setting, a wrong value of it, what is said and what is advised.
+const WRONG: [[&str; 4]; 19] = [
+    ["IIKO_BASE_URL", "", "IIKO_BASE_URL is not set", "set it in the environment or in zerkalo.toml"],
+    ["IIKO_PASSWORD", "", "IIKO_PASSWORD is not set", "set it in the environment or in zerkalo.toml"],
+    ["IIKO_LOGIN", "", "is set, but there is no login", "set IIKO_LOGIN (iiko.login)"],
+    ["FINTABLO_TOKEN", "", "FINTABLO_TOKEN is not set", "set it in the environment or in zerkalo.toml"],
+    [
+        "IIKO_BASE_URL",
+        "chain.iiko.it",
+        "IIKO_BASE_URL from the environment must begin with `https://`",
+        "such as `https://chain.iiko.it:443`",
+    ],
+    ["IIKO_BASE_URL", "ftp://chain.iiko.it", "must begin with `https://`", "such as"],
+    [
+        "IIKO_BASE_URL",
+        "https://u:p@chain.iiko.it",
+        "must not hold a login or password",
+        "IIKO_LOGIN and IIKO_PASSWORD",
+    ],
+    [
+        "IIKO_BASE_URL",
+        "https://chain.iiko.it/?x=1",
+        "must end before any `?` or `#`",
+        "what it is for: The iiko server",
+    ],
+    [
+        "IIKO_BASE_URL",
+        "http://chain.iiko.it",
+        "must begin with `https://`",
+        "plain http is possible only in a private network",
+    ],
+    [
+        "IIKO_BASE_URL",
+        "http://10.0.0.7:8080",
+        "must begin with `https://`",
+        "IIKO_ALLOW_HTTP=1 allows plain http in a private network",
+    ],
+    [
+        "FINTABLO_BASE_URL",
+        "http://api.fintablo.ru",
+        "FINTABLO_BASE_URL from the environment must begin with `https://`",
+        "the token would travel unencrypted",
+    ],
+    [
+        "TIMEZONE",
+        "Mars/Olympus",
+        "TIMEZONE from the environment must be the IANA name of a time zone",
+        "such as `Europe/Kaliningrad`",
+    ],
+    [
+        "DATABASE_URL",
+        "mysql://host/name",
+        "DATABASE_URL from the environment must be `postgres://…`, `sqlite:PATH`",
+        "other databases are not supported",
+    ],
+    [
+        "DATABASE_SCHEMA",
+        "A-b",
+        "DATABASE_SCHEMA from the environment must be",
+        "what it is for: The PostgreSQL schema",
+    ],
+    [
+        "ZERKALO_BUSY_TIMEOUT",
+        "0",
+        "ZERKALO_BUSY_TIMEOUT from the environment must be a number of seconds above 0",
+        "another program",
+    ],
+    [
+        "IIKO_SHA1_PASSWORD",
+        "short",
+        "must be the 40 hex digits of a SHA-1",
+        "a password as it is typed goes into IIKO_PASSWORD",
+    ],
+    [
+        "FINTABLO_TOKEN_FILE",
+        "/nosuch/token",
+        "/nosuch/token (for FINTABLO_TOKEN) cannot be read: No such file",
+        "check that path",
+    ],
+    [
+        "IIKO_CA_FILE",
+        "/nosuch/ca.pem",
+        "the CA file /nosuch/ca.pem cannot be read: No such file",
+        "IIKO_CA_FILE names a PEM file",
+    ],
+    ["ZERKALO_LOG", "[[", "ZERKALO_LOG is not a log filter", "such as `info`"],
+];
+
 #[test]
 fn a_wrong_setting_is_named_with_its_source() {
     let world = World::new(Engine::Sqlite);
-    for (name, value, says, hint) in [
-        ("IIKO_BASE_URL", "", "IIKO_BASE_URL is not set", "set it in the environment or in zerkalo.toml"),
-        ("IIKO_PASSWORD", "", "IIKO_PASSWORD is not set", "set it in the environment or in zerkalo.toml"),
-        ("IIKO_LOGIN", "", "is set, but there is no login", "set IIKO_LOGIN (iiko.login)"),
-        ("FINTABLO_TOKEN", "", "FINTABLO_TOKEN is not set", "set it in the environment or in zerkalo.toml"),
-        (
-            "IIKO_BASE_URL",
-            "chain.iiko.it",
-            "IIKO_BASE_URL from the environment must begin with `https://`",
-            "such as `https://chain.iiko.it:443`",
-        ),
-        ("IIKO_BASE_URL", "ftp://chain.iiko.it", "must begin with `https://`", "such as"),
-        (
-            "IIKO_BASE_URL",
-            "https://u:p@chain.iiko.it",
-            "must not hold a login or password",
-            "IIKO_LOGIN and IIKO_PASSWORD",
-        ),
-        (
-            "IIKO_BASE_URL",
-            "https://chain.iiko.it/?x=1",
-            "must end before any `?` or `#`",
-            "what it is for: The iiko server",
-        ),
-        (
-            "IIKO_BASE_URL",
-            "http://chain.iiko.it",
-            "must begin with `https://`",
-            "plain http is possible only in a private network",
-        ),
-        (
-            "IIKO_BASE_URL",
-            "http://10.0.0.7:8080",
-            "must begin with `https://`",
-            "IIKO_ALLOW_HTTP=1 allows plain http in a private network",
-        ),
-        (
-            "FINTABLO_BASE_URL",
-            "http://api.fintablo.ru",
-            "FINTABLO_BASE_URL from the environment must begin with `https://`",
-            "the token would travel unencrypted",
-        ),
-        (
-            "TIMEZONE",
-            "Mars/Olympus",
-            "TIMEZONE from the environment must be the IANA name of a time zone",
-            "such as `Europe/Kaliningrad`",
-        ),
-        (
-            "DATABASE_URL",
-            "mysql://host/name",
-            "DATABASE_URL from the environment must be `postgres://…`, `sqlite:PATH`",
-            "other databases are not supported",
-        ),
-        (
-            "DATABASE_SCHEMA",
-            "A-b",
-            "DATABASE_SCHEMA from the environment must be",
-            "what it is for: The PostgreSQL schema",
-        ),
-        (
-            "ZERKALO_BUSY_TIMEOUT",
-            "0",
-            "ZERKALO_BUSY_TIMEOUT from the environment must be a number of seconds above 0",
-            "another program",
-        ),
-        (
-            "IIKO_SHA1_PASSWORD",
-            "short",
-            "must be the 40 hex digits of a SHA-1",
-            "a password as it is typed goes into IIKO_PASSWORD",
-        ),
-        (
-            "FINTABLO_TOKEN_FILE",
-            "/nosuch/token",
-            "/nosuch/token (for FINTABLO_TOKEN) cannot be read: No such file",
-            "check that path",
-        ),
-        (
-            "IIKO_CA_FILE",
-            "/nosuch/ca.pem",
-            "the CA file /nosuch/ca.pem cannot be read: No such file",
-            "IIKO_CA_FILE names a PEM file",
-        ),
-        ("ZERKALO_LOG", "[[", "ZERKALO_LOG is not a log filter", "such as `info`"),
-    ] {
+    for [name, value, says, hint] in WRONG {
         let mut command = world.command(&["full-morning"]);
         command.env(name, value);
         if name == "IIKO_CA_FILE" {

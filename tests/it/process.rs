@@ -91,11 +91,11 @@ impl World {
     /// Holds the next request for this path.
     pub(crate) fn gate(&self, path: &str) -> Gate {
         let (reach, reached) = mpsc::channel();
-        let (hold, held) = mpsc::channel::<()>();
+        let (hold, opened) = mpsc::channel::<()>();
         self.sandbox.on(&format!("{path}$"), 1, move |_| {
             let _ = reach.send(());
             // The sandboxes share their threads: another takes this one's place.
-            tokio::task::block_in_place(|| held.recv().unwrap_err());
+            tokio::task::block_in_place(|| opened.recv().unwrap_err());
         });
         Gate { reached, _hold: hold }
     }
@@ -109,8 +109,10 @@ impl World {
 
     /// The lock files of the entities.
     pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
-        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-        let is_lock = |path: &PathBuf| name(path).starts_with("entity-") && name(path).ends_with(".lock");
+        let is_lock = |path: &PathBuf| {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            name.starts_with("entity-") && path.extension().is_some_and(|end| end == "lock")
+        };
         self.files().into_iter().filter(is_lock).collect()
     }
 
