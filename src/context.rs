@@ -63,6 +63,7 @@ impl Context {
         let run_id = Uuid::now_v7();
         let database =
             Database::new(&config.database.url, &config.database.schema, config.database.bulk_threshold)
+                .patience(config.database.busy_timeout)
                 .for_run(run_id);
         Self {
             database,

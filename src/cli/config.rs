@@ -102,7 +102,8 @@ fn write_template(path: &Path) -> Result<()> {
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::new(Kind::Usage, format!("{} is there already", path.display()))
             .hint("write the template beside it: zerkalo config init OTHER-FILE"),
-        _ => Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())),
+        _ => Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display()))
+            .hint("name another place: zerkalo config init OTHER-FILE"),
     };
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(|error| failed(&error))?;

@@ -9,11 +9,13 @@ use super::value::{Problem, Read};
 fn base_url(text: &str) -> Read<Url> {
     let lower = text.to_ascii_lowercase();
     if !lower.starts_with("https://") && !lower.starts_with("http://") {
-        return Err(Problem::new("must begin with `https://`"));
+        return Err(Problem::new("must begin with `https://`")
+            .hint("such as `https://chain.iiko.it:443` or `https://api.fintablo.ru`"));
     }
     let url = Url::parse(text).map_err(|error| Problem::new(format!("must be an address ({error})")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Problem::new("must not hold a login or password"));
+        return Err(Problem::new("must not hold a login or password")
+            .hint("iiko's go into IIKO_LOGIN and IIKO_PASSWORD, FinTablo's token into FINTABLO_TOKEN"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Problem::new("must end before any `?` or `#`"));
@@ -95,7 +97,8 @@ pub(super) fn database(text: &str) -> Read<String> {
     let path = match text.strip_prefix("sqlite:") {
         Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
         None if text.contains("://") => {
-            return Err(Problem::new("must be `postgres://…`, `sqlite:PATH` or the path of a file"));
+            return Err(Problem::new("must be `postgres://…`, `sqlite:PATH` or the path of a file")
+                .hint("other databases are not supported"));
         }
         None if text.contains('=') && (text.contains(' ') || text.starts_with("host=")) => {
             return Err(Problem::new("must be a `postgres://…` address, not a list of `name=value`"));

@@ -27,7 +27,8 @@ impl Environment {
     /// Fails with [`Kind::Usage`] when the value is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
         if self.unreadable.contains(name) {
-            return Err(Failure::new(Kind::Usage, format!("{name} from the environment is not UTF-8 text")));
+            return Err(Failure::new(Kind::Usage, format!("{name} from the environment is not UTF-8 text"))
+                .hint("set it again in a UTF-8 locale, or in the settings file"));
         }
         Ok(self.values.get(name).map(String::as_str).filter(|value| !value.is_empty()))
     }

@@ -82,6 +82,7 @@ fn open(path: &Path) -> Result<Option<File>> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Kind::Usage, format!("the settings file {} cannot be read: {error}", path.display()))
+        .hint("check that it is a file in UTF-8, and its owner and mode; --config names another one")
 }
 
 /// Walks the document against [`SETTINGS`]. The file's own text is never repeated beyond the name of a key: the
@@ -99,6 +100,7 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<&'static str, Found>> {
             Kind::Usage,
             format!("{}: not valid TOML: {}", place(start).subject(None), error.message()),
         )
+        .hint("`zerkalo config init OTHER-FILE` writes a valid file to compare with")
     })?;
     let mut values = BTreeMap::new();
     walk("", document.get_ref(), &mut |key, offset, value| {
@@ -113,6 +115,7 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<&'static str, Found>> {
         let text = text_of(value, setting.kind).ok_or_else(|| {
             let what = format!("must be {}, not {}", setting.kind.toml_name(), article(value.type_str()));
             Failure::new(Kind::Usage, format!("{} {what}", origin.subject(Some(setting))))
+                .hint(format!("what it is for: {}", setting.doc.trim_end_matches('.')))
         })?;
         if !text.is_empty() {
             values.insert(setting.key, Found { text, origin });

@@ -132,12 +132,11 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
     for setting in SETTINGS {
         let Some(Found { text, origin }) = layers.find(setting)? else { continue };
         (setting.set)(&mut config, &text).map_err(|problem| {
-            let failure =
-                Failure::new(Kind::Usage, format!("{} {}", origin.subject(Some(setting)), problem.message));
-            match problem.hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
+            Failure::new(Kind::Usage, format!("{} {}", origin.subject(Some(setting)), problem.message)).hint(
+                problem
+                    .hint
+                    .unwrap_or_else(|| format!("what it is for: {}", setting.doc.trim_end_matches('.'))),
+            )
         })?;
         origins.insert(setting.key, origin);
     }
@@ -154,6 +153,7 @@ fn read_env_file(
     let Some(path) = path else { return Ok(None) };
     let unreadable = |error: std::io::Error| {
         Failure::new(Kind::Usage, format!("the env-file {} cannot be read: {error}", path.display()))
+            .hint("check the path after --env-file, and the file's owner and mode")
     };
     let mut text = String::new();
     let mut handle = File::open(path).map_err(unreadable)?;

@@ -74,6 +74,8 @@ pub struct Database {
     pub schema: String,
     /// The number of changed rows above which they are written by COPY.
     pub bulk_threshold: usize,
+    /// How long another program that writes is waited for.
+    pub busy_timeout: Duration,
 }
 
 impl Database {
@@ -217,6 +219,7 @@ impl Default for Config {
                 url: SecretString::from(String::new()),
                 schema: "public".to_owned(),
                 bulk_threshold: 2000,
+                busy_timeout: Duration::from_secs(30),
             },
             timezone: Tz::Europe__Kaliningrad,
             state_dir: PathBuf::new(),

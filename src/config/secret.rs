@@ -79,7 +79,10 @@ fn open(path: &Path) -> std::io::Result<File> {
 fn read(name: &str, path: &Path, file: File) -> Result<String> {
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, path, &error))?;
-    let refuse = |what| Failure::new(Kind::Usage, format!("{} (for {name}) {what}", path.display()));
+    let refuse = |what| {
+        Failure::new(Kind::Usage, format!("{} (for {name}) {what}", path.display()))
+            .hint("put the secret alone into that file")
+    };
     if bytes.len() as u64 > LONGEST {
         return Err(refuse("is too large for a secret"));
     }
@@ -93,4 +96,5 @@ fn read(name: &str, path: &Path, file: File) -> Result<String> {
 
 fn unreadable(name: &str, path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Kind::Usage, format!("{} (for {name}) cannot be read: {error}", path.display()))
+        .hint("check that path, and the file's owner and mode")
 }

@@ -160,6 +160,12 @@ pub const SETTINGS: &[Setting] = &[
         |config| count(config.database.bulk_threshold),
     ),
     setting(
+        ("database.busy_timeout", "ZERKALO_BUSY_TIMEOUT", Seconds, "30"),
+        "Seconds to wait for another program that writes to the database.",
+        |config, text| value::seconds(text).map(|limit| config.database.busy_timeout = limit),
+        |config| seconds(config.database.busy_timeout),
+    ),
+    setting(
         ("iiko.base_url", "IIKO_BASE_URL", Text, ""),
         "The iiko server, such as `https://chain.iiko.it:443`; `/resto` is added where it is missing.",
         |config, text| address::iiko_base(text).map(|url| config.iiko.base_url = Some(url)),

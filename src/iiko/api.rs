@@ -148,6 +148,7 @@ impl Client {
         if let Some(failure) = self.refused.borrow().as_ref() {
             return Err(failure.again());
         }
+        let mut kept = false;
         match self.file.read()? {
             LeftOver::Nothing => {}
             LeftOver::Login => self.unheard.set(true),
@@ -156,14 +157,18 @@ impl Client {
                 // Whatever comes of it, the login below tells whether a slot is free.
                 if let Err(failure) = self.end_session(&token).await {
                     tracing::info!("the left-over iiko session did not end: {failure}");
+                    kept = true;
                 }
             }
         }
-        self.file.announce()?;
+        // The token of a session that is still to be ended stays until there is a new one.
+        if !kept {
+            self.file.announce()?;
+        }
         let token = self.log_in().await.inspect_err(|failure| {
             *self.refused.borrow_mut() = Some(failure.again());
         });
-        if token.is_err() && !self.unheard.get() {
+        if token.is_err() && !kept && !self.unheard.get() {
             self.file.remove()?;
         }
         let token = token?;
@@ -242,7 +247,8 @@ impl Client {
             Ok(answer) => answer.map_err(|trouble| trouble.failure)?,
             Err(_) => return Err(Failure::new(Kind::Unreachable, "iiko logout: no answer within 10 s")),
         };
-        if answer.status.is_success() || answer.status == StatusCode::UNAUTHORIZED {
+        // A page is a proxy's or a restarting server's: the session may still be open.
+        if (answer.status.is_success() && !answer.is_html()) || answer.status == StatusCode::UNAUTHORIZED {
             return self.file.remove();
         }
         let text = format!("iiko logout: status {}: {}", answer.status.as_u16(), answer.excerpt().await);

@@ -3,12 +3,15 @@
 use super::{
     Store, lock,
     migrate::{Dialect, Found, Step, must_migrate},
-    postgres::Postgres,
+    postgres::{Connection, Postgres},
     sqlite::Sqlite,
 };
 use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// What a connection may do.
@@ -25,6 +28,7 @@ pub enum Access {
 pub struct Database {
     place: Place,
     bulk_threshold: usize,
+    patience: Duration,
     run: Option<Uuid>,
 }
 
@@ -46,7 +50,13 @@ impl Database {
             let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
             Place::Sqlite(PathBuf::from(path))
         };
-        Self { place, bulk_threshold, run: None }
+        Self { place, bulk_threshold, patience: Duration::from_secs(30), run: None }
+    }
+
+    /// The same, waiting so long for other programs that write.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same, with connections that the server can tell to be this run's.
@@ -89,22 +99,17 @@ impl Database {
     /// Connects.
     pub async fn connect(&self, access: Access) -> Result<Box<dyn Store>> {
         Ok(match &self.place {
-            Place::Sqlite(path) => Box::new(Sqlite::connect(path, access).await?),
-            Place::Postgres { url, schema } => {
-                Box::new(Postgres::connect(url, schema, access, self.bulk_threshold, self.run).await?)
-            }
+            Place::Sqlite(path) => Box::new(Sqlite::connect(path, access, self.patience).await?),
+            Place::Postgres { url, schema } => Box::new(self.postgres(url, schema, access).await?),
         })
     }
 
     /// Every migration and whether it is applied; changes nothing.
     pub async fn steps(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
-            Place::Sqlite(path) => Sqlite::connect(path, Access::DryRun).await?.look().await?,
+            Place::Sqlite(path) => Sqlite::connect(path, Access::DryRun, self.patience).await?.look().await?,
             Place::Postgres { url, schema } => {
-                Postgres::connect(url, schema, Access::DryRun, self.bulk_threshold, self.run)
-                    .await?
-                    .look()
-                    .await?
+                self.postgres(url, schema, Access::DryRun).await?.look().await?
             }
         };
         self.steps_of(&found)
@@ -113,15 +118,20 @@ impl Database {
     /// Runs the missing migrations, also those that lose something.
     pub async fn migrate(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
-            Place::Sqlite(path) => Sqlite::connect(path, Access::Write).await?.migrate(true).await?,
+            Place::Sqlite(path) => {
+                Sqlite::connect(path, Access::Write, self.patience).await?.migrate(true).await?
+            }
             Place::Postgres { url, schema } => {
-                Postgres::connect(url, schema, Access::Write, self.bulk_threshold, self.run)
-                    .await?
-                    .migrate(true)
-                    .await?
+                self.postgres(url, schema, Access::Write).await?.migrate(true).await?
             }
         };
         self.steps_of(&found)
+    }
+
+    async fn postgres(&self, url: &SecretString, schema: &str, access: Access) -> Result<Postgres> {
+        let connection =
+            Connection { patience: self.patience, bulk_threshold: self.bulk_threshold, run: self.run };
+        Postgres::connect(url, schema, access, connection).await
     }
 
     fn steps_of(&self, found: &Found) -> Result<Vec<Step>> {

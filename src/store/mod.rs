@@ -188,8 +188,8 @@ pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
         sqlx::Error::Database(error) => (error.message().to_owned(), failed.source(error.message())),
         other => (other.to_string(), failed.source(other)),
     };
-    let hint = if text.contains("database is locked") {
-        "another program writes to the file for longer than 30 s; stop it, then start this again"
+    let hint = if text.contains("database is locked") || text.contains("due to lock timeout") {
+        "another program has been writing for longer than ZERKALO_BUSY_TIMEOUT; stop it, then start this again"
     } else if text.contains("readonly database") || text.contains("read-only") {
         "the database cannot be written to; check the file's owner and mode, or the role's rights"
     } else if text.contains("disk is full") || text.contains("No space left") {

@@ -13,6 +13,7 @@ mod shelf;
 mod widget;
 
 mod answers;
+mod bad_input;
 mod changes;
 mod dry_run;
 mod first_run;
@@ -23,6 +24,7 @@ mod locks;
 mod pages;
 mod records;
 mod schema;
+mod secrets;
 mod signals;
 mod source;
 mod upstream;

@@ -7,10 +7,12 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use std::{
     collections::BTreeSet,
-    env, fs,
+    env,
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -18,7 +20,11 @@ use std::{
 use zerkalo::sandbox::{Action, Fault};
 
 /// A run that has begun. It is killed when dropped.
-pub(crate) struct Running(Option<Child>);
+pub(crate) struct Running {
+    child: Child,
+    /// What it says goes to files: a pipe that nobody reads would stop it.
+    said: [File; 2],
+}
 
 /// A request that is not answered until this is dropped. The world is locked meanwhile.
 #[must_use]
@@ -60,8 +66,10 @@ impl World {
     /// Starts the binary with `--json`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
-        command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running(Some(command.spawn().unwrap()))
+        let said = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let [stdout, stderr] = said.each_ref().map(|file| file.try_clone().unwrap());
+        let child = command.arg("--json").stdout(stdout).stderr(stderr).spawn().unwrap();
+        Running { child, said }
     }
 
     /// Starts the binary and waits until it has asked for a path that ends so, which is answered late.
@@ -83,11 +91,11 @@ impl World {
     /// Holds the next request for this path.
     pub(crate) fn gate(&self, path: &str) -> Gate {
         let (reach, reached) = mpsc::channel();
-        let (hold, held) = mpsc::channel::<()>();
+        let (hold, opened) = mpsc::channel::<()>();
         self.sandbox.on(&format!("{path}$"), 1, move |_| {
             let _ = reach.send(());
             // The sandboxes share their threads: another takes this one's place.
-            tokio::task::block_in_place(|| held.recv().unwrap_err());
+            tokio::task::block_in_place(|| opened.recv().unwrap_err());
         });
         Gate { reached, _hold: hold }
     }
@@ -101,8 +109,10 @@ impl World {
 
     /// The lock files of the entities.
     pub(crate) fn lock_files(&self) -> Vec<PathBuf> {
-        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-        let is_lock = |path: &PathBuf| name(path).starts_with("entity-") && name(path).ends_with(".lock");
+        let is_lock = |path: &PathBuf| {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            name.starts_with("entity-") && path.extension().is_some_and(|end| end == "lock")
+        };
         self.files().into_iter().filter(is_lock).collect()
     }
 
@@ -148,29 +158,34 @@ impl Gate {
 impl Running {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child().id()
+        self.child.id()
     }
 
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&mut self) -> bool {
-        self.0.as_mut().unwrap().try_wait().unwrap().is_none()
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child()), signal).unwrap();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Ends it as a power cut would: it cannot say a word. Whether it was still running.
     pub(crate) fn kill(mut self) -> bool {
-        let child = self.0.as_mut().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap().code().is_none()
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Outcome {
-        self.0.take().unwrap().wait_with_output().unwrap().into()
+        let status = self.child.wait().unwrap();
+        let [stdout, stderr] = self.said.each_mut().map(|file| {
+            let mut text = Vec::new();
+            file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).unwrap();
+            text
+        });
+        Output { status, stdout, stderr }.into()
     }
 
     /// Waits for its end, which must come within this time from now on.
@@ -181,18 +196,12 @@ impl Running {
         assert!(since.elapsed() < time, "took {:?}: {}", since.elapsed(), outcome.stderr);
         outcome
     }
-
-    fn child(&self) -> &Child {
-        self.0.as_ref().unwrap()
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -34,6 +34,17 @@ use sqlx::{
 use std::{str::FromStr as _, time::Duration};
 use uuid::Uuid;
 
+/// How a connection behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// How long others who write are waited for.
+    pub patience: Duration,
+    /// More rows than these are written with `COPY`.
+    pub bulk_threshold: usize,
+    /// Whose connection it is.
+    pub run: Option<Uuid>,
+}
+
 /// A connection to one schema.
 #[derive(Debug)]
 pub struct Postgres {
@@ -54,8 +65,7 @@ impl Postgres {
         url: &SecretString,
         schema: &str,
         access: Access,
-        bulk_threshold: usize,
-        run: Option<Uuid>,
+        Connection { patience, bulk_threshold, run }: Connection,
     ) -> Result<Self> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| {
@@ -66,7 +76,7 @@ impl Postgres {
             .options([
                 ("search_path", quoted(schema)),
                 ("timezone", "UTC".to_owned()),
-                ("lock_timeout", "30s".to_owned()),
+                ("lock_timeout", format!("{}ms", patience.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
                 (
                     "default_transaction_read_only",

@@ -35,22 +35,20 @@ use std::{
 };
 use uuid::Uuid;
 
-/// How long another writer is waited for.
-const BUSY: Duration = Duration::from_secs(30);
-
 /// A connection to one file; none in a dry run on a file that does not exist.
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Option<SqliteConnection>,
     path: PathBuf,
+    patience: Duration,
     access: Access,
 }
 
 impl Sqlite {
-    /// Opens the file, creating it and its folder on first use.
-    pub async fn connect(path: &Path, access: Access) -> Result<Self> {
+    /// Opens the file, creating it and its folder on first use, and waiting so long for other writers.
+    pub async fn connect(path: &Path, access: Access, patience: Duration) -> Result<Self> {
         if access == Access::DryRun && !path.exists() {
-            return Ok(Self { connection: None, path: path.to_owned(), access });
+            return Ok(Self { connection: None, path: path.to_owned(), patience, access });
         }
         if let Some(folder) =
             path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
@@ -61,15 +59,21 @@ impl Sqlite {
                     .source(error)
             })?;
         }
-        if !path.exists() {
-            // The mirror may hold personal data: a new file is for its owner alone. If it cannot be made, opening it says why.
-            let _ = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+        if access == Access::Write {
+            check_writable(path)?;
+            if !path.exists() {
+                // The mirror may hold personal data: a new file is for its owner alone.
+                let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+                if let Err(error) = file {
+                    tracing::debug!(%error, "opening the database will say why it cannot be made");
+                }
+            }
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(access == Access::Write)
             .read_only(access == Access::DryRun)
-            .busy_timeout(BUSY)
+            .busy_timeout(patience)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         let connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
@@ -77,7 +81,7 @@ impl Sqlite {
                 "check that the path is a SQLite file and that this user may write to it and its folder",
             )
         })?;
-        Ok(Self { connection: Some(connection), path: path.to_owned(), access })
+        Ok(Self { connection: Some(connection), path: path.to_owned(), patience, access })
     }
 
     /// Migrates as far as this access allows and says where the schema stands then.
@@ -112,7 +116,7 @@ impl Sqlite {
     /// Waits until no other process migrates the file. The lock goes with the returned file.
     async fn alone(&self) -> Result<std::fs::File> {
         let file = lock::schema_file(&self.path)?;
-        let until = tokio::time::Instant::now() + BUSY;
+        let until = tokio::time::Instant::now() + self.patience;
         while let Err(error) = file.try_lock() {
             if tokio::time::Instant::now() > until {
                 return Err(Failure::new(FailureKind::Database, "another zerkalo is migrating the database")
@@ -326,6 +330,24 @@ impl Store for Sqlite {
             None => Ok(()),
         }
     }
+}
+
+/// `SQLite` opens a file that it may not write to for reading, and would say so only after the upstreams were read. It
+/// needs the folder, too, for the files beside the database.
+fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for place in [folder, path] {
+        match rustix::fs::access(place, rustix::fs::Access::WRITE_OK) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => {
+                let text = format!("{} cannot be written to", place.display());
+                return Err(Failure::new(FailureKind::Database, text)
+                    .hint("check the owner and mode of the file and of its folder, or set DATABASE_URL to another place")
+                    .source(std::io::Error::from(error)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What was really written.
