@@ -9,9 +9,10 @@ use crate::{
     store::{
         LogRow, Store,
         lock::{Locks, Name},
+        migrate::Dialect,
     },
 };
-use futures_util::{FutureExt as _, future};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
 use std::{panic::AssertUnwindSafe, time::Duration};
@@ -87,9 +88,14 @@ pub async fn stopped() -> Failure {
 async fn job(ctx: &Context, lanes: &[Lane], options: &Options) -> Result<Vec<StepReport>> {
     let locks = lock(ctx, lanes)?;
     let identities = identities(ctx, lanes)?;
+    // A connection takes several turns on a slow link, so all are made at once. A file is created by the first one, and
+    // what a connection finds missing it migrates: that goes one after another.
+    let at_once = if ctx.database.dialect() == Dialect::Postgres { lanes.len() } else { 1 };
+    let connecting = stream::iter(lanes).map(|_| ctx.database.connect(ctx.access)).buffered(at_once);
+    let stores: Vec<_> = connecting.try_collect().await?;
     let mut opened = Vec::new();
-    for lane in lanes {
-        opened.push(open(ctx, lane, options, &identities).await?);
+    for (lane, store) in lanes.iter().zip(stores) {
+        opened.push(open(lane, options, &identities, store).await?);
     }
     if let Some(first) = opened.first_mut().filter(|_| !ctx.is_dry_run()) {
         log_abandoned(ctx, first.store.as_mut(), &locks).await?;
@@ -108,12 +114,11 @@ struct Opened {
 }
 
 async fn open(
-    ctx: &Context,
     lane: &Lane,
     options: &Options,
     identities: &HashMap<&'static str, String>,
+    mut store: Box<dyn Store>,
 ) -> Result<Opened> {
-    let mut store = ctx.database.connect(ctx.access).await?;
     let entities: Vec<_> = lane.iter().flat_map(|step| step.entities.iter().copied()).collect();
     let tables: Vec<_> = entities.iter().map(|entity| &entity.table).collect();
     let prepared = store.prepare(&tables, options.verify).await?;
