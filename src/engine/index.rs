@@ -1,7 +1,11 @@
 //! What the database holds, as keys and hashes: the only thing whose memory grows with the table.
 
 use super::row::{Key, RowHash};
-use hashbrown::{HashMap, hash_map::Entry as Slot};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher as _;
+
+/// The first half of a fetched hash: it only tells two fetched contents of one key apart, where 64 bits are plenty.
+type HalfHash = [u8; 8];
 
 /// One stored or fetched row.
 #[expect(
@@ -12,9 +16,8 @@ use hashbrown::{HashMap, hash_map::Entry as Slot};
 pub(super) struct Entry {
     /// The stored hash; meaningless unless `stored`.
     old: RowHash,
-    /// The first half of the fetched hash; meaningless unless `seen`. Only told apart from another fetched hash of
-    /// the same key, where 64 bits are plenty.
-    new: u64,
+    /// Meaningless unless `seen`. Bytes, because an integer's alignment would cost four more in each row.
+    new: HalfHash,
     pub(super) scope: u16,
     stored: bool,
     /// The stored row was changed by hand: its hash is NULL, which differs from everything.
@@ -47,24 +50,27 @@ pub(super) enum Seen {
 }
 
 /// The rows of a table by key.
+///
+/// The rows lie in a list and the hash table holds only their places: a table of whole rows would be half empty at
+/// worst, and twice there while it grows.
 #[derive(Debug, Default)]
 pub struct Index {
-    entries: HashMap<Key, Entry>,
+    /// First the stored rows, then the fetched ones that are not stored.
+    rows: Vec<(Key, Entry)>,
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// How many rows are stored.
+    stored: usize,
     scopes: Vec<String>,
 }
 
 impl Index {
-    /// An empty index with room for `rows`.
-    pub fn with_capacity(rows: usize) -> Self {
-        Self { entries: HashMap::with_capacity(rows), scopes: Vec::new() }
-    }
-
     /// Adds a stored row. `hash` is `None` for a row that was changed by hand.
     pub fn add_stored(&mut self, key: Key, scope: &str, hash: Option<RowHash>) {
         let scope = self.scope(scope);
         let entry = Entry {
             old: hash.unwrap_or_default(),
-            new: 0,
+            new: HalfHash::default(),
             scope,
             stored: true,
             touched: hash.is_none(),
@@ -72,7 +78,27 @@ impl Index {
             changed: false,
             reading: 0,
         };
-        self.entries.insert(key, entry);
+        debug_assert_eq!(self.stored, self.rows.len(), "stored rows come before fetched ones");
+        if let Some(place) = self.place(&key) {
+            self.rows[place].1 = entry;
+            return;
+        }
+        self.insert(key, entry);
+        self.stored += 1;
+    }
+
+    /// Adds a row whose key is not there.
+    fn insert(&mut self, key: Key, entry: Entry) {
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        let place = u32::try_from(rows.len()).expect("a table has fewer than four thousand million rows");
+        self.places
+            .insert_unique(hasher.hash_one(&key), place, |place| hasher.hash_one(&rows[*place as usize].0));
+        self.rows.push((key, entry));
+    }
+
+    fn place(&self, key: &Key) -> Option<usize> {
+        let is_it = |place: &u32| self.rows[*place as usize].0 == *key;
+        self.places.find(self.hasher.hash_one(key), is_it).map(|place| *place as usize)
     }
 
     /// The number of a scope, which is added when it is new.
@@ -86,50 +112,54 @@ impl Index {
 
     /// Notes a fetched row.
     pub(super) fn see(&mut self, key: &Key, scope: u16, hash: &RowHash, reading: u8) -> Seen {
-        let new = u64::from_be_bytes(*hash.first_chunk().expect("a hash has sixteen bytes"));
-        match self.entries.entry_ref(key) {
-            hashbrown::hash_map::EntryRef::Vacant(slot) => {
-                slot.insert(Entry {
-                    old: RowHash::default(),
-                    new,
-                    scope,
-                    stored: false,
-                    touched: false,
-                    seen: true,
-                    changed: true,
-                    reading,
-                });
-                Seen::New
-            }
-            hashbrown::hash_map::EntryRef::Occupied(mut slot) => slot.get_mut().see(hash, new, reading),
+        let new = half(hash);
+        if let Some(place) = self.place(key) {
+            return self.rows[place].1.see(hash, new, reading);
         }
+        let entry = Entry {
+            old: RowHash::default(),
+            new,
+            scope,
+            stored: false,
+            touched: false,
+            seen: true,
+            changed: true,
+            reading,
+        };
+        self.insert(key.clone(), entry);
+        Seen::New
     }
 
     /// Notes that a stored row is still there although what was fetched of it cannot be used.
     pub(super) fn see_unusable(&mut self, key: &Key, reading: u8) {
-        if let Slot::Occupied(mut slot) = self.entries.entry(key.clone()) {
-            let entry = slot.get_mut();
-            if !entry.seen {
-                entry.new = u64::from_be_bytes(*entry.old.first_chunk().expect("a hash has sixteen bytes"));
-            }
-            entry.seen = true;
-            entry.reading = reading;
+        let Some(place) = self.place(key) else { return };
+        let entry = &mut self.rows[place].1;
+        if !entry.seen {
+            entry.new = half(&entry.old);
         }
+        entry.seen = true;
+        entry.reading = reading;
     }
 
     /// Forgets what was fetched.
     pub(super) fn reset(&mut self) {
-        self.entries.retain(|_, entry| {
+        let stored = self.stored;
+        self.rows.truncate(stored);
+        self.places.retain(|place| (*place as usize) < stored);
+        for (_, entry) in &mut self.rows {
             entry.seen = false;
             entry.changed = false;
-            entry.stored
-        });
+        }
     }
 
     /// Every entry.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries.iter()
+        self.rows.iter().map(|(key, entry)| (key, entry))
     }
+}
+
+fn half(hash: &RowHash) -> HalfHash {
+    *hash.first_chunk().expect("a hash has sixteen bytes")
 }
 
 impl Entry {
@@ -138,7 +168,7 @@ impl Entry {
         self.stored
     }
 
-    fn see(&mut self, hash: &RowHash, new: u64, reading: u8) -> Seen {
+    fn see(&mut self, hash: &RowHash, new: HalfHash, reading: u8) -> Seen {
         if self.seen {
             if self.new == new {
                 return Seen::Repeated;

@@ -46,6 +46,8 @@ pub struct Planner {
     remembered: HashMap<Uuid, String>,
     reading: u8,
     record: Record,
+    /// Where each column's member stood in the record before.
+    guesses: Vec<usize>,
     values: Vec<u8>,
     row: Vec<u8>,
 }
@@ -74,6 +76,7 @@ impl Planner {
             remembered: HashMap::new(),
             reading: 1,
             record: Record::default(),
+            guesses: vec![0; table.columns.len()],
             values: Vec::new(),
             row: Vec::new(),
             settings,
@@ -149,20 +152,17 @@ impl Planner {
         self.values.clear();
         let mut bad: Option<String> = None;
         let mut supplied = supplied.iter();
-        for column in self.table.columns {
-            let error = push_column(&mut self.values, column, &self.record, &mut supplied).err();
+        for (column, guess) in self.table.columns.iter().zip(&mut self.guesses) {
+            let error = push_column(&mut self.values, column, &self.record, guess, &mut supplied).err();
             bad = bad.or(error);
         }
         let key = self.key();
-        let Some(scope) = self.scope_of_values()? else {
+        let Some(place) = self.scope_of_values()? else {
             self.reject_without_scope();
             return Ok(());
         };
-        let number = self.index.scope(&scope);
-        let nuls = self.record.take_replaced_nuls();
-        let reading = self.reading;
-        let tally = self.tally(&scope);
-        tally.replaced_nuls += nuls;
+        let tally = &mut self.tallies[place];
+        tally.replaced_nuls += self.record.take_replaced_nuls();
         let Some(key) = key else {
             tally.unkeyed += 1;
             tally.reject(DESCRIBED, bad.unwrap_or_else(|| "a key column is missing".to_owned()));
@@ -170,10 +170,10 @@ impl Planner {
         };
         if let Some(bad) = bad {
             tally.reject(DESCRIBED, bad);
-            self.index.see_unusable(&key, reading);
+            self.index.see_unusable(&key, self.reading);
             return Ok(());
         }
-        self.compare(&key, number, &scope)
+        self.compare(&key, place)
     }
 
     /// Ends the reading: counts what differs. `allowed` gives the operator's exact number for a scope.
@@ -204,7 +204,8 @@ impl Planner {
         (plan, remembered)
     }
 
-    fn compare(&mut self, key: &Key, number: u16, scope: &str) -> Result<()> {
+    /// Compares the current record with what is stored; `place` is its scope's among the tallies.
+    fn compare(&mut self, key: &Key, place: usize) -> Result<()> {
         self.record.drop_members(self.settings.dropped);
         let row_hash = self.recipe.hash(&self.record, &self.values);
         let compared = if self.settings.verify {
@@ -215,9 +216,10 @@ impl Planner {
         if let Some(column) = self.settings.remember {
             self.remember(key, column);
         }
-        let seen = self.index.see(key, number, &compared, self.reading);
+        let tally = &mut self.tallies[place];
+        let seen = self.index.see(key, tally.number, &compared, self.reading);
         if matches!(seen, Seen::Unchanged | Seen::Changed | Seen::New) {
-            self.tally(scope).fetched += 1;
+            tally.fetched += 1;
         }
         let spool = match seen {
             Seen::Unchanged | Seen::Repeated => return Ok(()),
@@ -226,7 +228,7 @@ impl Planner {
             Seen::Conflict { stored, changed, same_reading } => {
                 self.conflicts.insert(key.clone(), row_hash);
                 if same_reading {
-                    self.tally(scope).conflicts += 1;
+                    tally.conflicts += 1;
                 }
                 if !changed {
                     // The last content is the stored one: what was spooled before is passed over when it is read.
@@ -250,24 +252,25 @@ impl Planner {
     }
 
     fn key(&self) -> Option<Key> {
-        let values: smallvec::SmallVec<[Value<'_>; 24]> = Values::of(&self.values).collect();
+        // Keys stand at the front, so that this decodes little more than the key.
+        let value = |position: &usize| Values::of(&self.values).nth(*position);
         let parts: smallvec::SmallVec<[Value<'_>; 4]> =
-            self.key_positions.iter().map(|position| values[*position]).collect();
+            self.key_positions.iter().map(value).collect::<Option<_>>()?;
         let usable = parts.iter().all(|part| !matches!(part, Value::Null | Value::Text("")));
         usable.then(|| encode_key(parts))
     }
 
-    /// The scope that the current record belongs to; none when it does not say. A record of a scope that nobody asked
-    /// for makes the whole answer foreign.
-    fn scope_of_values(&self) -> Result<Option<String>> {
-        let Some(position) = self.scope_position else { return Ok(Some(String::new())) };
+    /// The tally of the scope that the current record belongs to; none when it does not say. A record of a scope that
+    /// nobody asked for makes the whole answer foreign.
+    fn scope_of_values(&mut self) -> Result<Option<usize>> {
+        let Some(position) = self.scope_position else { return Ok(Some(self.place(""))) };
         let Some(Value::Text(scope)) =
             Values::of(&self.values).nth(position).filter(|scope| *scope != Value::Text(""))
         else {
             return Ok(None);
         };
-        if self.tallies.iter().any(|tally| tally.scope == scope) {
-            return Ok(Some(scope.to_owned()));
+        if let Some(place) = self.tallies.iter().position(|tally| tally.scope == scope) {
+            return Ok(Some(place));
         }
         let column = self.table.scope.unwrap_or_default();
         Err(Failure::new(
@@ -293,12 +296,16 @@ impl Planner {
     }
 
     fn tally(&mut self, scope: &str) -> &mut Tally {
-        let number = self.index.scope(scope);
-        let position = self.tallies.iter().position(|tally| tally.number == number).unwrap_or_else(|| {
-            self.tallies.push(Tally::new(scope, number));
+        let place = self.place(scope);
+        &mut self.tallies[place]
+    }
+
+    /// Where a scope's tally stands; it is added when it is new.
+    fn place(&mut self, scope: &str) -> usize {
+        self.tallies.iter().position(|tally| tally.scope == scope).unwrap_or_else(|| {
+            self.tallies.push(Tally::new(scope, self.index.scope(scope)));
             self.tallies.len() - 1
-        });
-        &mut self.tallies[position]
+        })
     }
 }
 
@@ -307,6 +314,7 @@ fn push_column<'s>(
     out: &mut Vec<u8>,
     column: &Column,
     record: &Record,
+    guess: &mut usize,
     supplied: &mut impl Iterator<Item = &'s &'s str>,
 ) -> Result<(), String> {
     match column.origin {
@@ -316,7 +324,7 @@ fn push_column<'s>(
             Some(text) => push(out, Value::Text(&text.replace('\0', "\u{fffd}"))),
             None => push(out, Value::Null),
         },
-        Origin::Field(field) => return push_scalar(out, column, field, record.get(field)),
+        Origin::Field(field) => return push_scalar(out, column, field, record.get_near(field, guess)),
         Origin::Joined { fields, otherwise } => {
             let parts: Vec<_> = fields.iter().filter_map(|field| text_of(record.get(field))).collect();
             let joined =

@@ -7,7 +7,7 @@
 
 use super::number;
 use jiter::{Jiter, JiterError, Peek};
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 /// Nesting beyond this is refused; real records have three levels.
 const MAX_DEPTH: usize = 64;
@@ -32,9 +32,15 @@ pub enum BadRecord {
 /// A reusable buffer that holds one record in canonical form.
 #[derive(Debug, Default)]
 pub struct Record {
-    text: Vec<u8>,
+    text: String,
+    /// While an object is read, its members lie on those of the objects around it; afterwards the record's own remain.
     members: Vec<Member>,
-    scratch: Vec<u8>,
+    digits: Vec<u8>,
+    arranged: String,
+    sorted: Vec<Member>,
+    /// By number of members, how the last such object was put in order: an upstream writes its records alike, so that
+    /// this order is right nearly always, and checking it is cheaper than sorting.
+    orders: Vec<Vec<usize>>,
     /// How many NUL characters were replaced, which PostgreSQL cannot store.
     replaced_nuls: u64,
 }
@@ -43,6 +49,13 @@ pub struct Record {
 struct Member {
     key: Range<usize>,
     value: Range<usize>,
+}
+
+impl Member {
+    /// The member as `"name":value`.
+    fn whole(&self) -> Range<usize> {
+        self.key.start - 1..self.value.end
+    }
 }
 
 /// A member's value.
@@ -70,42 +83,48 @@ impl Record {
         if peek != Peek::Object {
             return Err(BadRecord::NotAnObject(describe(peek)));
         }
-        let mut members = std::mem::take(&mut self.members);
-        let outcome = self.object(&mut json, 0, &mut members);
-        self.members = members;
-        outcome?;
+        self.object(&mut json, 0)?;
         json.finish().map_err(|error| syntax(&error))
     }
 
     /// The canonical text.
     pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.text).expect("written from str and ASCII only")
+        &self.text
     }
 
     /// The value of a member.
     pub fn get(&self, name: &str) -> Scalar<'_> {
-        match self.find(name) {
-            Some(member) => scalar(&self.text()[member.value.clone()]),
-            None => Scalar::Null,
+        self.get_near(name, &mut 0)
+    }
+
+    /// The value of a member that stood at `guess` in the record before; `guess` becomes where it stands now.
+    pub fn get_near(&self, name: &str, guess: &mut usize) -> Scalar<'_> {
+        if self.members.get(*guess).is_none_or(|member| self.name_of(member) != name) {
+            // Members are sorted by name.
+            match self.members.binary_search_by(|member| self.name_of(member).cmp(name)) {
+                Ok(place) => *guess = place,
+                Err(_) => return Scalar::Null,
+            }
         }
+        scalar(&self.text[self.members[*guess].value.clone()])
     }
 
     /// The canonical text of each member as `"name":value`, in order, with its unescaped-looking name.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = self.text();
-        self.members
-            .iter()
-            .map(move |member| (&text[member.key.clone()], &text[member.key.start - 1..member.value.end]))
+        self.members.iter().map(|member| (self.name_of(member), &self.text[member.whole()]))
     }
 
     /// Removes members by name, as if the upstream had not sent them.
     pub fn drop_members(&mut self, names: &[&str]) {
-        if !self.members.iter().any(|member| names.contains(&self.name_of(member))) {
+        if names.is_empty() {
             return;
         }
-        let kept: Vec<Member> =
-            self.members.iter().filter(|member| !names.contains(&self.name_of(member))).cloned().collect();
-        self.arrange(0, kept);
+        let before = self.members.len();
+        let text = &self.text;
+        self.members.retain(|member| !names.contains(&&text[member.key.clone()]));
+        if self.members.len() < before {
+            self.rewrite(0, 0);
+        }
     }
 
     /// How many NUL characters were replaced by U+FFFD since the last call.
@@ -114,82 +133,92 @@ impl Record {
     }
 
     fn name_of(&self, member: &Member) -> &str {
-        &self.text()[member.key.clone()]
+        &self.text[member.key.clone()]
     }
 
-    fn find(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|member| self.text[member.key.clone()] == *name.as_bytes())
-    }
-
-    /// Writes an object's members as they come, then puts them in order.
-    fn object(
-        &mut self,
-        json: &mut Jiter<'_>,
-        depth: usize,
-        members: &mut Vec<Member>,
-    ) -> Result<(), BadRecord> {
+    /// Writes an object's members as they come, then puts them in order where they are not. Its members stay on the
+    /// stack.
+    fn object(&mut self, json: &mut Jiter<'_>, depth: usize) -> Result<(), BadRecord> {
         if depth == MAX_DEPTH {
             return Err(BadRecord::Depth);
         }
-        let start = self.text.len();
+        let (start, first) = (self.text.len(), self.members.len());
+        self.text.push('{');
         let mut key = json.known_object().map_err(|error| syntax(&error))?.map(|key| self.push_key(key));
         while let Some(range) = key {
             let value_start = self.text.len();
             self.value(json, depth + 1)?;
-            members.push(Member { key: range, value: value_start..self.text.len() });
-            key = json.next_key().map_err(|error| syntax(&error))?.map(|key| self.push_key(key));
+            self.members.push(Member { key: range, value: value_start..self.text.len() });
+            key = json.next_key().map_err(|error| syntax(&error))?.map(|key| {
+                self.text.push(',');
+                self.push_key(key)
+            });
         }
-        let arranged = std::mem::take(members);
-        *members = self.arrange_from(start, arranged);
+        self.text.push('}');
+        let in_order = self.members[first..]
+            .windows(2)
+            .all(|pair| self.text[pair[0].key.clone()] < self.text[pair[1].key.clone()]);
+        if !in_order {
+            self.arrange(start, first);
+        }
         Ok(())
     }
 
     /// Writes `"name":` and returns where the name stands.
     fn push_key(&mut self, name: &str) -> Range<usize> {
-        let mut nuls = 0;
-        self.text.push(b'"');
+        self.text.push('"');
         let start = self.text.len();
-        push_escaped(&mut self.text, name, &mut nuls);
-        self.replaced_nuls += nuls;
+        push_escaped(&mut self.text, name, &mut self.replaced_nuls);
         let end = self.text.len();
-        self.text.extend_from_slice(b"\":");
+        self.text.push_str("\":");
         start..end
     }
 
-    fn arrange(&mut self, start: usize, members: Vec<Member>) {
-        self.members = self.arrange_from(start, members);
+    /// Sorts the members from the `first` on by name; of equal names the last one wins.
+    fn arrange(&mut self, start: usize, first: usize) {
+        let members = &self.members[first..];
+        let name = |place: usize| &self.text[members[place].key.clone()];
+        if self.orders.len() <= members.len() {
+            self.orders.resize_with(members.len() + 1, Vec::new);
+        }
+        let order = &mut self.orders[members.len()];
+        if order.is_empty() || order.windows(2).any(|pair| name(pair[0]) >= name(pair[1])) {
+            order.clear();
+            order.extend(0..members.len());
+            // Equal names stay in the order of their appearance.
+            order.sort_unstable_by(|one, other| name(*one).cmp(name(*other)).then(one.cmp(other)));
+        }
+        self.sorted.clear();
+        for (position, place) in order.iter().enumerate() {
+            let superseded = order.get(position + 1).is_some_and(|next| name(*next) == name(*place));
+            if !superseded {
+                self.sorted.push(members[*place].clone());
+            }
+        }
+        self.members.truncate(first);
+        self.members.append(&mut self.sorted);
+        self.rewrite(start, first);
     }
 
-    /// Rewrites the text from `start` as one object of `members`, sorted by name; of equal names the last one wins.
-    fn arrange_from(&mut self, start: usize, mut members: Vec<Member>) -> Vec<Member> {
-        members.sort_by(|one, other| self.text[one.key.clone()].cmp(&self.text[other.key.clone()]));
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        let mut arranged: Vec<Member> = Vec::with_capacity(members.len());
-        scratch.push(b'{');
-        for (position, member) in members.iter().enumerate() {
-            let superseded = members
-                .get(position + 1)
-                .is_some_and(|next| self.text[next.key.clone()] == self.text[member.key.clone()]);
-            if superseded {
-                continue;
+    /// Rewrites the text from `start` as one object of the members from the `first` on.
+    fn rewrite(&mut self, start: usize, first: usize) {
+        self.arranged.clear();
+        self.arranged.push('{');
+        for member in &mut self.members[first..] {
+            if self.arranged.len() > 1 {
+                self.arranged.push(',');
             }
-            if scratch.len() > 1 {
-                scratch.push(b',');
-            }
-            let from = member.key.start - 1;
-            let shift = |offset: usize| start + scratch.len() + offset - from;
-            arranged.push(Member {
+            let whole = member.whole();
+            self.arranged.push_str(&self.text[whole.clone()]);
+            let shift = |offset: usize| start + self.arranged.len() + offset - whole.end;
+            *member = Member {
                 key: shift(member.key.start)..shift(member.key.end),
                 value: shift(member.value.start)..shift(member.value.end),
-            });
-            scratch.extend_from_slice(&self.text[from..member.value.end]);
+            };
         }
-        scratch.push(b'}');
+        self.arranged.push('}');
         self.text.truncate(start);
-        self.text.extend_from_slice(&scratch);
-        self.scratch = scratch;
-        arranged
+        self.text.push_str(&self.arranged);
     }
 
     fn value(&mut self, json: &mut Jiter<'_>, depth: usize) -> Result<(), BadRecord> {
@@ -197,40 +226,45 @@ impl Record {
         match peek {
             Peek::Null => {
                 json.known_null().map_err(|error| syntax(&error))?;
-                self.text.extend_from_slice(b"null");
+                self.text.push_str("null");
             }
             Peek::True | Peek::False => {
                 let value = json.known_bool(peek).map_err(|error| syntax(&error))?;
-                self.text.extend_from_slice(if value { b"true" } else { b"false" });
+                self.text.push_str(if value { "true" } else { "false" });
             }
             Peek::String => {
-                let mut nuls = 0;
-                self.text.push(b'"');
-                push_escaped(&mut self.text, json.known_str().map_err(|error| syntax(&error))?, &mut nuls);
-                self.text.push(b'"');
-                self.replaced_nuls += nuls;
+                let text = json.known_str().map_err(|error| syntax(&error))?;
+                self.text.push('"');
+                push_escaped(&mut self.text, text, &mut self.replaced_nuls);
+                self.text.push('"');
             }
             Peek::Array => {
                 if depth == MAX_DEPTH {
                     return Err(BadRecord::Depth);
                 }
-                self.text.push(b'[');
+                self.text.push('[');
                 let mut next = json.known_array().map_err(|error| syntax(&error))?;
                 while next.is_some() {
                     self.value(json, depth + 1)?;
                     next = json.array_step().map_err(|error| syntax(&error))?;
                     if next.is_some() {
-                        self.text.push(b',');
+                        self.text.push(',');
                     }
                 }
-                self.text.push(b']');
+                self.text.push(']');
             }
-            Peek::Object => self.object(json, depth, &mut Vec::new())?,
+            Peek::Object => {
+                let around = self.members.len();
+                self.object(json, depth)?;
+                self.members.truncate(around);
+            }
             number => {
                 let bytes = json.known_number_bytes(number).map_err(|error| syntax(&error))?;
-                if !number::normalise_into(bytes, &mut self.text) {
+                self.digits.clear();
+                if !number::normalise_into(bytes, &mut self.digits) {
                     return Err(BadRecord::Number);
                 }
+                self.text.push_str(std::str::from_utf8(&self.digits).expect("digits, a point and a sign"));
             }
         }
         Ok(())
@@ -266,29 +300,37 @@ fn scalar(text: &str) -> Scalar<'_> {
 }
 
 /// Writes a string's characters with the shortest JSON escape each; NUL becomes U+FFFD.
-fn push_escaped(out: &mut Vec<u8>, text: &str, nuls: &mut u64) {
+fn push_escaped(out: &mut String, text: &str, nuls: &mut u64) {
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     let bytes = text.as_bytes();
+    // Nearly every string has nothing to escape; this check has no branch in its loop.
+    if !bytes.iter().fold(false, |any, byte| any | special(*byte)) {
+        return out.push_str(text);
+    }
     let mut clean = 0;
     for (position, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+        if !special(*byte) {
             continue;
         }
-        out.extend_from_slice(&bytes[clean..position]);
+        out.push_str(&text[clean..position]);
         clean = position + 1;
         match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
             0 => {
                 *nuls += 1;
-                out.extend_from_slice("\u{fffd}".as_bytes());
+                out.push('\u{fffd}');
             }
-            other => out.extend_from_slice(format!("\\u{other:04x}").as_bytes()),
+            other => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{other:04x}");
+            }
         }
     }
-    out.extend_from_slice(&bytes[clean..]);
+    out.push_str(&text[clean..]);
 }
 
 fn syntax(error: &JiterError) -> BadRecord {

@@ -2,6 +2,7 @@
 
 use super::table::{Kind, Table};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A column's value, borrowed from an encoded row.
@@ -21,15 +22,15 @@ pub enum Value<'a> {
     Uuid(Uuid),
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// The value as text, as both stores accept it; `None` for NULL.
-    pub fn to_text(self) -> Option<String> {
+    pub fn to_text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Null => None,
-            Self::Text(text) | Self::Decimal(text) => Some(text.to_owned()),
-            Self::Bool(value) => Some(value.to_string()),
-            Self::Int(value) => Some(value.to_string()),
-            Self::Uuid(value) => Some(value.hyphenated().to_string()),
+            Self::Text(text) | Self::Decimal(text) => Some(text.into()),
+            Self::Bool(value) => Some(if value { "true" } else { "false" }.into()),
+            Self::Int(value) => Some(value.to_string().into()),
+            Self::Uuid(value) => Some(value.hyphenated().to_string().into()),
         }
     }
 }
@@ -37,8 +38,8 @@ impl Value<'_> {
 /// The 128-bit content hash of a row, stored beside it.
 pub type RowHash = [u8; 16];
 
-/// An encoded primary key; up to two uuids are held without an allocation.
-pub type Key = SmallVec<[u8; 32]>;
+/// An encoded primary key; one uuid is held without an allocation.
+pub type Key = SmallVec<[u8; 16]>;
 
 const NULL: u8 = 0;
 const TEXT: u8 = 1;

@@ -9,9 +9,10 @@ use crate::{
     store::{
         LogRow, Store,
         lock::{Locks, Name},
+        migrate::Dialect,
     },
 };
-use futures_util::{FutureExt as _, future};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, time::Duration};
@@ -123,9 +124,14 @@ pub async fn stopped() -> Failure {
 
 async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
     let identities = identities(ctx, lanes)?;
+    // A connection takes several turns on a slow link, so all are made at once. A file is created by the first one, and
+    // what a connection finds missing it migrates: that goes one after another.
+    let at_once = if ctx.database.dialect() == Dialect::Postgres { lanes.len() } else { 1 };
+    let connecting = stream::iter(lanes).map(|_| ctx.database.connect(ctx.access)).buffered(at_once);
+    let stores: Vec<_> = connecting.try_collect().await?;
     let mut opened = Vec::new();
-    for lane in lanes {
-        match open(ctx, lane, options, &identities).await {
+    for (lane, store) in lanes.iter().zip(stores) {
+        match open(ctx, lane, options, &identities, store).await {
             Ok(lane) => opened.push(lane),
             Err(failure) => {
                 log_refused(ctx, lanes, &failure).await;
@@ -153,8 +159,8 @@ async fn open(
     lane: &Lane,
     options: &Options,
     identities: &HashMap<&'static str, String>,
+    mut store: Box<dyn Store>,
 ) -> Result<Opened> {
-    let mut store = ctx.database.connect(ctx.access).await?;
     let entities: Vec<_> = lane.iter().flat_map(|step| step.entities.iter().copied()).collect();
     let tables: Vec<_> = entities.iter().map(|entity| &entity.table).collect();
     if !ctx.is_dry_run() {

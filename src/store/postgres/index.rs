@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{
-        Index, Kind, Table, number,
+        Column, Index, Kind, Table, number,
         row::{RowHash, Value, push},
     },
     store::{quoting::quoted, stored},
@@ -22,26 +22,33 @@ pub(super) fn query(table: &'static Table, verify: bool) -> String {
     format!("select {} from {};\n", list.join(", "), quoted(table.name))
 }
 
-/// Adds a row of that query to the index.
-pub(super) fn add(
-    index: &mut Index,
+/// Takes the rows of that query into an index.
+pub(super) struct Reader {
     table: &'static Table,
-    row: &PgRow,
+    read: Vec<&'static Column>,
     verify: bool,
-) -> Result<(), sqlx::Error> {
-    let read = stored::read_columns(table, verify);
-    let mut pushed = Vec::new();
-    for (position, column) in read.iter().enumerate() {
-        push_stored(&mut pushed, column.kind, row.try_get(position)?);
+    pushed: Vec<u8>,
+}
+
+impl Reader {
+    pub(super) fn new(table: &'static Table, verify: bool) -> Self {
+        Self { table, read: stored::read_columns(table, verify), verify, pushed: Vec::new() }
     }
-    let hash: Option<&str> = row.try_get(read.len())?;
-    let hash = hash.and_then(|text| text.strip_prefix("\\x")).and_then(|text| {
-        let mut hash = RowHash::default();
-        hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
-    });
-    let record: Option<&str> = if verify { row.try_get(read.len() + 1)? } else { None };
-    stored::add(index, table, &read, &pushed, hash, record);
-    Ok(())
+
+    pub(super) fn add(&mut self, index: &mut Index, row: &PgRow) -> Result<(), sqlx::Error> {
+        self.pushed.clear();
+        for (position, column) in self.read.iter().enumerate() {
+            push_stored(&mut self.pushed, column.kind, row.try_get(position)?);
+        }
+        let hash: Option<&str> = row.try_get(self.read.len())?;
+        let hash = hash.and_then(|text| text.strip_prefix("\\x")).and_then(|text| {
+            let mut hash = RowHash::default();
+            hex::decode_to_slice(text, &mut hash).ok().map(|()| hash)
+        });
+        let record: Option<&str> = if self.verify { row.try_get(self.read.len() + 1)? } else { None };
+        stored::add(index, self.table, &self.read, &self.pushed, hash, record);
+        Ok(())
+    }
 }
 
 /// Pushes a stored value in the very form in which the planner pushes a fetched one.

@@ -9,7 +9,7 @@ mod copy;
 mod index;
 mod statement;
 
-use self::statement::{LOG_INSERT, LOG_RECORD, Statement, key_arrays};
+use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
 use super::{
     Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
     migrate::{self, Dialect, Found, HISTORY},
@@ -76,6 +76,7 @@ impl Postgres {
             .options([
                 ("search_path", quoted(schema)),
                 ("timezone", "UTC".to_owned()),
+                ("standard_conforming_strings", "on".to_owned()),
                 ("lock_timeout", format!("{}ms", patience.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
                 (
@@ -199,6 +200,7 @@ impl Postgres {
         }
         let mut prepared =
             Prepared { indexes: tables.iter().map(|_| Index::default()).collect(), identity: HashMap::new() };
+        let mut readers: Vec<_> = tables.iter().map(|table| index::Reader::new(table, verify)).collect();
         let mut statement = 0;
         let mut current = true;
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
@@ -225,7 +227,7 @@ impl Postgres {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                _ => index::add(&mut prepared.indexes[statement - 2], tables[statement - 2], &row, verify),
+                _ => readers[statement - 2].add(&mut prepared.indexes[statement - 2], &row),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
@@ -270,16 +272,19 @@ impl Postgres {
             }
         };
         let list = all_columns(table).join(", ");
-        let mut copy = self.connection.copy_in_raw(&format!("copy {target} ({list}) from stdin")).await?;
-        let stamp = now.to_rfc3339();
+        let sql = format!("copy {target} ({list}) from stdin (format binary)");
+        let mut copy = self.connection.copy_in_raw(&sql).await?;
+        let stamp = now.timestamp_micros() - copy::EPOCH;
         let mut buffer = Vec::with_capacity(1 << 17);
+        buffer.extend_from_slice(copy::HEADER);
         let mut rows = what.rows(plan)?;
-        while rows.next_with(&mut |row| copy::push_row(&mut buffer, &row, &stamp))? {
+        while rows.next_with(&mut |row| copy::push_row(&mut buffer, table, &row, stamp))? {
             if buffer.len() >= 1 << 16 {
                 copy.send(buffer.as_slice()).await?;
                 buffer.clear();
             }
         }
+        buffer.extend_from_slice(&copy::TRAILER);
         copy.send(buffer.as_slice()).await?;
         let copied = copy.finish().await?;
         if what == Change::Insert {
@@ -296,38 +301,36 @@ impl Postgres {
 
     /// Writes what is left of a plan, its tombstones and its log in one statement.
     async fn write(&mut self, plan: &mut Plan, receipt: Receipt<'_>, bulk: Bulk) -> Result<(), WriteError> {
+        let statement = Self::statement(plan, receipt, bulk)?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// The statement that writes what is left of a plan.
+    fn statement(plan: &mut Plan, receipt: Receipt<'_>, bulk: Bulk) -> Result<String> {
         let table = plan.table;
-        let inserts = if bulk.inserted { Vec::new() } else { arrays(plan, Change::Insert)? };
-        let updates = if bulk.updated { Vec::new() } else { arrays(plan, Change::Update)? };
+        let planned = plan.totals();
+        let mut parameters = vec![
+            log_text(receipt.log),
+            receipt.now.to_rfc3339(),
+            receipt.run_id.to_string(),
+            if bulk.inserted { 0 } else { planned.0 }.to_string(),
+            if bulk.updated { 0 } else { planned.1 }.to_string(),
+            planned.2.to_string(),
+            (receipt.now - TimeDelta::days(TOMBSTONE_DAYS)).to_rfc3339(),
+        ];
+        let mut add = |arrays: Vec<String>| {
+            let any = !arrays.is_empty();
+            parameters.extend(arrays);
+            any
+        };
         let statement = Statement {
             table,
-            inserts: !inserts.is_empty(),
-            updates: !updates.is_empty(),
-            deletes: !plan.deletes().is_empty(),
+            inserts: !bulk.inserted && add(arrays(plan, Change::Insert)?),
+            updates: !bulk.updated && add(arrays(plan, Change::Update)?),
+            deletes: !plan.deletes().is_empty() && add(key_texts_arrays(table, plan.deletes().iter())),
         };
-        let planned = plan.totals();
-        let mut query = sqlx::query(AssertSqlSafe(statement.sql()))
-            .bind(serde_json::to_value(receipt.log).expect("log rows are plain data").to_string())
-            .bind(receipt.now)
-            .bind(receipt.run_id)
-            .bind(i64::try_from(if bulk.inserted { 0 } else { planned.0 }).unwrap_or(i64::MAX))
-            .bind(i64::try_from(if bulk.updated { 0 } else { planned.1 }).unwrap_or(i64::MAX))
-            .bind(i64::try_from(planned.2).unwrap_or(i64::MAX))
-            .bind(receipt.now - TimeDelta::days(TOMBSTONE_DAYS));
-        for array in inserts.into_iter().chain(updates) {
-            query = query.bind(array);
-        }
-        if !plan.deletes().is_empty() {
-            let mut keys: Vec<Vec<String>> = table.key.iter().map(|_| Vec::new()).collect();
-            for key in plan.deletes() {
-                keys.iter_mut().zip(key_texts(table, key)).for_each(|(array, text)| array.push(text));
-            }
-            for array in keys {
-                query = query.bind(array);
-            }
-        }
-        query.execute(&mut self.connection).await?;
-        Ok(())
+        Ok(inline(&statement.sql(), &parameters))
     }
 
     /// Several statements in one transaction: for what `COPY` writes, and for verified updates.
@@ -348,9 +351,18 @@ impl Postgres {
         if bulk.updated && self.copy(plan, Change::Update, receipt.now).await? != updated {
             return Err(WriteError::Moved);
         }
-        self.write(plan, receipt, bulk).await?;
-        sqlx::raw_sql("commit").execute(&mut self.connection).await?;
+        // In one turn; when the statement fails, the server does not get as far as the commit.
+        let statement = format!("{};\ncommit", Self::statement(plan, receipt, bulk)?);
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
+    }
+
+    /// Writes log rows, those that fulfil a condition.
+    async fn write_log(&mut self, rows: &[LogRow], condition: &str) -> Result<()> {
+        let sql = format!("{LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}) {condition}");
+        let sql = inline(&sql, &[log_text(rows)]);
+        let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
+        outcome.map(|_| ()).map_err(|error| failure("writing the log", error))
     }
 
     /// A verified row may hold the right hash beside wrong columns. The touch trigger takes an update that leaves the
@@ -358,20 +370,13 @@ impl Postgres {
     async fn clear_hashes(&mut self, plan: &mut Plan) -> Result<(), WriteError> {
         let table = plan.table;
         let positions = table.key_positions();
-        let mut keys: Vec<Vec<String>> = table.key.iter().map(|_| Vec::new()).collect();
+        let mut keys = Vec::new();
         let mut rows = plan.updates()?;
-        while rows.next_with(&mut |row| {
-            let texts = key_texts(table, &row.key(&positions));
-            keys.iter_mut().zip(texts).for_each(|(array, text)| array.push(text));
-        })? {}
-        let mut next = 1;
-        let from = key_arrays(table, &mut next);
+        while rows.next_with(&mut |row| keys.push(row.key(&positions)))? {}
+        let from = key_arrays(table, &mut 1);
         let sql = format!("update {} t set row_hash = null from {from}", quoted(table.name));
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for array in keys {
-            query = query.bind(array);
-        }
-        query.execute(&mut self.connection).await?;
+        let sql = inline(&sql, &key_texts_arrays(table, keys.iter()));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await?;
         Ok(())
     }
 }
@@ -462,28 +467,13 @@ impl Store for Postgres {
     }
 
     async fn log(&mut self, rows: &[LogRow]) -> Result<()> {
-        let text = serde_json::to_value(rows).expect("log rows are plain data").to_string();
-        sqlx::query(AssertSqlSafe(format!(
-            "{LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD})"
-        )))
-        .bind(text)
-        .execute(&mut self.connection)
-        .await
-        .map(|_| ())
-        .map_err(|error| failure("writing the log", error))
+        self.write_log(rows, "").await
     }
 
     async fn log_if_missing(&mut self, row: &LogRow) -> Result<()> {
-        let text = serde_json::to_value([row]).expect("log rows are plain data").to_string();
-        sqlx::query(AssertSqlSafe(format!(
-            "{LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}) where not exists
-             (select from iiko_sync_log l where l.run_id = x.run_id and l.entity_type = x.entity_type)"
-        )))
-        .bind(text)
-        .execute(&mut self.connection)
-        .await
-        .map(|_| ())
-        .map_err(|error| failure("writing the log", error))
+        let condition = "where not exists (select from iiko_sync_log l
+             where l.run_id = x.run_id and l.entity_type = x.entity_type)";
+        self.write_log(std::slice::from_ref(row), condition).await
     }
 
     async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>> {
@@ -524,17 +514,14 @@ impl Store for Postgres {
     }
 
     async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
-            "insert into source_identity (upstream, identity, adopted_at) values ($1, $2, $3)
-             on conflict (upstream) do update set identity = excluded.identity, adopted_at = excluded.adopted_at",
-        )
-        .bind(upstream)
-        .bind(identity)
-        .bind(now)
-        .execute(&mut self.connection)
-        .await
-        .map(|_| ())
-        .map_err(|error| failure("storing whose mirror this is", error))
+        let sql = "insert into source_identity (upstream, identity, adopted_at) values ($1, $2, $3::timestamptz)
+             on conflict (upstream) do update set identity = excluded.identity, adopted_at = excluded.adopted_at";
+        let parameters = [upstream.to_owned(), identity.to_owned(), now.to_rfc3339()];
+        sqlx::raw_sql(AssertSqlSafe(inline(sql, &parameters)))
+            .execute(&mut self.connection)
+            .await
+            .map(|_| ())
+            .map_err(|error| failure("storing whose mirror this is", error))
     }
 
     async fn end_run(&mut self, run: Uuid) -> Result<()> {
@@ -612,17 +599,35 @@ impl Change {
     }
 }
 
-/// A plan's rows as one text array a column, for `unnest`.
-fn arrays(plan: &mut Plan, what: Change) -> Result<Vec<Vec<Option<String>>>> {
+/// A plan's rows as the text of one array a column, for `unnest`; nothing when there are none.
+fn arrays(plan: &mut Plan, what: Change) -> Result<Vec<String>> {
     let width = plan.table.columns.len() + 2;
-    let mut arrays: Vec<Vec<Option<String>>> = Vec::new();
+    let mut arrays: Vec<String> = Vec::new();
     let mut rows = what.rows(plan)?;
     while rows.next_with(&mut |row| {
-        arrays.resize_with(width, Vec::new);
-        let texts = row.values().map(Value::to_text).chain([Some(hex::encode(row.hash()))]);
-        arrays.iter_mut().zip(texts).for_each(|(array, text)| array.push(text));
+        arrays.resize_with(width, String::new);
+        let texts = row.values().map(Value::to_text).chain([Some(hex::encode(row.hash()).into())]);
+        arrays.iter_mut().zip(texts).for_each(|(array, text)| push_element(array, text.as_deref()));
     })? {}
+    arrays.iter_mut().for_each(end_array);
     Ok(arrays)
+}
+
+/// Keys as the text of one array a key column.
+fn key_texts_arrays<'a>(table: &Table, keys: impl Iterator<Item = &'a Key>) -> Vec<String> {
+    let mut arrays = vec![String::new(); table.key.len()];
+    for key in keys {
+        arrays
+            .iter_mut()
+            .zip(key_texts(table, key))
+            .for_each(|(array, text)| push_element(array, Some(&text)));
+    }
+    arrays.iter_mut().for_each(end_array);
+    arrays
+}
+
+fn log_text(rows: &[LogRow]) -> String {
+    serde_json::to_string(rows).expect("log rows are plain data")
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

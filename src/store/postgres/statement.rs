@@ -1,12 +1,17 @@
 //! The one statement that writes a plan, and the log's.
+//!
+//! They go as simple queries: a statement with parameters takes two turns (it is prepared, then executed), and no two
+//! tables share a text. What would be a parameter is written into the text as hex digits, in which nothing can be read
+//! as SQL.
 
 use crate::{
     engine::{Kind, Table},
     store::quoting::{all_columns, assignments, key_equals, quoted},
 };
 
-/// The one statement that writes a plan. Parameters: 1 log rows, 2 now, 3 run, 4–6 the planned numbers of rows, 7 the
-/// age of tombstones to prune, then a text array for each inserted column, each updated column and each key column.
+/// The one statement that writes a plan. Parameters, all of them texts: 1 log rows, 2 now, 3 run, 4–6 the planned
+/// numbers of rows, 7 the age of tombstones to prune, then a text array for each inserted column, each updated column and
+/// each key column.
 pub(super) struct Statement {
     pub(super) table: &'static Table,
     pub(super) inserts: bool,
@@ -23,7 +28,7 @@ impl Statement {
         let inserted = if self.inserts {
             let (from, select) = self.unnest(&mut next);
             format!(
-                "insert into {name} ({}) select {select}, $2 from {from} returning 1",
+                "insert into {name} ({}) select {select}, $2::timestamptz from {from} returning 1",
                 all_columns(self.table).join(", ")
             )
         } else {
@@ -31,8 +36,10 @@ impl Statement {
         };
         let updated = if self.updates {
             let (from, select) = self.unnest(&mut next);
-            let rows =
-                format!("(select {select}, $2 from {from}) as v({})", all_columns(self.table).join(", "));
+            let rows = format!(
+                "(select {select}, $2::timestamptz from {from}) as v({})",
+                all_columns(self.table).join(", ")
+            );
             let key = key_equals(self.table, "t", |column| format!("v.{}", quoted(column)));
             format!("update {name} t set {} from {rows} where {key} returning 1", assignments(self.table))
         } else {
@@ -56,16 +63,18 @@ impl Statement {
         if self.deletes && self.table.tombstones {
             parts.push(format!(
                 "buried as (insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at)
-                 select '{}', key, deleted_row, $3, $2 from deleted)",
+                 select '{}', key, deleted_row, $3::uuid, $2::timestamptz from deleted)",
                 self.table.name
             ));
-            parts.push("pruned as (delete from mirror_tombstone where deleted_at < $7)".to_owned());
+            parts.push(
+                "pruned as (delete from mirror_tombstone where deleted_at < $7::timestamptz)".to_owned(),
+            );
         }
         parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
         format!(
-            "with {}\nselect zerkalo_expect('insert', $4, (select count(*) from inserted)),
-             zerkalo_expect('update', $5, (select count(*) from updated)),
-             zerkalo_expect('delete', $6, (select count(*) from deleted)), $2::timestamptz, $3::uuid, $7::timestamptz",
+            "with {}\nselect zerkalo_expect('insert', $4::bigint, (select count(*) from inserted)),
+             zerkalo_expect('update', $5::bigint, (select count(*) from updated)),
+             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted))",
             parts.join(",\n")
         )
     }
@@ -89,6 +98,50 @@ impl Statement {
         }
         (format!("unnest({}) as u({})", arrays.join(", "), names.join(", ")), casts.join(", "))
     }
+}
+
+/// Writes the parameters `$1`, `$2`, … into a statement's text.
+pub(super) fn inline(sql: &str, parameters: &[String]) -> String {
+    let length = parameters.iter().map(|parameter| parameter.len() * 2 + 40).sum::<usize>();
+    let mut out = String::with_capacity(sql.len() + length);
+    let mut parts = sql.split('$');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let number: usize =
+            part[..digits].parse().expect("our texts have `$` only before a parameter's number");
+        out.push_str("convert_from('\\x");
+        // One buffer for it all: a table's rows are here once as text and once as digits.
+        parameters[number - 1].bytes().for_each(|byte| {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            out.push(DIGITS[usize::from(byte >> 4)].into());
+            out.push(DIGITS[usize::from(byte & 15)].into());
+        });
+        out.push_str("', 'UTF8')");
+        out.push_str(&part[digits..]);
+    }
+    out
+}
+
+/// Appends an element to the text of an array, which begins empty and ends without its closing brace.
+pub(super) fn push_element(array: &mut String, element: Option<&str>) {
+    array.push(if array.is_empty() { '{' } else { ',' });
+    let Some(text) = element else { return array.push_str("null") };
+    array.push('"');
+    for part in text.split_inclusive(['"', '\\']) {
+        let clean = part.strip_suffix(['"', '\\']).unwrap_or(part);
+        array.push_str(clean);
+        if clean.len() < part.len() {
+            array.push('\\');
+            array.push_str(&part[clean.len()..]);
+        }
+    }
+    array.push('"');
+}
+
+/// Ends the text of an array, also of one without elements.
+pub(super) fn end_array(array: &mut String) {
+    array.push_str(if array.is_empty() { "{}" } else { "}" });
 }
 
 /// `unnest($n::text[], …) as v(k0, …) where t.key = v.k0::type and …`
@@ -123,3 +176,26 @@ pub(super) const LOG_INSERT: &str = "insert into iiko_sync_log (run_id, entity_t
 pub(super) const LOG_RECORD: &str = "run_id uuid, entity_type text, scope text, status text, started_at timestamptz, finished_at timestamptz,
  duration_ms bigint, records_synced bigint, inserted bigint, updated bigint, unchanged bigint, deleted bigint, rejected bigint,
  delete_blocked bigint, error_message text, triggered_by text, host text";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_of_a_parameter_can_be_read_as_sql() {
+        let sql = inline("select $2::text, $1::uuid", &["'; drop".to_owned(), "я$1".to_owned()]);
+        let expected = "select convert_from('\\xd18f2431', 'UTF8')::text, \
+                        convert_from('\\x273b2064726f70', 'UTF8')::uuid";
+        assert_eq!(sql, expected);
+    }
+
+    #[test]
+    fn an_array_keeps_quotes_backslashes_and_nulls() {
+        let mut array = String::new();
+        for element in [Some(r#"a"b\c"#), None, Some(""), Some("null"), Some("{,}")] {
+            push_element(&mut array, element);
+        }
+        end_array(&mut array);
+        assert_eq!(array, r#"{"a\"b\\c",null,"","null","{,}"}"#);
+    }
+}

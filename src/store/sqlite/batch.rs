@@ -12,117 +12,144 @@ use crate::{
     },
 };
 use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Sqlite as Driver, SqliteConnection};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, QueryBuilder, Sqlite as Driver, SqliteConnection, sqlite::SqliteArguments,
+};
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// Rows of one insert or update statement. Wider than 60 columns there would be too many bound values.
 pub(super) const BATCH: usize = 500;
 
-/// Rows that are written by one statement.
+/// What is done with rows that are stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Insert,
+    Update {
+        /// The row may hold the right hash beside wrong columns, and the touch trigger takes an update that leaves the
+        /// hash as it was for a hand edit, so the hash is cleared first.
+        verify: bool,
+    },
+}
+
+/// Rows that are written by one statement. Every value is bound, so that all full batches share one text, which is
+/// prepared once.
 pub(super) struct Batch {
     table: &'static Table,
-    rows: Vec<Vec<Bound>>,
+    change: Change,
+    stamp: Arc<str>,
+    full: Option<Arc<str>>,
+    arguments: SqliteArguments,
+    rows: usize,
     keys: Vec<Key>,
     positions: Vec<usize>,
 }
 
-/// A value as it is bound.
-#[derive(Debug, Clone)]
-enum Bound {
-    Null,
-    Int(i64),
-    Real(f64),
-    Text(String),
-    Blob(Vec<u8>),
-}
-
 impl Batch {
-    pub(super) fn new(table: &'static Table) -> Self {
-        Self { table, rows: Vec::with_capacity(BATCH), keys: Vec::new(), positions: table.key_positions() }
+    pub(super) fn new(table: &'static Table, change: Change, now: DateTime<Utc>) -> Self {
+        Self {
+            table,
+            change,
+            stamp: stamp(now).into(),
+            full: None,
+            arguments: SqliteArguments::default(),
+            rows: 0,
+            keys: Vec::new(),
+            positions: table.key_positions(),
+        }
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) {
-        let mut bound: Vec<Bound> = row.values().map(Bound::of).collect();
-        bound.push(Bound::Blob(row.hash().to_vec()));
-        self.keys.push(row.key(&self.positions));
-        self.rows.push(bound);
+        row.values().for_each(|value| bind(&mut self.arguments, value));
+        add(&mut self.arguments, row.hash().as_slice());
+        add(&mut self.arguments, Arc::clone(&self.stamp));
+        if self.change == (Change::Update { verify: true }) {
+            self.keys.push(row.key(&self.positions));
+        }
+        self.rows += 1;
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows.len() == BATCH
+        self.rows == BATCH
     }
 
-    pub(super) async fn insert(
-        &mut self,
-        connection: &mut SqliteConnection,
-        now: DateTime<Utc>,
-    ) -> Result<u64, WriteError> {
-        if self.rows.is_empty() {
+    /// Writes the rows and returns how many were written.
+    pub(super) async fn write(&mut self, connection: &mut SqliteConnection) -> Result<u64, WriteError> {
+        if self.rows == 0 {
             return Ok(0);
         }
-        let list = all_columns(self.table).join(", ");
-        let mut query =
-            QueryBuilder::<Driver>::new(format!("insert into {} ({list}) ", quoted(self.table.name)));
-        let stamp = stamp(now);
-        query.push_values(self.rows.drain(..), |mut values, row| {
-            for bound in row {
-                bound.push_bind(&mut values);
-            }
-            values.push_bind(stamp.clone());
-        });
-        self.keys.clear();
-        Ok(query.build().execute(connection).await?.rows_affected())
-    }
-
-    /// Updates, as one statement. With `verify` the hash is cleared first: the row may hold the right hash beside
-    /// wrong columns, and the touch trigger takes an update that leaves the hash as it was for a hand edit.
-    pub(super) async fn update(
-        &mut self,
-        connection: &mut SqliteConnection,
-        now: DateTime<Utc>,
-        verify: bool,
-    ) -> Result<u64, WriteError> {
-        if self.rows.is_empty() {
-            return Ok(0);
-        }
-        let name = quoted(self.table.name);
-        if verify {
-            let mut query = QueryBuilder::<Driver>::new(format!("update {name} set row_hash = null where "));
+        if !self.keys.is_empty() {
+            let mut query = QueryBuilder::<Driver>::new(format!(
+                "update {} set row_hash = null where ",
+                quoted(self.table.name)
+            ));
             push_keys(&mut query, self.table, &self.keys);
             query.build().execute(&mut *connection).await?;
+            self.keys.clear();
         }
-        let all = all_columns(self.table);
-        let key = key_equals(self.table, "t", |name| format!("v.{}", quoted(name)));
-        let mut query = QueryBuilder::<Driver>::new(format!("with v({}) as (", all.join(", ")));
-        let stamp = stamp(now);
-        query.push_values(self.rows.drain(..), |mut values, row| {
-            for bound in row {
-                bound.push_bind(&mut values);
-            }
-            values.push_bind(stamp.clone());
-        });
-        self.keys.clear();
-        query.push(format!(") update {name} as t set {} from v where {key}", assignments(self.table)));
-        Ok(query.build().execute(connection).await?.rows_affected())
+        let arguments = std::mem::take(&mut self.arguments);
+        let rows = std::mem::take(&mut self.rows);
+        let written = if rows == BATCH {
+            let sql = Arc::clone(self.full.get_or_insert_with(|| self.change.sql(self.table, BATCH).into()));
+            sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?
+        } else {
+            let sql = self.change.sql(self.table, rows);
+            sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false).execute(connection).await?
+        };
+        Ok(written.rows_affected())
     }
 }
 
-impl Bound {
-    fn of(value: Value<'_>) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Text(text) => Self::Text(text.to_owned()),
-            Value::Bool(value) => Self::Int(i64::from(value)),
-            Value::Int(value) => Self::Int(value),
-            Value::Uuid(value) => Self::Text(value.hyphenated().to_string()),
-            Value::Decimal(text) => Self::decimal(text),
+impl Change {
+    fn sql(self, table: &Table, rows: usize) -> String {
+        let (name, all) = (quoted(table.name), all_columns(table));
+        let list = all.join(", ");
+        let row = format!("({})", vec!["?"; all.len()].join(", "));
+        let values = vec![row; rows].join(", ");
+        match self {
+            Self::Insert => format!("insert into {name} ({list}) values {values}"),
+            Self::Update { .. } => {
+                let key = key_equals(table, "t", |name| format!("v.{}", quoted(name)));
+                let set = assignments(table);
+                format!("with v({list}) as (values {values}) update {name} as t set {set} from v where {key}")
+            }
         }
     }
+}
 
+fn bind(arguments: &mut SqliteArguments, value: Value<'_>) {
+    match value {
+        Value::Null => add(arguments, None::<i64>),
+        Value::Text(text) => add(arguments, text),
+        Value::Bool(value) => add(arguments, i64::from(value)),
+        Value::Int(value) => add(arguments, value),
+        Value::Uuid(value) => add(arguments, &*value.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+        Value::Decimal(text) => match Decimal::of(text) {
+            Decimal::Whole(whole) => add(arguments, whole),
+            Decimal::Real(real) => add(arguments, real),
+            Decimal::Text => add(arguments, text),
+        },
+    }
+}
+
+fn add<'t>(arguments: &mut SqliteArguments, value: impl sqlx::Encode<'t, Driver> + sqlx::Type<Driver>) {
+    arguments.add(value).expect("plain values encode");
+}
+
+/// How a decimal is bound.
+#[derive(Debug)]
+enum Decimal {
+    Whole(i64),
+    Real(f64),
+    Text,
+}
+
+impl Decimal {
     /// A whole number as such, up to 15 significant digits as a float (which reads back as the very same decimal),
     /// anything longer as text.
-    fn decimal(text: &str) -> Self {
+    fn of(text: &str) -> Self {
         if let Ok(whole) = text.parse::<i64>() {
-            return Self::Int(whole);
+            return Self::Whole(whole);
         }
         if number::significant_digits(text) <= 15
             && let Ok(real) = text.parse::<f64>()
@@ -131,17 +158,7 @@ impl Bound {
         {
             return Self::Real(real);
         }
-        Self::Text(text.to_owned())
-    }
-
-    fn push_bind(self, values: &mut sqlx::query_builder::Separated<'_, Driver, &'static str>) {
-        match self {
-            Self::Null => values.push("null"),
-            Self::Int(value) => values.push_bind(value),
-            Self::Real(value) => values.push_bind(value),
-            Self::Text(value) => values.push_bind(value),
-            Self::Blob(value) => values.push_bind(value),
-        };
+        Self::Text
     }
 }
 
@@ -151,10 +168,10 @@ mod tests {
 
     #[test]
     fn a_float_is_bound_only_where_it_reads_back_exactly() {
-        assert!(matches!(Bound::decimal("-0.000847058"), Bound::Real(_)));
-        assert!(matches!(Bound::decimal("9600"), Bound::Int(9600)));
-        assert!(matches!(Bound::decimal("9223372036854775808"), Bound::Text(_)));
-        assert!(matches!(Bound::decimal("12345678901234.123456789"), Bound::Text(_)));
-        assert!(matches!(Bound::decimal("100000000000000000000"), Bound::Real(_)));
+        assert!(matches!(Decimal::of("-0.000847058"), Decimal::Real(_)));
+        assert!(matches!(Decimal::of("9600"), Decimal::Whole(9600)));
+        assert!(matches!(Decimal::of("9223372036854775808"), Decimal::Text));
+        assert!(matches!(Decimal::of("12345678901234.123456789"), Decimal::Text));
+        assert!(matches!(Decimal::of("100000000000000000000"), Decimal::Real(_)));
     }
 }

@@ -7,7 +7,7 @@
 mod batch;
 mod index;
 
-use self::batch::{BATCH, Batch};
+use self::batch::{BATCH, Batch, Change};
 use super::{
     Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels, lock,
     migrate::{self, Dialect, Found, HISTORY},
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     engine::{
         Index, Kind, Plan, Table,
+        plan::Rows,
         row::{Key, key_texts},
     },
     error::{Failure, Kind as FailureKind, Result},
@@ -158,26 +159,12 @@ impl Sqlite {
         let done = Done {
             deleted: delete(&mut transaction, plan, receipt).await?,
             inserted: {
-                let mut batch = Batch::new(table);
-                let mut rows = plan.inserts()?;
-                let mut written = 0;
-                while rows.next_with(&mut |row| batch.push(&row))? {
-                    if batch.is_full() {
-                        written += batch.insert(&mut transaction, receipt.now).await?;
-                    }
-                }
-                written + batch.insert(&mut transaction, receipt.now).await?
+                let mut batch = Batch::new(table, Change::Insert, receipt.now);
+                write_rows(&mut transaction, &mut batch, plan.inserts()?).await?
             },
             updated: {
-                let mut batch = Batch::new(table);
-                let mut rows = plan.updates()?;
-                let mut written = 0;
-                while rows.next_with(&mut |row| batch.push(&row))? {
-                    if batch.is_full() {
-                        written += batch.update(&mut transaction, receipt.now, verify).await?;
-                    }
-                }
-                written + batch.update(&mut transaction, receipt.now, verify).await?
+                let mut batch = Batch::new(table, Change::Update { verify }, receipt.now);
+                write_rows(&mut transaction, &mut batch, plan.updates()?).await?
             },
         };
         if done != (Done { inserted, updated, deleted }) {
@@ -356,6 +343,21 @@ struct Done {
     inserted: u64,
     updated: u64,
     deleted: u64,
+}
+
+/// Writes rows batch by batch and returns how many were written.
+async fn write_rows(
+    connection: &mut SqliteConnection,
+    batch: &mut Batch,
+    mut rows: Rows<'_>,
+) -> Result<u64, WriteError> {
+    let mut written = 0;
+    while rows.next_with(&mut |row| batch.push(&row))? {
+        if batch.is_full() {
+            written += batch.write(connection).await?;
+        }
+    }
+    Ok(written + batch.write(connection).await?)
 }
 
 /// Deletes a plan's rows, keeping them as tombstones first, and prunes old tombstones.
