@@ -91,8 +91,8 @@ pub(super) async fn run(
         _ => ctx.config.iiko.max_concurrency,
     });
     let in_flight = in_flight.min().unwrap_or(1).max(1);
-    // One answer waits while another is written: spooled rows are held in memory.
-    let (sender, mut turns) = mpsc::channel(1);
+    // Few answers wait while another is written: their changed rows are held in memory.
+    let (sender, mut turns) = mpsc::channel(2);
     let fetch = async {
         let mut answers = stream::iter(step.entities.iter().map(|entity| {
             let index = indexes.remove(entity.table.name).unwrap_or_default();

@@ -223,7 +223,7 @@ fn a_kill_while_writing_leaves_all_or_nothing(engine: Engine) {
         });
         let blocker = Blocker::new(&world);
         world.sandbox.clear_journal();
-        let run = world.start_and_hold(&["sync", "iiko"], "employees/roles", Duration::from_mins(1));
+        let run = world.start_and_hold(&["sync", "iiko"], "/employees", Duration::from_mins(1));
         thread::sleep(Duration::from_millis(300));
         assert!(run.kill());
         blocker.go();

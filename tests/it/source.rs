@@ -30,7 +30,8 @@ fn assert_names(outcome: &Outcome, both: [&str; 2]) {
 fn another_server_or_account_is_refused_by_name_until_it_is_adopted(engine: Engine) {
     let mut world = World::new(engine);
     world.expect(0, &["full-morning"]);
-    let before = (world.evidence(), identities(&world), world.log().len());
+    let before = (world.evidence(), identities(&world));
+    let logged = world.log().len();
     let mine = world.sandbox.addr().to_string();
 
     let other = World::with(
@@ -50,13 +51,20 @@ fn another_server_or_account_is_refused_by_name_until_it_is_adopted(engine: Engi
     let outcome = world.expect(13, &["sync", "fintablo"]);
     assert_names(&outcome, [&mine, &theirs]);
     assert!(!outcome.stdout.contains("other-token"));
-    assert_eq!((world.evidence(), identities(&world), world.log().len()), before);
+    assert_eq!((world.evidence(), identities(&world)), before);
     assert_eq!(other.sandbox.journal(), [], "nobody is asked anything");
+    let refused = world.log().split_off(logged);
+    assert_eq!(refused.len(), 9 + 1 + 23 + 13, "each table of each refused run, dry runs aside");
+    assert!(refused.iter().all(|row| row["status"].as_deref() == Some("error")), "{refused:?}");
+    let logged = world.log().len();
 
     // The same chain under a new name: a dry run shows that nothing changes, then it is adopted.
     let planned = world.expect(0, &["full-morning", "--adopt-source", "--dry-run"]);
     assert_eq!(planned.totals(), [0, 0, 0]);
-    assert_eq!((world.evidence(), identities(&world), world.log().len()), before);
+    assert_eq!(
+        (world.evidence(), identities(&world), world.log().len()),
+        (before.0.clone(), before.1, logged)
+    );
     assert_eq!(world.expect(0, &["full-morning", "--adopt-source"]).totals(), [0, 0, 0]);
     assert_eq!(world.evidence(), before.0);
     let adopted = identities(&world);
