@@ -86,7 +86,7 @@ fn a_signal_while_reading_keeps_what_is_finished_and_nothing_else(engine: Engine
         let outcome = run.finish_within(SOON);
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(assert_true_to_its_word(&world, &outcome, name, &before) > 0);
-        assert_eq!(outcome.step(unfinished, None)["status"], "error");
+        assert_eq!(outcome.step("iiko_product", None)["status"], "error");
         world.assert_polite();
     }
     world.expect(0, &["sync", "iiko"]);
