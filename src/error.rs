@@ -97,7 +97,7 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<anyhow::Error>,
 }
 
 impl Failure {
@@ -115,7 +115,7 @@ impl Failure {
 
     /// The same failure with its cause, which must not hold a secret.
     #[must_use]
-    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn source(mut self, source: impl Into<anyhow::Error>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -138,19 +138,16 @@ impl fmt::Display for Failure {
     /// The sentence, and of its causes the deepest one: what the operating system or the server itself said.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)?;
-        let Some(mut deepest) = self.source.as_deref().map(|source| source as &dyn Error) else {
-            return Ok(());
-        };
-        while let Some(source) = deepest.source() {
-            deepest = source;
+        match &self.source {
+            Some(source) => write!(formatter, ": {}", quote(&source.root_cause().to_string(), 300)),
+            None => Ok(()),
         }
-        write!(formatter, ": {}", quote(&deepest.to_string(), 300))
     }
 }
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
     }
 }
 

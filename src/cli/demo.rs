@@ -107,8 +107,7 @@ fn settings_file<'a>(
         let path = folder.join("zerkalo.toml");
         std::fs::OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&path)
             .and_then(|mut file| file.write_all(text.as_bytes()))

@@ -31,13 +31,12 @@ Examples:
   zerkalo full-morning -q         what cron runs: mails only trouble
 
 Exit codes:
-  0  done                              7  the upstream's answer is invalid
-  1  internal error                    8  database or disk
-  2  usage or settings                 9  outcome unknown
-  3  failed in part                   11  another run holds the lock
-  4  done with warnings               12  too late for its slot, skipped
-  5  the upstream is unreachable      13  stopped for safety
-  6  the upstream refuses us       128+n  stopped by signal n";
+  0  done                              6  an upstream refuses us
+  1  internal error                    7  an upstream's answer is invalid
+  2  usage or settings                 8  database or disk
+  4  done with warnings               11  another run holds the lock
+  5  an upstream is unreachable       13  stopped for safety
+                                   128+n  stopped by signal n";
 
 /// Mirrors an iiko server and a FinTablo account into SQL.
 #[derive(Debug, Parser)]

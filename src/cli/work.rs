@@ -51,7 +51,10 @@ pub(super) fn mirror(
     options.check()?;
     let access = if mirror.dry_run { Access::DryRun } else { Access::Write };
     let ctx = context(globals, environment, printer, command, access)?;
-    let report = runtime()?.block_on(run::run(&ctx, lanes, &options));
+    let runtime = runtime()?;
+    let report = runtime.block_on(run::run(&ctx, lanes, &options));
+    // A name look-up that the system does not answer must not hold up the end.
+    runtime.shutdown_background();
     printer.report(&report);
     Ok(report.exit_code())
 }

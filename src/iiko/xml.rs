@@ -15,10 +15,14 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 use serde_json::{Map, Value};
+use std::cell::Cell;
 use tokio_util::io::StreamReader;
 
 /// Nesting beyond this is refused; real records have six levels.
 const MAX_DEPTH: usize = 64;
+
+/// A record longer than this is refused, in bytes: only whole records are held.
+const MAX_RECORD: usize = 64 << 20;
 
 /// What a list looks like.
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +42,17 @@ pub(super) async fn records(
     mut on_record: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<(), Trouble> {
     let label = answer.label.clone();
-    let chunks = stream::try_unfold(answer, async |mut answer| match answer.chunk().await {
-        Ok(chunk) => Ok(chunk.map(|chunk| (chunk, answer))),
-        Err(trouble) => Err(std::io::Error::other(Carried(std::sync::Mutex::new(Some(trouble))))),
+    let since_record = Cell::new(0);
+    let chunks = stream::try_unfold(answer, async |mut answer| {
+        let read = answer.chunk().await;
+        let length =
+            since_record.get() + read.as_ref().ok().and_then(Option::as_ref).map_or(0, bytes::Bytes::len);
+        since_record.set(length);
+        let read = if length > MAX_RECORD { Err(too_long(&label)) } else { read };
+        match read {
+            Ok(chunk) => Ok(chunk.map(|chunk| (chunk, answer))),
+            Err(trouble) => Err(std::io::Error::other(Carried(std::sync::Mutex::new(Some(trouble))))),
+        }
     });
     let mut reader = Reader::from_reader(StreamReader::new(Box::pin(chunks)));
     reader.config_mut().expand_empty_elements = true;
@@ -52,6 +64,7 @@ pub(super) async fn records(
             break;
         }
         if let Some(record) = tree.take(event)? {
+            since_record.set(0);
             on_record(&record)?;
         }
         buffer.clear();
@@ -60,6 +73,11 @@ pub(super) async fn records(
         return Ok(());
     }
     Err(if tree.stack.is_empty() { tree.foreign("it is empty") } else { tree.cut() })
+}
+
+fn too_long(label: &str) -> Trouble {
+    let text = format!("{label}: the answer holds a record of more than {MAX_RECORD} bytes");
+    Trouble::fatal(Failure::new(Kind::InvalidAnswer, text).hint("nothing was changed; look at the server"))
 }
 
 /// A failed read of the body, carried through the parser's error.

@@ -12,7 +12,7 @@ pub mod run;
 use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
-    tables::{self, Entity},
+    tables::{self, Entity, Feed},
 };
 
 /// A step of a job: its name and the tables that it mirrors.
@@ -72,6 +72,13 @@ impl Options {
                     format!("--allow-delete {}: wrong form", allowance.table),
                 )
                 .hint(format!("write it as --allow-delete {}{form}=N", allowance.table)));
+            }
+            if let (Feed::IikoDirectories { root_types, .. }, Some(scope)) =
+                (entity.feed, allowance.scope.as_deref())
+                && !root_types.contains(&scope)
+            {
+                return Err(Failure::new(Kind::Usage, format!("--allow-delete: `{scope}` is no root type"))
+                    .hint(format!("the root types: {}", root_types.join(", "))));
             }
         }
         Ok(())

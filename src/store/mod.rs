@@ -185,7 +185,9 @@ pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
     let failed = Failure::new(Kind::Database, format!("the database failed while {doing}"));
     // The server's own sentence, without the driver's words and source lines around it.
     let (text, failed) = match error {
-        sqlx::Error::Database(error) => (error.message().to_owned(), failed.source(error.message())),
+        sqlx::Error::Database(error) => {
+            (error.message().to_owned(), failed.source(anyhow::Error::msg(error.message().to_owned())))
+        }
         other => (other.to_string(), failed.source(other)),
     };
     let hint = if text.contains("database is locked") || text.contains("due to lock timeout") {

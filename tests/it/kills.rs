@@ -134,7 +134,7 @@ fn assert_made_good(world: &World, expected: &Dump) {
 
 fn killed_at_any_moment_a_morning_is_made_good_by_the_next(engine: Engine) {
     let seed = number_from("ZERKALO_TEST_SEED", 20_261_122);
-    let rounds = number_from("ZERKALO_TEST_KILLS", 25);
+    let rounds = number_from("ZERKALO_TEST_KILLS", 10);
     let mut dice = Dice(seed);
     // A second licence, so that a second session would be seen.
     let world = World::with(engine, sandbox::Options { licences: 2, ..sandbox::Options::default() });

@@ -23,6 +23,7 @@ mod kills;
 mod locks;
 mod pages;
 mod records;
+mod rivals;
 mod schema;
 mod secrets;
 mod signals;

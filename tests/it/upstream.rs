@@ -129,7 +129,7 @@ fn a_wrong_fintablo_token_is_a_refusal(engine: Engine) {
     let outcome = world.expect(6, &["sync", "fintablo"]);
     assert!(outcome.steps().iter().all(|step| step["status"] == "error"));
     assert!(outcome.stdout.contains("X-Request-Id sandbox-"), "{}", outcome.stdout);
-    assert_eq!(world.asked().len(), tables::FINTABLO.len(), "a refusal is not asked again");
+    assert!(world.asked().len() <= 4, "those in flight, and no more: {:?}", world.asked());
     assert_eq!(world.evidence(), before);
     assert_logged(&world, &outcome);
 }

@@ -3,7 +3,7 @@
 use crate::{
     engine::{
         Index, Kind, Table, number,
-        row::{RowHash, Value, push},
+        row::{RowHash, Value, Values, push},
     },
     store::{quoting::quoted, stored},
 };
@@ -33,12 +33,25 @@ pub(super) async fn read(
         for (position, column) in read.iter().enumerate() {
             push_stored(&mut pushed, column.kind, &row, position)?;
         }
+        if table.key_columns().any(|key| is_unreadable(&read, key.name, &pushed)) {
+            let text = format!(
+                "{} holds a row whose key is no key; only zerkalo may insert rows: delete it",
+                table.name
+            );
+            return Err(sqlx::Error::Decode(text.into()));
+        }
         let hash: Option<&[u8]> = row.try_get(read.len())?;
         let hash = hash.and_then(|bytes| RowHash::try_from(bytes).ok());
         let record: Option<&str> = if verify { row.try_get(read.len() + 1)? } else { None };
         stored::add(index, table, &read, &pushed, hash, record);
     }
     Ok(())
+}
+
+/// Whether a key column holds what no upstream sends: `SQLite` takes any text for a uuid.
+fn is_unreadable(read: &[&crate::engine::Column], name: &str, pushed: &[u8]) -> bool {
+    let position = read.iter().position(|column| column.name == name);
+    position.and_then(|position| Values::of(pushed).nth(position)) == Some(Value::Null)
 }
 
 /// Pushes a stored value in the very form in which the planner pushes a fetched one.
