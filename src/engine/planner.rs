@@ -83,11 +83,6 @@ impl Planner {
         }
     }
 
-    /// The table that is planned.
-    pub fn table(&self) -> &'static Table {
-        self.table
-    }
-
     /// Says that a complete answer for this scope is being read (the empty name for a table without scopes). Only
     /// rows of such a scope can be deleted.
     pub fn answer(&mut self, scope: &str) {
@@ -129,11 +124,6 @@ impl Planner {
     /// without a warning, because the record was edited in between.
     pub fn read_again(&mut self) {
         self.reading += 1;
-    }
-
-    /// What [`Settings::remember`] asked for.
-    pub fn take_remembered(&mut self) -> HashMap<Uuid, String> {
-        std::mem::take(&mut self.remembered)
     }
 
     /// Takes one record, as JSON. `supplied` are the looked-up columns in the order of their declaration.

@@ -22,16 +22,13 @@ use hashbrown::HashMap;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// One table's turn.
+/// One table's turn, and what came of reading its answer.
 struct Turn {
-    entity: &'static Entity,
-    meter: Meter,
-    started_at: DateTime<Utc>,
-    started: Instant,
+    begun: Begun,
     plan: Result<Plan>,
 }
 
-/// A turn whose answer has been read.
+/// A table whose turn has begun.
 struct Begun {
     entity: &'static Entity,
     meter: Meter,
@@ -120,7 +117,7 @@ impl Fetcher<'_> {
         let (started_at, started) = (self.ctx.clock.now(), Instant::now());
         self.ctx.pending.borrow_mut().insert(entity.table.name, (self.step, started_at));
         let plan = self.plan(entity, index, &meter).await;
-        Turn { entity, meter, started_at, started, plan }
+        Turn { begun: Begun { entity, meter, started_at, started }, plan }
     }
 
     async fn plan(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Plan> {
@@ -138,10 +135,8 @@ impl Fetcher<'_> {
 
 impl Writer<'_> {
     /// Applies what was fetched, or says why not.
-    async fn take(&mut self, turn: Turn) {
-        turn.meter.phase("writing");
-        let Turn { entity, meter, started_at, started, plan } = turn;
-        let begun = Begun { entity, meter, started_at, started };
+    async fn take(&mut self, Turn { begun, plan }: Turn) {
+        begun.meter.phase("writing");
         let outcome = match plan {
             Ok(plan) => self.settle(&begun, plan).await,
             Err(failure) => Err(failure),
@@ -150,12 +145,12 @@ impl Writer<'_> {
             Ok(reports) => reports,
             Err(failure) => {
                 let report =
-                    StepReport::new(self.fetcher.step, Some(entity.table.name), None).failed(&failure);
+                    StepReport::new(self.fetcher.step, Some(begun.entity.table.name), None).failed(&failure);
                 self.log_failure(&report, &begun).await;
                 vec![report]
             }
         };
-        let duration_ms = elapsed_ms(started);
+        let duration_ms = elapsed_ms(begun.started);
         let reports: Vec<StepReport> =
             reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
         begun.meter.done(&StepReport::summed(&reports));

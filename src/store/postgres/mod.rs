@@ -492,17 +492,10 @@ impl Store for Postgres {
     }
 
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {
-        let mut arrays: Vec<Vec<String>> = table.key.iter().map(|_| Vec::new()).collect();
-        for key in keys {
-            arrays.iter_mut().zip(key_texts(table, key)).for_each(|(array, text)| array.push(text));
-        }
         let sql = format!("{}, {}", label_query(table, "t"), key_arrays(table, &mut 1));
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for array in arrays {
-            query = query.bind(array);
-        }
-        let rows =
-            query.fetch_all(&mut self.connection).await.map_err(|error| failure("naming rows", error))?;
+        let sql = inline(&sql, &key_texts_arrays(table, keys.iter()));
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
+        let rows = rows.map_err(|error| failure("naming rows", error))?;
         let names = rows.iter().map(|row| {
             let texts =
                 (0..table.key.len()).map(|position| row.try_get(position)).collect::<Result<Vec<_>, _>>()?;
@@ -552,9 +545,7 @@ const RECONNECT: [Duration; 4] =
 
 /// The advisory lock's key of a table in a schema; the lock is the database's own already.
 fn advisory_key(schema: &str, table: &str) -> i64 {
-    i64::from_be_bytes(
-        xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).to_be_bytes(),
-    )
+    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).cast_signed()
 }
 
 async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
