@@ -109,10 +109,10 @@ impl Context {
         Ok(self.fintablo.get().expect("checked above"))
     }
 
-    /// Waits until no login is under way.
-    pub async fn logged_in(&self) {
+    /// Asks for nothing more, and waits until no login is under way.
+    pub async fn leave(&self) {
         if let Some(client) = self.iiko.get() {
-            client.logged_in().await;
+            client.leave().await;
         }
     }
 

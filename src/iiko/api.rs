@@ -39,6 +39,8 @@ pub struct Client {
     file: SessionFile,
     /// Whether a login, of this run or an earlier one, was sent whose answer nobody heard.
     unheard: Cell<bool>,
+    /// Whether the run is being stopped: nothing is asked any more.
+    leaving: Cell<bool>,
 }
 
 impl Client {
@@ -76,6 +78,7 @@ impl Client {
             refused: RefCell::new(None),
             file,
             unheard: Cell::new(false),
+            leaving: Cell::new(false),
         })
     }
 
@@ -107,6 +110,10 @@ impl Client {
         self.upstream
             .attempts(
                 async || {
+                    if self.leaving.get() {
+                        // The caller is about to drop this: a request sent now would still be in flight at logout.
+                        std::future::pending::<()>().await;
+                    }
                     sent.borrow_mut().clone_from(&self.token.borrow());
                     let (request, secret) = self.signed(request);
                     let answer = self.upstream.send(&request, secret).await?;
@@ -134,8 +141,10 @@ impl Client {
         }
     }
 
-    /// Waits until no login is under way: whoever stops before that leaves a session that nobody can end.
-    pub async fn logged_in(&self) {
+    /// Asks for nothing more, and waits until no login is under way: whoever stops before that leaves a session that
+    /// nobody can end.
+    pub async fn leave(&self) {
+        self.leaving.set(true);
         drop(self.asking.lock().await);
     }
 

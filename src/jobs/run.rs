@@ -78,8 +78,9 @@ async fn work(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -
     };
     // An answer to a login that nobody hears is a session that nobody can end.
     tokio::select! {
+        biased;
+        () = ctx.leave() => {}
         _ = &mut job => {}
-        () = ctx.logged_in() => {}
         () = tokio::time::sleep(LAST_WORDS) => tracing::warn!("the login under way is not answered; its session may stay open"),
         _ = stopped() => {}
     }

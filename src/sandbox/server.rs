@@ -125,7 +125,11 @@ async fn answer(
     let arrived = shared.started.elapsed();
     let mut flight = shared.flights.start(upstream.name());
     if flight.together() > upstream.most_in_flight() {
-        tokio::time::sleep(HANGUP_GRACE).await;
+        // So may this one be: it was sent and given up before it was read here.
+        if let Err(gone) = connection.wait(HANGUP_GRACE).await {
+            flight.abandon();
+            return Err(gone);
+        }
         flight.forget_abandoned();
     }
     let together = flight.together();
