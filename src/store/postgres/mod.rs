@@ -6,6 +6,7 @@
 //! in the same transaction.
 
 mod copy;
+mod exclusion;
 mod index;
 mod statement;
 
@@ -120,51 +121,6 @@ impl Postgres {
             .fetch_one(&mut self.connection)
             .await
             .map_err(|error| failure("looking for the schema", error))
-    }
-
-    /// Takes the advisory lock of each table.
-    async fn lock(&mut self, tables: &[&'static str]) -> Result<()> {
-        let doing = "locking the tables";
-        let keys: Vec<String> = tables
-            .iter()
-            .map(|table| format!("('{table}', {})", advisory_key(&self.schema, table)))
-            .collect();
-        let sql = format!(
-            "{SESSION}; select pg_backend_pid(), name, key, pg_try_advisory_lock(key) from (values {}) as v(name, key)",
-            keys.join(", ")
-        );
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(|error| failure(doing, error))?;
-        for row in rows {
-            let read = (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))();
-            let (backend, table, key, is_ours): (i32, String, i64, bool) =
-                read.map_err(|error| failure(doing, error))?;
-            self.backend = Some(backend);
-            if !is_ours {
-                return Err(self.taken(&table, key).await);
-            }
-        }
-        Ok(())
-    }
-
-    /// Who holds a table's advisory lock.
-    async fn taken(&mut self, table: &str, key: i64) -> Failure {
-        let holder = sqlx::query_scalar::<_, String>(
-            "select format('%s from %s (server process %s)', nullif(application_name, ''),
-                 coalesce(host(client_addr), 'this host'), pid)
-             from pg_locks join pg_stat_activity using (pid)
-             where locktype = 'advisory' and granted and objsubid = 1 and pg_locks.database =
-                 (select oid from pg_database where datname = current_database())
-                 and (classid::bigint << 32 | objid::bigint) = $1",
-        )
-        .bind(key)
-        .fetch_optional(&mut self.connection)
-        .await;
-        let holder = holder.ok().flatten().unwrap_or_else(|| "another run on this database".to_owned());
-        Failure::new(FailureKind::Locked, format!("{table} is being used by {holder}"))
-            .hint("wait until it has ended, then start this again")
     }
 
     /// Where the schema stands.
@@ -385,9 +341,8 @@ impl Postgres {
 impl Store for Postgres {
     async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()> {
         let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
-        self.lock(&names).await?;
         self.excluded.extend(names);
-        Ok(())
+        self.lock().await
     }
 
     async fn reconnect(&mut self) -> Result<bool> {
@@ -410,8 +365,7 @@ impl Store for Postgres {
             )
             .await?;
         }
-        let excluded = self.excluded.clone();
-        self.lock(&excluded).await?;
+        self.lock().await?;
         Ok(true)
     }
 
@@ -542,11 +496,6 @@ exception when others then null; end $$";
 /// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
 const RECONNECT: [Duration; 4] =
     [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-
-/// The advisory lock's key of a table in a schema; the lock is the database's own already.
-fn advisory_key(schema: &str, table: &str) -> i64 {
-    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).cast_signed()
-}
 
 async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
     let place = format!("{}:{}", options.get_host(), options.get_port());
