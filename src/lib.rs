@@ -13,7 +13,7 @@
 //! - [`engine`]: a streamed answer → records → plan; knows no HTTP and no SQL dialect
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
-//! - [`http`], [`iiko`], [`fintablo`]: the upstreams
+//! - [`http`], [`iiko`], [`fintablo`], [`sheets`]: the upstreams
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
@@ -33,5 +33,6 @@ pub mod logging;
 pub mod printer;
 pub mod report;
 pub mod sandbox;
+pub mod sheets;
 pub mod store;
 pub mod tables;

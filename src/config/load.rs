@@ -270,9 +270,13 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
             "keep one of them",
         );
     }
-    if matches!(address::reach(&config.fintablo.base_url), Reach::Private | Reach::Public) {
-        let hint = "the token would travel unencrypted; plain http is for loopback only";
-        return refuse("fintablo.base_url", "must begin with `https://`", hint);
+    for (key, url) in
+        [("fintablo.base_url", &config.fintablo.base_url), ("google.base_url", &config.google.base_url)]
+    {
+        if matches!(address::reach(url), Reach::Private | Reach::Public) {
+            let hint = "the token would travel unencrypted; plain http is for loopback only";
+            return refuse(key, "must begin with `https://`", hint);
+        }
     }
     let Some(base_url) = &config.iiko.base_url else { return Ok(()) };
     match (address::reach(base_url), config.iiko.allow_http) {

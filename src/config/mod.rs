@@ -20,6 +20,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
     environment::Environment,
     file::init_path,
@@ -43,6 +44,10 @@ pub struct Config {
     pub iiko: Iiko,
     /// The FinTablo account.
     pub fintablo: FinTablo,
+    /// Google Sheets.
+    pub google: Google,
+    /// The sheets with the min/max levels and the mapping reference.
+    pub min_stock: MinStock,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -61,7 +66,14 @@ impl Config {
             ("iiko.password", self.iiko.sha1_password.is_some()),
         ]);
         let fintablo = absent(&[("fintablo.token", self.fintablo.token.is_some())]);
-        [("iiko", iiko), ("FinTablo", fintablo)].into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
+        let google = absent(&[
+            ("google.credentials", self.google.credentials.is_some()),
+            ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
+        ]);
+        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google)]
+            .into_iter()
+            .filter(|(_, keys)| !keys.is_empty())
+            .collect()
     }
 }
 
@@ -142,6 +154,32 @@ pub struct FinTablo {
     pub max_concurrency: usize,
     /// Requests started in any 60 seconds.
     pub per_minute: usize,
+}
+
+/// Access to Google Sheets.
+#[derive(Clone, Debug)]
+pub struct Google {
+    /// The service account's key: its JSON, or the path of the file with it.
+    pub credentials: Option<SecretString>,
+    /// The address of the API, without a slash at its end.
+    pub base_url: String,
+    /// The wait after "quota exceeded", when the answer names none: the quota is one of each minute.
+    pub quota_wait: Duration,
+}
+
+/// The spreadsheet with the min/max levels.
+#[derive(Clone, Debug)]
+pub struct MinStock {
+    /// The spreadsheet's id, from its address.
+    pub sheet_id: Option<String>,
+    /// The tab of the levels.
+    pub tab: String,
+    /// The tab of the mapping reference.
+    pub mapping_tab: String,
+    /// The tab with the drop-down over it.
+    pub import_tab: String,
+    /// Root groups, by id or name, whose products are in the sheet; none means all.
+    pub export_groups: Vec<String>,
 }
 
 /// What is tried again, when and how often. Only reads are.
@@ -240,6 +278,18 @@ impl Default for Config {
                 token: None,
                 max_concurrency: 4,
                 per_minute: 300,
+            },
+            google: Google {
+                credentials: None,
+                base_url: "https://sheets.googleapis.com".to_owned(),
+                quota_wait: Duration::from_secs(20),
+            },
+            min_stock: MinStock {
+                sheet_id: None,
+                tab: "Мин остатки".to_owned(),
+                mapping_tab: "Маппинг Справочник".to_owned(),
+                import_tab: "Маппинг Импорт".to_owned(),
+                export_groups: Vec::new(),
             },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),

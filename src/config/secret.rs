@@ -38,8 +38,8 @@ pub(super) fn check_private(path: &Path, metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// The secret in the file that `NAME_FILE` names.
-pub(super) fn read_file(name: &str, path: &Path) -> Result<String> {
+/// The secret in the file that the setting `name` names.
+pub(crate) fn read_file(name: &str, path: &Path) -> Result<String> {
     let metadata = path.symlink_metadata().map_err(|error| unreadable(name, path, &error))?;
     check_private(path, &metadata)?;
     let file = open(path).map_err(|error| unreadable(name, path, &error))?;

@@ -263,6 +263,57 @@ pub const SETTINGS: &[Setting] = &[
         |config, text| value::count(text, 1).map(|requests| config.fintablo.per_minute = requests),
         |config| count(config.fintablo.per_minute),
     ),
+    secret(setting(
+        ("google.credentials", "GOOGLE_SHEETS_CREDENTIALS", Text, ""),
+        "The key of the service account that the sheet is shared with: a JSON file's path, or that JSON itself.",
+        |config, text| {
+            config.google.credentials = Some(SecretString::from(text.trim()));
+            Ok(())
+        },
+        |config| hidden(config.google.credentials.as_ref()),
+    )),
+    setting(
+        ("google.base_url", "GOOGLE_SHEETS_BASE_URL", Text, "https://sheets.googleapis.com"),
+        "The address of the Google Sheets API.",
+        |config, text| address::api_base(text).map(|url| config.google.base_url = url),
+        |config| text(config.google.base_url.as_str()),
+    ),
+    setting(
+        ("google.quota_wait", "ZERKALO_GOOGLE_QUOTA_WAIT", Seconds, "20"),
+        "Seconds to wait when Google says that a minute's quota is used up.",
+        |config, text| value::seconds(text).map(|wait| config.google.quota_wait = wait),
+        |config| seconds(config.google.quota_wait),
+    ),
+    setting(
+        ("min_stock.sheet_id", "MIN_STOCK_SHEET_ID", Text, ""),
+        "The id of the spreadsheet with the min/max levels: the part of its address between /d/ and /edit.",
+        |config, text| value::sheet_id(text).map(|id| config.min_stock.sheet_id = Some(id)),
+        |config| config.min_stock.sheet_id.clone().map(Value::String),
+    ),
+    setting(
+        ("min_stock.tab", "MIN_STOCK_TAB", Text, "Мин остатки"),
+        "The tab of the min/max levels.",
+        |config, text| value::line(text).map(|title| config.min_stock.tab = title),
+        |config| text(config.min_stock.tab.as_str()),
+    ),
+    setting(
+        ("min_stock.mapping_tab", "MIN_STOCK_MAPPING_TAB", Text, "Маппинг Справочник"),
+        "The tab of the mapping reference.",
+        |config, text| value::line(text).map(|title| config.min_stock.mapping_tab = title),
+        |config| text(config.min_stock.mapping_tab.as_str()),
+    ),
+    setting(
+        ("min_stock.import_tab", "MIN_STOCK_IMPORT_TAB", Text, "Маппинг Импорт"),
+        "The tab whose column C chooses from the mapping reference.",
+        |config, text| value::line(text).map(|title| config.min_stock.import_tab = title),
+        |config| text(config.min_stock.import_tab.as_str()),
+    ),
+    setting(
+        ("min_stock.export_groups", "MIN_STOCK_EXPORT_GROUPS", Text, ""),
+        "The root groups whose products are in the sheet, ids or names with commas between them; empty means all.",
+        |config, text| value::line(text).map(|groups| config.min_stock.export_groups = value::items(&groups)),
+        |config| Some(Value::String(config.min_stock.export_groups.join(", "))),
+    ),
     setting(
         ("retries.delays", "ZERKALO_RETRY_DELAYS", SecondsList, "1, 3, 7"),
         "The seconds before each further try of a read.",

@@ -112,6 +112,21 @@ pub(super) fn line(text: &str) -> Read<String> {
     Ok(text.to_owned())
 }
 
+/// What stands between commas.
+pub(super) fn items(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// The id of a Google spreadsheet, also out of its whole address.
+pub(super) fn sheet_id(text: &str) -> Read<String> {
+    let id = text.split_once("/d/").map_or(text, |(_, rest)| rest.split('/').next().unwrap_or(rest)).trim();
+    if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return Ok(id.to_owned());
+    }
+    Err(Problem::new("is no spreadsheet id: letters, digits, - and _")
+        .hint("it stands in the address between /d/ and /edit"))
+}
+
 /// A bearer token: what an HTTP header can carry.
 pub(super) fn token(text: &str) -> Read<String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {

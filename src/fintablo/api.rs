@@ -69,7 +69,7 @@ impl Client {
                 trouble
             })
         };
-        self.upstream.attempts(attempt, async || Ok(())).await
+        self.upstream.patience.attempts(attempt, async || Ok(())).await
     }
 
     /// Waits until another request fits into the last 60 seconds.

@@ -3,12 +3,15 @@
 //! - [`client`]: the reqwest client: time limits, TLS, no redirects, no hidden retries
 //! - [`request`]: what is asked and what came back
 //! - [`list`]: a JSON list, record by record
-//! - [`upstream`]: one attempt, and the attempts until an answer was read to its end
+//! - [`upstream`]: one attempt
+//! - [`patience`]: the attempts until an answer was read to its end
 
 pub mod client;
 pub mod list;
+pub mod patience;
 pub mod request;
 pub mod upstream;
 
+pub use patience::{Budget, Patience};
 pub use request::{Accept, Answer, Request, Retry, Trouble};
-pub use upstream::{Budget, Upstream};
+pub use upstream::Upstream;

@@ -1,20 +1,11 @@
-//! An upstream: its address, its client, and how often it is asked again.
+//! An upstream: its address and its client.
 
-use super::request::{Answer, Request, Retry, Trouble};
-use crate::{
-    config::{Limits, Retries},
-    error::{Failure, Kind, Result},
+use super::{
+    patience::{Budget, Patience},
+    request::{Answer, Request, Trouble},
 };
+use crate::config::{Limits, Retries};
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
-use std::{
-    cell::Cell,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    rc::Rc,
-    time::Duration,
-};
-
-/// The retries that are left in this run, shared by all upstreams.
-pub type Budget = Rc<Cell<usize>>;
 
 /// One upstream. Only reads, and POSTs that are declared to be reads, go through its retries.
 #[derive(Debug)]
@@ -23,8 +14,8 @@ pub struct Upstream {
     base: String,
     client: reqwest::Client,
     max_answer: u64,
-    retries: Retries,
-    budget: Budget,
+    /// How often it is asked again.
+    pub patience: Patience,
 }
 
 impl Upstream {
@@ -37,7 +28,7 @@ impl Upstream {
         retries: Retries,
         budget: Budget,
     ) -> Self {
-        Self { name, base, client, max_answer: limits.max_answer, retries, budget }
+        Self { name, base, client, max_answer: limits.max_answer, patience: Patience::new(retries, budget) }
     }
 
     /// What messages call it.
@@ -48,11 +39,6 @@ impl Upstream {
     /// Its base URL, which holds no secret.
     pub fn base(&self) -> &str {
         &self.base
-    }
-
-    /// How long a full licence is waited for.
-    pub fn retries(&self) -> &Retries {
-        &self.retries
     }
 
     /// Sends a request once and waits for the answer's head. Any status is an answer; `secret` is a header that
@@ -87,47 +73,5 @@ impl Upstream {
     /// Checks that a good answer has the right content type.
     pub fn expect(&self, answer: &Answer, request: &Request) -> Result<(), Trouble> {
         answer.expect(request.accept)
-    }
-
-    /// Makes attempts until one reads its answer to the end, waiting between them as the settings say. `log_in` is
-    /// called at most once, when an attempt says that the session is over.
-    pub async fn attempts<T>(
-        &self,
-        mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
-        log_in: impl AsyncFn() -> Result<()>,
-    ) -> Result<T> {
-        let mut waits = self.retries.delays.iter();
-        let mut logged_in = false;
-        loop {
-            let trouble = match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(trouble) => trouble,
-            };
-            let wait = match trouble.retry {
-                Retry::No => return Err(trouble.failure),
-                Retry::LogIn if logged_in => return Err(trouble.failure),
-                Retry::LogIn => {
-                    logged_in = true;
-                    log_in().await?;
-                    continue;
-                }
-                Retry::Yes => waits.next().map(|wait| self.jittered(*wait)),
-                Retry::After(wait) if wait > self.retries.retry_after_max => {
-                    let text = format!("{} (asked to wait {} s)", trouble.failure.message, wait.as_secs());
-                    return Err(Failure::new(Kind::Unreachable, text).hint("start this again later"));
-                }
-                Retry::After(wait) => waits.next().map(|_| wait),
-            };
-            let Some(wait) = wait.filter(|_| self.budget.get() > 0) else { return Err(trouble.failure) };
-            self.budget.set(self.budget.get() - 1);
-            tracing::info!(wait_ms = wait.as_millis(), "{}; trying again", trouble.failure);
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// A wait spread by the configured share, so that several hosts do not come back at the same moment.
-    fn jittered(&self, wait: Duration) -> Duration {
-        let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        wait.mul_f64(1.0 + self.retries.jitter * (random * 2.0 - 1.0))
     }
 }

@@ -108,6 +108,7 @@ impl Client {
         self.enter().await?;
         let sent = RefCell::new(None);
         self.upstream
+            .patience
             .attempts(
                 async || {
                     if self.leaving.get() {
@@ -207,7 +208,7 @@ impl Client {
             ("pass".to_owned(), self.password.expose_secret().to_owned()),
         ];
         let request = Request::post_form("auth", Accept::Text, form);
-        let mut waits = self.upstream.retries().licence_wait.iter();
+        let mut waits = self.upstream.patience.retries.licence_wait.iter();
         loop {
             let attempt = async || {
                 let _asking = self.asking.lock().await;
@@ -221,7 +222,7 @@ impl Client {
                 let body = answer.bytes(4096).await.map_err(|trouble| self.lost(trouble))?;
                 token_of(&label, &body).map(Ok)
             };
-            match self.upstream.attempts(attempt, async || Ok(())).await? {
+            match self.upstream.patience.attempts(attempt, async || Ok(())).await? {
                 Ok(token) => return Ok(token),
                 Err(text) => {
                     let refused =

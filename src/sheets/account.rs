@@ -1,0 +1,38 @@
+//! The service account: its key, from the settings, and its e-mail address, which the operator shares the sheet with.
+
+use crate::{
+    config::{Config, secret_file},
+    error::{Failure, Kind, Result},
+};
+use google_sheets4::yup_oauth2::ServiceAccountKey;
+use secrecy::ExposeSecret as _;
+use std::path::Path;
+
+/// The key of the configured account. Not shown anywhere: the type's own `Debug` would print the private key.
+pub(super) fn key(config: &Config) -> Result<ServiceAccountKey> {
+    let name = "GOOGLE_SHEETS_CREDENTIALS";
+    let hint = "it is the JSON file that the Google Cloud console gives for a key of a service account, or that JSON \
+                itself";
+    let given = config.google.credentials.as_ref().ok_or_else(|| {
+        Failure::new(Kind::Usage, format!("{name} is not set")).hint(format!("set it: {hint}"))
+    })?;
+    let given = given.expose_secret().trim();
+    let (json, place) = if given.starts_with('{') {
+        (given.to_owned(), name.to_owned())
+    } else {
+        (secret_file(name, Path::new(given))?, format!("{name} ({given})"))
+    };
+    // serde's message may quote what it could not read, which may be the private key.
+    let refuse = |what: &str| Failure::new(Kind::Usage, format!("{place} {what}")).hint(hint);
+    let key: ServiceAccountKey =
+        serde_json::from_str(&json).map_err(|_| refuse("is not the JSON of a service account's key"))?;
+    if !key.private_key.contains("PRIVATE KEY") {
+        return Err(refuse("holds no private key"));
+    }
+    let token_uri = &key.token_uri;
+    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    if !token_uri.starts_with("https://") && !loopback.iter().any(|start| token_uri.starts_with(start)) {
+        return Err(refuse("names a token address that is not https"));
+    }
+    Ok(key)
+}
