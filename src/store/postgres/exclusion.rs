@@ -1,5 +1,5 @@
-//! One entity is never written twice at the same time: the connection that writes a table holds its advisory lock, so a
-//! lost lock is a lost connection and nothing can commit.
+//! One entity is never written twice at the same time, and one job never runs twice: the connection that writes holds the
+//! advisory lock, so a lost lock is a lost connection and nothing can commit.
 
 use super::{Postgres, SESSION};
 use crate::{
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use std::time::Duration;
 
 impl Postgres {
-    /// Takes the advisory lock of each excluded table. A run that has just ended has given its lock files back already, while its
+    /// Takes the advisory lock of each excluded table and job. A run that has just ended has given its lock files back already, while its
     /// server process may still be ending: it is waited for.
     pub(super) async fn lock(&mut self) -> Result<()> {
         let mut waits = ENDING.iter();
@@ -32,7 +32,7 @@ impl Postgres {
         let keys: Vec<String> = self
             .excluded
             .iter()
-            .map(|table| format!("('{table}', {})", advisory_key(&self.schema, table)))
+            .map(|name| format!("('{name}', {})", advisory_key(&self.schema, name)))
             .collect();
         let sql = format!(
             "{SESSION}; select pg_backend_pid(), name, key, pg_try_advisory_lock(key) from (values {}) as v(name, key)",
@@ -81,7 +81,7 @@ const ENDING: [Duration; 4] = [
     Duration::from_millis(320),
 ];
 
-/// The advisory lock's key of a table in a schema; the lock is the database's own already.
-fn advisory_key(schema: &str, table: &str) -> i64 {
-    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).cast_signed()
+/// The advisory lock's key of a table or a job in a schema; the lock is the database's own already.
+fn advisory_key(schema: &str, name: &str) -> i64 {
+    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {name}").as_bytes()).cast_signed()
 }

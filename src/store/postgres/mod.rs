@@ -8,6 +8,7 @@
 mod copy;
 mod exclusion;
 mod index;
+pub(super) mod slot;
 mod statement;
 
 use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
@@ -53,8 +54,8 @@ pub struct Postgres {
     options: PgConnectOptions,
     /// The server process behind the connection, once known.
     backend: Option<i32>,
-    /// The tables that nobody else may write while the connection lasts.
-    excluded: Vec<&'static str>,
+    /// The tables and jobs that nobody else may work on while the connection lasts.
+    excluded: Vec<String>,
     schema: String,
     access: Access,
     bulk_threshold: usize,
@@ -339,8 +340,8 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()> {
-        let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
+    async fn exclude(&mut self, names: &[&str]) -> Result<()> {
+        let names = names.iter().map(|name| (*name).to_owned());
         self.excluded.extend(names);
         self.lock().await
     }
