@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     Shared,
     faults::Fault,
+    google,
     wire::{Reply, Request},
 };
 
@@ -41,7 +42,11 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
             done()
         }
         ("GET", "/_sandbox/state") => json(&state(shared)),
-        _ => Reply::text(404, "nothing here: iiko is at /resto, FinTablo at /v1, the controls at /_sandbox"),
+        ("GET", "/_sandbox/sheets") => json(&google::dump(&shared.world().google)),
+        _ => Reply::text(
+            404,
+            "nothing here: iiko is at /resto, FinTablo at /v1, Google at /google, the controls at /_sandbox",
+        ),
     }
 }
 
@@ -85,6 +90,7 @@ fn state(shared: &Shared) -> serde_json::Value {
             "roles": world.roles.len(),
             "balances": world.balances.len(),
             "fintablo": fintablo,
+            "google": google::counts(&world.google),
         },
     })
 }

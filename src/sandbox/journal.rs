@@ -18,7 +18,7 @@ pub struct Entry {
     pub seq: u64,
     /// When it arrived, in milliseconds since the start of the sandbox.
     pub at_ms: u64,
-    /// `iiko` or `fintablo`.
+    /// `iiko`, `fintablo` or `google`.
     pub upstream: &'static str,
     /// `GET`, `POST`, …
     pub method: String,
@@ -107,7 +107,7 @@ impl Journal {
 
 /// The query for the journal, without its secrets.
 pub(super) fn redact(query: &[(String, String)]) -> String {
-    let secret = |key: &str| ["key", "pass", "password", "login", "token"].contains(&key);
+    let secret = |key: &str| ["key", "pass", "password", "login", "token", "access_token"].contains(&key);
     let pair = |(key, value): &(String, String)| format!("{key}={}", if secret(key) { "***" } else { value });
     query.iter().map(pair).collect::<Vec<_>>().join("&")
 }

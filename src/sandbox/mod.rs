@@ -17,6 +17,7 @@
 //! render.rs     records as JSON and XML
 //! iiko/         the iiko server, under /resto/api
 //! fintablo.rs   FinTablo, under /v1
+//! google/       Google Sheets, under /google
 //! ```
 //!
 //! # The control interface
@@ -28,6 +29,7 @@
 //! | `POST /_sandbox/faults` | adds a [`Fault`] or a list of them |
 //! | `DELETE /_sandbox/faults` | forgets faults and edits that wait |
 //! | `GET /_sandbox/state` | open sessions, violations, number of records |
+//! | `GET /_sandbox/sheets` | all tabs of all spreadsheets as rows of values |
 //!
 //! A fault is written as its fields with the name of its [`Action`]:
 //!
@@ -39,6 +41,7 @@ mod control;
 mod faults;
 mod fintablo;
 mod flights;
+mod google;
 mod iiko;
 mod journal;
 mod recorded;
@@ -65,6 +68,7 @@ use crate::error::{Failure, Kind, Result};
 
 pub use self::{
     faults::{Action, Fault},
+    google::{Cell, Entered, Google, Hands, Rights, Spreadsheet, Tab},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
     world::World,
@@ -107,6 +111,16 @@ pub struct Options {
     pub fintablo_limit: usize,
     /// The time over which FinTablo counts requests.
     pub fintablo_window: Duration,
+    /// The ids of the spreadsheets that exist and are shared with the service account.
+    pub google_sheets: Vec<String>,
+    /// How many reads Google takes in [`Options::google_window`].
+    pub google_reads: usize,
+    /// How many writes Google takes in [`Options::google_window`].
+    pub google_writes: usize,
+    /// The time over which Google counts requests.
+    pub google_window: Duration,
+    /// How long a token of Google's lives.
+    pub google_token_life: Duration,
 }
 
 impl Default for Options {
@@ -128,6 +142,11 @@ impl Default for Options {
             latency: Duration::from_millis(1),
             fintablo_limit: 300,
             fintablo_window: Duration::from_mins(1),
+            google_sheets: vec!["sandbox-sheet".to_owned()],
+            google_reads: 60,
+            google_writes: 60,
+            google_window: Duration::from_mins(1),
+            google_token_life: Duration::from_hours(1),
         }
     }
 }
@@ -140,6 +159,8 @@ struct Shared {
     journal: journal::Journal,
     sessions: Mutex<iiko::session::Sessions>,
     rate: Mutex<fintablo::Rate>,
+    google: Mutex<google::State>,
+    address: SocketAddr,
     recorded: recorded::Recorded,
     flights: flights::Flights,
     started: Instant,
@@ -171,7 +192,6 @@ impl Shared {
 /// A running sandbox; it ends when dropped.
 pub struct Sandbox {
     shared: Arc<Shared>,
-    address: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -187,34 +207,50 @@ impl Sandbox {
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
+        let mut world = World::generate(options.seed, options.scale);
+        for id in &options.google_sheets {
+            world.google.add(id);
+        }
         let shared = Arc::new(Shared {
-            stage: stage::Stage::new(World::generate(options.seed, options.scale)),
+            stage: stage::Stage::new(world),
             options,
             faults: Mutex::default(),
             journal,
             sessions: Mutex::default(),
             rate: Mutex::default(),
+            google: Mutex::default(),
+            address,
             recorded,
             flights: flights::Flights::default(),
             started: Instant::now(),
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        Ok(Self { shared, address, task })
+        Ok(Self { shared, task })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.address
+        self.shared.address
     }
 
     /// The base URL of the iiko server.
     pub fn iiko_url(&self) -> String {
-        format!("http://{}/resto", self.address)
+        format!("http://{}/resto", self.shared.address)
     }
 
     /// The base URL of FinTablo.
     pub fn fintablo_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.shared.address)
+    }
+
+    /// The base URL of Google, with its last slash: requests go to `v4/spreadsheets/…` behind it.
+    pub fn google_url(&self) -> String {
+        google::url(self.shared.address)
+    }
+
+    /// The file of a service account that this sandbox knows, as Google gives it out.
+    pub fn google_credentials(&self) -> String {
+        google::credentials(self.shared.address)
     }
 
     /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.
@@ -291,7 +327,7 @@ impl Sandbox {
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Sandbox").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("Sandbox").field("address", &self.shared.address).finish_non_exhaustive()
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     Shared, control,
     faults::{Action, gzip_bomb},
     fintablo::FinTablo,
+    google::Sheets,
     iiko::Iiko,
     journal::{Entry, SessionEvent, redact},
     render,
@@ -27,7 +28,7 @@ use super::{
 };
 
 /// The upstreams behind the port; a further one is a further line.
-pub(super) static UPSTREAMS: [&dyn Upstream; 2] = [&Iiko, &FinTablo];
+pub(super) static UPSTREAMS: [&dyn Upstream; 3] = [&Iiko, &FinTablo, &Sheets];
 
 /// How long a second request at once waits for news of a client that hung up.
 const HANGUP_GRACE: Duration = Duration::from_millis(25);
@@ -65,6 +66,10 @@ pub(super) trait Upstream: Sync {
     fn access(&self, request: &Request) -> Access;
     /// The work.
     fn answer(&self, shared: &Shared, request: &Request) -> Answer;
+    /// The rule that such a request breaks, although it is answered.
+    fn violation(&self, _request: &Request) -> Option<String> {
+        None
+    }
     /// Forgets who is logged in; an answer if the request is thereby answered.
     fn expire(&self, shared: &Shared) -> Option<Reply>;
     /// 403 for want of a licence.
@@ -133,9 +138,9 @@ async fn answer(
         flight.forget_abandoned();
     }
     let together = flight.together();
-    let violation = (together > upstream.most_in_flight()).then(|| format!("{together} requests at once"));
+    let crowd = (together > upstream.most_in_flight()).then(|| format!("{together} requests at once"));
 
-    let refused = violation.as_ref().and_then(|_| upstream.crowded());
+    let refused = crowd.as_ref().and_then(|_| upstream.crowded());
     let outcome = match refused {
         Some(reply) => Outcome::reply(reply),
         None => outcome(upstream, shared, request),
@@ -154,7 +159,7 @@ async fn answer(
         session: access == Access::Session,
         event: outcome.event,
         status: answered.then_some(reply.status),
-        violation,
+        violation: crowd.or_else(|| upstream.violation(request)),
     });
 
     let mut flight = Some(flight);
@@ -268,6 +273,6 @@ fn date(shared: &Shared) -> String {
 
 /// The true time.
 #[expect(clippy::disallowed_methods, reason = "an upstream has a clock of its own, which is not the tool's")]
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     Utc::now()
 }

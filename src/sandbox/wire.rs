@@ -90,12 +90,17 @@ pub(super) fn parameters(text: &str) -> Vec<(String, String)> {
 
 /// Undoes percent and plus encoding; what is not valid stays as it is.
 fn decode(text: &str) -> String {
+    decode_path(&text.replace('+', " "))
+}
+
+/// Undoes percent encoding, as in a path, where a plus is a plus.
+pub(super) fn decode_path(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let coded = tail.get(..2).filter(|_| *first == b'%');
         let byte = coded.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        out.push(byte.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        out.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -418,6 +423,12 @@ mod tests {
         let expected = [("name", "Бар 1"), ("empty", ""), ("bad", "%zz")];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(parameters("name=%D0%91%D0%B0%D1%80+1&empty=&bad=%zz"), expected);
+    }
+
+    #[test]
+    fn a_plus_is_a_blank_in_a_query_only() {
+        assert_eq!(decode("a+b%2B%20c"), "a b+ c");
+        assert_eq!(decode_path("a+b%2B%20%27%D0%91%27!A1:B2"), "a+b+ 'Б'!A1:B2");
     }
 
     #[test]

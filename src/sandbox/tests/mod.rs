@@ -1,6 +1,7 @@
 //! The sandbox as a client sees it: bytes on a socket.
 
 mod faults;
+mod google;
 mod rules;
 
 use serde_json::Value;

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::google::Google;
+
 /// What the stand-in upstreams know. Every list may be edited; the next answer shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
@@ -50,6 +52,8 @@ pub struct World {
     /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
     /// before the endpoints above and obey the same rules of login.
     pub documents: BTreeMap<String, (String, Bytes)>,
+    /// Google's spreadsheets; [`World::generate`] makes none.
+    pub google: Google,
     /// How many seconds the servers' `Date` header is ahead of the true time.
     pub clock_offset_seconds: i64,
 }
@@ -81,6 +85,7 @@ impl World {
             server_type: "CHAIN".to_owned(),
             fintablo: finance::lists(seed, scale),
             documents: BTreeMap::new(),
+            google: Google::default(),
             clock_offset_seconds: 0,
         }
     }
