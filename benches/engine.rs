@@ -41,7 +41,7 @@ fn planner(index: Index) -> Planner {
         verify: false,
         spool_directory: std::env::temp_dir(),
         spool_memory: 64 << 20,
-        remember: None,
+        remember: Vec::new(),
     };
     let mut planner = Planner::new(TABLE, settings, index);
     planner.answer("");

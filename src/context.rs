@@ -3,6 +3,7 @@
 use crate::{
     clock::Clock,
     config::Config,
+    engine::Remembered,
     error::Result,
     fintablo,
     http::Budget,
@@ -10,6 +11,7 @@ use crate::{
     printer::Printer,
     report::{SlotReport, StepReport},
     schedule::{Schedule, Slot},
+    sheets,
     store::{Access, Database, lock::Holder},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -55,8 +57,8 @@ pub struct Context {
     pub triggered_by: String,
     /// This host's name.
     pub host: String,
-    /// Names by id that earlier steps fetched: table → id → name.
-    pub fetched: RefCell<HashMap<&'static str, HashMap<Uuid, String>>>,
+    /// What earlier steps fetched and later ones look up, by table.
+    pub fetched: RefCell<HashMap<&'static str, Rc<Remembered>>>,
     /// What the entities that are finished have to say, in the order in which they were.
     pub reports: RefCell<Vec<StepReport>>,
     /// Entities whose turn has begun and that have no log row yet: their step, and since when.
@@ -64,6 +66,7 @@ pub struct Context {
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
+    sheets: OnceCell<sheets::Client>,
 }
 
 impl Context {
@@ -94,6 +97,7 @@ impl Context {
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
+            sheets: OnceCell::new(),
             config,
             clock,
             printer,
@@ -132,6 +136,15 @@ impl Context {
             return Ok(self.fintablo.get_or_init(|| client));
         }
         Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// The client of the spreadsheet, made on first use.
+    pub fn sheets(&self) -> Result<&sheets::Client> {
+        if self.sheets.get().is_none() {
+            let client = sheets::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.sheets.get_or_init(|| client));
+        }
+        Ok(self.sheets.get().expect("checked above"))
     }
 
     /// Asks for nothing more, and waits until no login is under way.

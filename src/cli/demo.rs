@@ -33,7 +33,7 @@ pub struct Arguments {
 
 const NEXT: &str = "\
 With your own servers:
-  zerkalo config init                 writes ~/.config/zerkalo/zerkalo.toml: fill in iiko and FinTablo
+  zerkalo config init                 writes ~/.config/zerkalo/zerkalo.toml: fill in your servers
   zerkalo config check                says what is missing
   zerkalo full-morning --dry-run      shows what would change
   zerkalo full-morning                does it; crontab.example has the line for 07:00";
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let settings = settings_file(folder, &options);
         let sandbox = Sandbox::start(options).await?;
         let settings = settings(&sandbox)?;
-        say(printer, &format!("Stand-in servers of iiko and FinTablo run on {}.", sandbox.addr()));
+        say(printer, &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()));
         say(printer, "The first morning, into an empty database:\n");
         let first = morning(&settings, printer).await?;
         print(printer, &first);
@@ -91,6 +91,7 @@ fn settings_file<'a>(
 ) -> impl FnOnce(&Sandbox) -> Result<PathBuf> + use<'a> {
     let (login, password, token) =
         (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
+    let sheet = options.google_sheets.first().cloned().unwrap_or_default();
     move |sandbox| {
         let mut text = format!("state_dir = {:?}\n\n", folder.join("state").display().to_string());
         let _ = writeln!(
@@ -103,17 +104,22 @@ fn settings_file<'a>(
             "[iiko]\nbase_url = {:?}\nlogin = {login:?}\npassword = {password:?}\n",
             sandbox.iiko_url()
         );
-        let _ = writeln!(text, "[fintablo]\nbase_url = {:?}\ntoken = {token:?}", sandbox.fintablo_url());
+        let _ = writeln!(text, "[fintablo]\nbase_url = {:?}\ntoken = {token:?}\n", sandbox.fintablo_url());
+        let key = folder.join("google.json");
+        write_private(&key, &sandbox.google_credentials())?;
+        let key = key.display().to_string();
+        let _ = writeln!(text, "[google]\nbase_url = {:?}\ncredentials = {key:?}\n", sandbox.google_url());
+        let _ = writeln!(text, "[min_stock]\nsheet_id = {sheet:?}");
         let path = folder.join("zerkalo.toml");
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|error| unwritable(&path, error))?;
+        write_private(&path, &text)?;
         Ok(path)
     }
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| unwritable(path, error))
 }
 
 fn say(printer: &Printer, text: &str) {

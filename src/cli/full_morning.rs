@@ -1,14 +1,14 @@
 //! `zerkalo full-morning`: mirror everything.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{
-    Globals, schedule,
-    schedule::ScheduleArguments,
-    sync::{Mirror, Source},
-    work,
+use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
+use crate::{
+    config::Environment,
+    error::Result,
+    jobs::{self, Step, run::Lane},
+    printer::Printer,
 };
-use crate::{config::Environment, error::Result, jobs::run::Lane, printer::Printer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +20,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Leave out a step (iiko, fintablo, stock); repeatable
+    /// Leave out a step (iiko, fintablo, stock, min-stock, min-stock-push, push-mapping); repeatable
     #[arg(long, value_enum, value_name = "STEP", hide_possible_values = true)]
-    pub skip: Vec<Source>,
+    pub skip: Vec<Part>,
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
@@ -31,11 +31,44 @@ pub struct Arguments {
     pub schedule: ScheduleArguments,
 }
 
-/// The morning's steps, without those that are skipped: what reads iiko in one lane, FinTablo beside it.
-pub(super) fn lanes(skip: &[Source]) -> Vec<Lane> {
-    [&[Source::Iiko, Source::Stock][..], &[Source::Fintablo]]
+/// A step of the morning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The iiko server's catalogues
+    Iiko,
+    /// The FinTablo account
+    Fintablo,
+    /// The stock balances
+    Stock,
+    /// The levels typed into the sheet, to the database
+    MinStock,
+    /// The nomenclature, to the sheet
+    MinStockPush,
+    /// The mapping reference, to the sheet
+    PushMapping,
+}
+
+impl Part {
+    fn step(self) -> Step {
+        match self {
+            Self::Iiko => jobs::iiko(),
+            Self::Fintablo => jobs::fintablo(),
+            Self::Stock => jobs::stock(),
+            Self::MinStock => jobs::min_stock_pull().optional(),
+            Self::MinStockPush => jobs::min_stock_push().optional(),
+            Self::PushMapping => jobs::push_mapping().optional(),
+        }
+    }
+}
+
+/// What reads iiko, and what needs that.
+const FIRST: &[Part] = &[Part::Iiko, Part::Stock, Part::MinStock, Part::MinStockPush, Part::PushMapping];
+
+/// The morning's six steps, without those that are skipped: FinTablo in a lane beside the others.
+pub(super) fn lanes(skip: &[Part]) -> Vec<Lane> {
+    [FIRST, &[Part::Fintablo]]
         .into_iter()
-        .map(|lane| lane.iter().filter(|source| !skip.contains(source)).map(|source| source.step()).collect())
+        .map(|lane| lane.iter().filter(|part| !skip.contains(part)).map(|part| part.step()).collect())
         .filter(|lane: &Lane| !lane.is_empty())
         .collect()
 }

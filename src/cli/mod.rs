@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod full_morning;
 pub mod migrate;
+pub mod push_mapping;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;
@@ -94,6 +95,8 @@ pub enum Command {
     Sync(sync::Arguments),
     /// Mirror everything, one step after the other: what cron runs
     FullMorning(full_morning::Arguments),
+    /// Write the display names of goods into the mapping reference of the sheet
+    PushMapping(push_mapping::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -110,6 +113,7 @@ impl Command {
         match self {
             Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
             Self::FullMorning(_) => "full-morning".to_owned(),
+            Self::PushMapping(_) => "push-mapping".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -149,6 +153,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Config(arguments) => config::run(arguments, &cli.globals, &environment, &printer),
         Command::Sync(arguments) => sync::run(arguments, &cli.globals, &environment, &printer),
         Command::FullMorning(arguments) => full_morning::run(arguments, &cli.globals, &environment, &printer),
+        Command::PushMapping(arguments) => push_mapping::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

@@ -5,24 +5,37 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::{Globals, schedule, schedule::ScheduleArguments, work};
-use crate::{config::Environment, error::Result, jobs, printer::Printer};
+use crate::{
+    config::Environment,
+    error::{Failure, Kind, Result},
+    jobs,
+    printer::Printer,
+};
 
 const EXAMPLES: &str = "\
 Examples:
   zerkalo sync iiko --dry-run
   zerkalo sync iiko --only iiko_product,iiko_store
-  zerkalo sync fintablo --allow-delete ft_deal=120";
+  zerkalo sync fintablo --allow-delete ft_deal=120
+  zerkalo sync min-stock --push --dry-run";
 
 /// Arguments of `zerkalo sync`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// What is mirrored: iiko (its catalogues), fintablo (the account) or stock (iiko's balances)
+    /// What is mirrored: iiko (its catalogues), fintablo (the account), stock (iiko's balances) or min-stock (the
+    /// sheet of min/max levels, both ways)
     #[arg(value_enum, hide_possible_values = true)]
     pub source: Source,
     /// Only these tables, with commas between them
     #[arg(long, value_name = "TABLE,…", value_delimiter = ',')]
     pub only: Vec<String>,
+    /// min-stock: only read the levels that were typed into the sheet
+    #[arg(long)]
+    pub pull: bool,
+    /// min-stock: only write the nomenclature into the sheet; with --pull both, which is the default
+    #[arg(long)]
+    pub push: bool,
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
@@ -48,7 +61,7 @@ pub struct Mirror {
     pub adopt_source: bool,
 }
 
-/// What can be mirrored; also the names of `full-morning`'s steps.
+/// What can be mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Source {
     /// The iiko server's catalogues
@@ -57,6 +70,8 @@ pub enum Source {
     Fintablo,
     /// The stock balances of the iiko server
     Stock,
+    /// The sheet of min/max levels
+    MinStock,
 }
 
 impl Source {
@@ -66,6 +81,7 @@ impl Source {
             Self::Iiko => "iiko",
             Self::Fintablo => "fintablo",
             Self::Stock => "stock",
+            Self::MinStock => "min-stock",
         }
     }
 }
@@ -99,14 +115,26 @@ impl FromStr for AllowDelete {
     }
 }
 
-impl Source {
-    /// The step that mirrors it.
-    pub(super) fn step(self) -> jobs::Step {
-        match self {
-            Self::Iiko => jobs::iiko(),
-            Self::Fintablo => jobs::fintablo(),
-            Self::Stock => jobs::stock(),
+impl Arguments {
+    /// The steps, in order.
+    fn steps(&self) -> Result<Vec<jobs::Step>> {
+        let step = match self.source {
+            Source::Iiko => jobs::iiko(),
+            Source::Fintablo => jobs::fintablo(),
+            Source::Stock => jobs::stock(),
+            Source::MinStock => {
+                let both = self.pull == self.push;
+                let pull =
+                    (both || self.pull).then(|| jobs::min_stock_pull().only(&self.only)).transpose()?;
+                return Ok(pull.into_iter().chain((both || self.push).then(jobs::min_stock_push)).collect());
+            }
+        };
+        if self.pull || self.push {
+            let text =
+                format!("--pull and --push belong to `sync min-stock`, not to `sync {}`", self.source.name());
+            return Err(Failure::new(Kind::Usage, text).hint("leave them out"));
         }
+        Ok(vec![step.only(&self.only)?])
     }
 }
 
@@ -117,11 +145,11 @@ pub(super) fn run(
     environment: &Environment,
     printer: &Printer,
 ) -> Result<u8> {
-    let step = arguments.source.step().only(&arguments.only)?;
+    let steps = arguments.steps()?;
     let command = format!("sync {}", arguments.source.name());
     let job = work::Job {
         command: &command,
-        lanes: vec![vec![step]],
+        lanes: vec![steps],
         mirror: &arguments.mirror,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };

@@ -25,5 +25,5 @@ pub mod table;
 
 pub use index::Index;
 pub use plan::{Plan, ScopePlan};
-pub use planner::Planner;
+pub use planner::{Planner, Remembered};
 pub use table::{Column, Deletion, Kind, Table};

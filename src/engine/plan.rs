@@ -37,6 +37,7 @@ pub struct Tally {
     pub(super) rejections: Vec<String>,
     pub(super) replaced_nuls: u64,
     pub(super) keep_missing: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Tally {
@@ -52,6 +53,7 @@ impl Tally {
             rejections: Vec::new(),
             replaced_nuls: 0,
             keep_missing: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -335,7 +337,7 @@ impl ScopePlan {
 
 impl Tally {
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.warnings.clone();
         if self.rejected > 0 {
             warnings.push(format!(
                 "{} records are not stored: {}",

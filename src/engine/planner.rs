@@ -25,8 +25,43 @@ pub struct Settings {
     pub spool_directory: PathBuf,
     /// How many bytes of changed rows are held in memory.
     pub spool_memory: usize,
-    /// Keep each record's `id` → this text column for later steps.
-    pub remember: Option<&'static str>,
+    /// Keep these columns of each record for later steps; the table's key is one uuid then.
+    pub remember: Vec<&'static str>,
+}
+
+/// Columns of a table's rows by id, as text: what an earlier step has fetched, or what the database holds.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    columns: Vec<&'static str>,
+    rows: HashMap<Uuid, Vec<Option<String>>>,
+}
+
+impl Remembered {
+    /// Rows without any, of which these columns are kept.
+    pub fn new(columns: Vec<&'static str>) -> Self {
+        Self { columns, rows: HashMap::new() }
+    }
+
+    /// Adds a row, its values in the order of the columns.
+    pub fn insert(&mut self, id: Uuid, values: Vec<Option<String>>) {
+        self.rows.insert(id, values);
+    }
+
+    /// Whether all these columns are kept.
+    pub fn has(&self, columns: &[&str]) -> bool {
+        columns.iter().all(|column| self.columns.contains(column))
+    }
+
+    /// A column of a row; nothing for a row that is not there.
+    pub fn get(&self, id: Uuid, column: &str) -> Option<&str> {
+        let place = self.columns.iter().position(|name| *name == column)?;
+        self.rows.get(&id)?.get(place)?.as_deref()
+    }
+
+    /// The rows' ids.
+    pub fn ids(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.rows.keys().copied()
+    }
 }
 
 /// Collects one table's answer.
@@ -43,7 +78,7 @@ pub struct Planner {
     updates: Spool,
     /// Keys that came with different contents, and the hash of the last one, which wins.
     conflicts: HashMap<Key, [u8; 16]>,
-    remembered: HashMap<Uuid, String>,
+    remembered: Remembered,
     reading: u8,
     record: Record,
     /// Where each column's member stood in the record before.
@@ -54,6 +89,8 @@ pub struct Planner {
 
 /// How many rejected records are described one by one.
 const DESCRIBED: usize = 3;
+/// How many rows whose content a person has to put right are named.
+const NAMED: usize = 20;
 
 impl Planner {
     /// A planner for `table`, of which the database holds `index`.
@@ -73,7 +110,7 @@ impl Planner {
             inserts,
             updates,
             conflicts: HashMap::new(),
-            remembered: HashMap::new(),
+            remembered: Remembered::new(settings.remember.clone()),
             reading: 1,
             record: Record::default(),
             guesses: vec![0; table.columns.len()],
@@ -104,6 +141,11 @@ impl Planner {
         self.tally(scope).keep_missing.push(reason.to_owned());
     }
 
+    /// Says what the operator should look at.
+    pub fn warn(&mut self, scope: &str, warning: String) {
+        self.tally(scope).warnings.push(warning);
+    }
+
     /// Forgets what was fetched, for another attempt at the same answer.
     pub fn reset(&mut self) {
         self.index.reset();
@@ -111,7 +153,7 @@ impl Planner {
         self.inserts.clear();
         self.updates.clear();
         self.conflicts.clear();
-        self.remembered.clear();
+        self.remembered.rows.clear();
         self.reading = 1;
     }
 
@@ -166,8 +208,19 @@ impl Planner {
         self.compare(&key, place)
     }
 
+    /// Says that a stored row is still there although the answer does not hold its content: it stays as it is.
+    pub fn keep<'k>(&mut self, key: impl IntoIterator<Item = Value<'k>>) {
+        self.index.see_unusable(&encode_key(key), self.reading);
+    }
+
+    /// Says that a row's content cannot be used and why; what is stored of it stays as it is.
+    pub fn refuse<'k>(&mut self, key: impl IntoIterator<Item = Value<'k>>, reason: String) {
+        self.tally("").reject(NAMED, reason);
+        self.keep(key);
+    }
+
     /// Ends the reading: counts what differs. `allowed` gives the operator's exact number for a scope.
-    pub fn finish(self, allowed: impl Fn(&str) -> Option<u64>) -> (Plan, HashMap<Uuid, String>) {
+    pub fn finish(self, allowed: impl Fn(&str) -> Option<u64>) -> (Plan, Remembered) {
         let Self {
             table,
             index,
@@ -203,8 +256,8 @@ impl Planner {
         } else {
             row_hash
         };
-        if let Some(column) = self.settings.remember {
-            self.remember(key, column);
+        if !self.settings.remember.is_empty() {
+            self.remember(key);
         }
         let tally = &mut self.tallies[place];
         let seen = self.index.see(key, tally.number, &compared, self.reading);
@@ -233,12 +286,14 @@ impl Planner {
         spool.push(&self.row)
     }
 
-    fn remember(&mut self, key: &Key, column: &str) {
-        let position = self.table.columns.iter().position(|candidate| candidate.name == column);
-        let value = position.and_then(|position| Values::of(&self.values).nth(position));
-        if let (Ok(id), Some(Value::Text(text))) = (Uuid::from_slice(key), value) {
-            self.remembered.insert(id, text.to_owned());
-        }
+    fn remember(&mut self, key: &Key) {
+        let Ok(id) = Uuid::from_slice(key) else { return };
+        let text = |column: &str| {
+            let position = self.table.columns.iter().position(|candidate| candidate.name == column)?;
+            Values::of(&self.values).nth(position)?.to_text().map(std::borrow::Cow::into_owned)
+        };
+        let values = self.settings.remember.iter().copied().map(text).collect();
+        self.remembered.insert(id, values);
     }
 
     fn key(&self) -> Option<Key> {

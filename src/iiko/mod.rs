@@ -9,12 +9,12 @@ mod session_file;
 mod xml;
 
 use crate::{
-    engine::{Planner, frame::Shape, number},
+    engine::{Planner, Remembered, frame::Shape, number},
     error::{Failure, Kind, Result},
     http::{Accept, Request, list},
     printer::Meter,
 };
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -167,8 +167,8 @@ impl Client {
         &self,
         path: &str,
         timestamp: chrono::NaiveDateTime,
-        stores: &HashMap<Uuid, String>,
-        products: &HashMap<Uuid, String>,
+        stores: &Remembered,
+        products: &Remembered,
         planner: &mut Planner,
         meter: &Meter,
     ) -> Result<()> {
@@ -213,10 +213,10 @@ impl Client {
     }
 
     /// The names of products, deleted ones included.
-    async fn product_names(&self, ids: HashSet<Uuid>) -> Result<HashMap<Uuid, String>> {
+    async fn product_names(&self, ids: HashSet<Uuid>) -> Result<Remembered> {
         let mut ids: Vec<String> = ids.into_iter().map(|id| id.hyphenated().to_string()).collect();
         ids.sort_unstable();
-        let mut names = HashMap::new();
+        let mut names = Remembered::new(vec!["name"]);
         for ids in ids.chunks(IDS_A_REQUEST) {
             let request = Request::get("v2/entities/products/list", Accept::Json)
                 .query([("includeDeleted", "true")])
@@ -232,7 +232,9 @@ impl Client {
                     Ok(found)
                 })
                 .await?;
-            names.extend(found.into_iter().map(|product| (product.id, product.name)));
+            for product in found {
+                names.insert(product.id, vec![Some(product.name)]);
+            }
         }
         Ok(names)
     }
@@ -276,12 +278,12 @@ impl<'a> Balance<'a> {
     }
 }
 
-fn product_name(balance: &Balance<'_>, names: &HashMap<Uuid, String>) -> Option<String> {
-    names.get(&Uuid::try_parse(balance.product?).ok()?).cloned()
+fn product_name(balance: &Balance<'_>, names: &Remembered) -> Option<String> {
+    names.get(Uuid::try_parse(balance.product?).ok()?, "name").map(str::to_owned)
 }
 
-fn store_name(balance: &Balance<'_>, names: &HashMap<Uuid, String>) -> String {
+fn store_name(balance: &Balance<'_>, names: &Remembered) -> String {
     let id = balance.store.unwrap_or_default();
-    let name = Uuid::try_parse(id).ok().and_then(|id| names.get(&id)).cloned();
-    name.unwrap_or_else(|| format!("unknown:{id}"))
+    let name = Uuid::try_parse(id).ok().and_then(|id| names.get(id, "name"));
+    name.map_or_else(|| format!("unknown:{id}"), str::to_owned)
 }

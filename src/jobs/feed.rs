@@ -1,53 +1,55 @@
 //! Which client reads which table.
 
+use super::{Need, min_stock, nomenclature::look_up};
 use crate::{
     config::PersonalData,
     context::Context,
-    engine::{Planner, planner::Settings},
+    engine::{Planner, Remembered, planner::Settings},
     error::Result,
     printer::Meter,
     store::Store,
     tables::{Entity, Feed, PRODUCT, STORE},
 };
-use hashbrown::HashMap;
-use uuid::Uuid;
-
-/// Names by id that a feed looks up.
-pub(super) type Names = HashMap<Uuid, String>;
+use std::rc::Rc;
 
 /// What a step's feeds need of the database, read before anything is asked upstream.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    stores: Names,
-    products: Names,
+    stores: Rc<Remembered>,
+    products: Rc<Remembered>,
+    sheet: min_stock::Lookups,
 }
 
 impl Lookups {
-    /// Takes the names from what this run has fetched, else from the database.
+    /// Takes what this run has fetched, else what the database holds.
     pub(super) async fn gather(
         ctx: &Context,
         store: &mut dyn Store,
         entities: &[&'static Entity],
     ) -> Result<Self> {
-        if !entities.iter().any(|entity| matches!(entity.feed, Feed::IikoBalances { .. })) {
-            return Ok(Self::default());
+        let mut lookups = Self::default();
+        for entity in entities {
+            match entity.feed {
+                Feed::IikoBalances { .. } => {
+                    let need = |table| Need { table, columns: &["name"] };
+                    lookups.stores = look_up(ctx, store, &need(&STORE.table)).await?;
+                    lookups.products = look_up(ctx, store, &need(&PRODUCT.table)).await?;
+                }
+                Feed::SheetLevels => lookups.sheet = min_stock::Lookups::gather(ctx, store).await?,
+                _ => {}
+            }
         }
-        let fetched = |name: &str| ctx.fetched.borrow_mut().remove(name);
-        let stores = match fetched(STORE.table.name) {
-            Some(names) => names,
-            None => store.names(&STORE.table, "name").await?,
-        };
-        let products = match fetched(PRODUCT.table.name) {
-            Some(names) => names,
-            None => store.names(&PRODUCT.table, "name").await?,
-        };
-        Ok(Self { stores, products })
+        Ok(lookups)
     }
 }
 
-/// How an entity is planned in this run. Tables in `remembered` keep their names for a later step.
-pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, remembered: &[&str]) -> Settings {
+/// How an entity is planned in this run. `later` is what later steps look up.
+pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, later: &[Need]) -> Settings {
     let table = &entity.table;
+    let needs = later.iter().filter(|need| need.table.name == table.name);
+    let mut remember: Vec<&'static str> = needs.flat_map(|need| need.columns).copied().collect();
+    remember.sort_unstable();
+    remember.dedup();
     Settings {
         dropped: match ctx.config.iiko.personal_data {
             PersonalData::Minimal => table.dropped,
@@ -56,7 +58,7 @@ pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, remembered:
         verify,
         spool_directory: ctx.config.state_dir.join("spool"),
         spool_memory: ctx.config.limits.spool_memory,
-        remember: remembered.contains(&table.name).then_some("name"),
+        remember,
     }
 }
 
@@ -81,6 +83,7 @@ pub(super) async fn read(
             let now = ctx.clock.business_now();
             ctx.iiko()?.balances(path, now, &lookups.stores, &lookups.products, planner, meter).await
         }
+        Feed::SheetLevels => min_stock::read(ctx, &lookups.sheet, planner, meter).await,
         Feed::FinTablo { path, page: None } => ctx.fintablo()?.list(path, planner, meter).await,
         Feed::FinTablo { path, page: Some(size) } => ctx.fintablo()?.pages(path, size, planner, meter).await,
     }
@@ -91,6 +94,7 @@ impl Feed {
     pub fn upstream(&self) -> &'static str {
         match self {
             Self::FinTablo { .. } => "fintablo",
+            Self::SheetLevels => super::SHEETS,
             _ => "iiko",
         }
     }

@@ -4,7 +4,7 @@
 //! inside a transaction.
 
 use super::{
-    Options, Step,
+    Need, Options,
     feed::{self, Lookups},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use hashbrown::HashMap;
-use std::time::Instant;
+use std::{rc::Rc, time::Instant};
 use tokio::sync::mpsc;
 
 /// One table's turn, and what came of reading its answer.
@@ -43,8 +43,8 @@ struct Fetcher<'a> {
     options: &'a Options,
     /// Names that its feeds look up.
     lookups: Lookups,
-    /// Tables whose names a later step looks up.
-    remembered: &'a [&'static str],
+    /// What later steps look up.
+    later: &'a [Need],
 }
 
 /// What a step writes through.
@@ -58,32 +58,32 @@ struct Writer<'a> {
     adopt: &'a mut HashMap<&'static str, String>,
 }
 
-/// Mirrors a step's tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to
-/// be stored once they have answered, `remembered` the tables whose names a later step looks up.
+/// Mirrors tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to be stored once
+/// they have answered, `later` what later steps look up.
 pub(super) async fn run(
     ctx: &Context,
-    step: &Step,
+    (step, entities): (&'static str, &[&'static Entity]),
     options: &Options,
     store: &mut dyn Store,
     mut indexes: HashMap<&'static str, Index>,
     adopt: &mut HashMap<&'static str, String>,
-    remembered: &[&'static str],
+    later: &[Need],
 ) {
-    let lookups = match Lookups::gather(ctx, store, &step.entities).await {
+    let lookups = match Lookups::gather(ctx, store, entities).await {
         Ok(lookups) => lookups,
         Err(failure) => {
             // Nobody's turn begins: the run logs what is pending at its end.
-            for entity in &step.entities {
+            for entity in entities {
                 let name = entity.table.name;
-                ctx.pending.borrow_mut().insert(name, (step.name, ctx.clock.now()));
-                ctx.reports.borrow_mut().push(StepReport::new(step.name, Some(name), None).failed(&failure));
+                ctx.pending.borrow_mut().insert(name, (step, ctx.clock.now()));
+                ctx.reports.borrow_mut().push(StepReport::new(step, Some(name), None).failed(&failure));
             }
             return;
         }
     };
-    let fetcher = Fetcher { ctx, step: step.name, options, lookups, remembered };
+    let fetcher = Fetcher { ctx, step, options, lookups, later };
     let mut writer = Writer { ctx, fetcher: &fetcher, store, unchanged: Vec::new(), adopt };
-    let in_flight = step.entities.iter().map(|entity| match entity.feed.upstream() {
+    let in_flight = entities.iter().map(|entity| match entity.feed.upstream() {
         "fintablo" => ctx.config.fintablo.max_concurrency,
         _ => ctx.config.iiko.max_concurrency,
     });
@@ -91,7 +91,7 @@ pub(super) async fn run(
     // Few answers wait while another is written: their changed rows are held in memory.
     let (sender, mut turns) = mpsc::channel(2);
     let fetch = async {
-        let mut answers = stream::iter(step.entities.iter().map(|entity| {
+        let mut answers = stream::iter(entities.iter().map(|entity| {
             let index = indexes.remove(entity.table.name).unwrap_or_default();
             fetcher.fetch(entity, index)
         }))
@@ -121,12 +121,13 @@ impl Fetcher<'_> {
     }
 
     async fn plan(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Plan> {
-        let settings = feed::settings(self.ctx, entity, self.options.verify, self.remembered);
+        let settings = feed::settings(self.ctx, entity, self.options.verify, self.later);
         let mut planner = Planner::new(&entity.table, settings, index);
         feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;
-        let (plan, names) = planner.finish(|scope| self.options.allowed(&entity.table, scope));
-        if !names.is_empty() {
-            self.ctx.fetched.borrow_mut().insert(entity.table.name, names);
+        let (plan, fetched) = planner.finish(|scope| self.options.allowed(&entity.table, scope));
+        // What the guard keeps in the database is there for later steps, too.
+        if plan.scopes.iter().all(|scope| scope.delete_blocked == 0) {
+            self.ctx.fetched.borrow_mut().insert(entity.table.name, Rc::new(fetched));
         }
         tracing::debug!("{plan}");
         Ok(plan)

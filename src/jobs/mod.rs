@@ -2,31 +2,72 @@
 //! side.
 //!
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
+//! - [`push`]: a step that writes a tab of the spreadsheet
 //! - [`feed`]: which client reads which table
+//! - [`min_stock`]: the sheet of min/max levels, both ways
+//! - [`mapping`]: the mapping reference
+//! - [`nomenclature`]: which products and departments belong in the sheets
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`slot`]: what a scheduled start has to do
 
 pub mod feed;
+pub mod mapping;
+pub mod min_stock;
 pub mod mirror;
+pub mod nomenclature;
+pub mod push;
 pub mod run;
 pub mod slot;
 
 use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
+    report::StepReport,
     tables::{self, Entity, Feed},
 };
 
-/// A step of a job: its name and the tables that it mirrors.
+/// A step of a job.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// What the operator calls it: `iiko`, `fintablo`, `stock`.
     pub name: &'static str,
-    /// The tables, in order.
-    pub entities: Vec<&'static Entity>,
-    /// Tables of earlier steps without which this step makes no sense.
-    pub needs: &'static [&'static str],
+    /// What it does.
+    pub work: Work,
+    /// What it looks up in tables of earlier steps, and without which it makes no sense.
+    pub needs: &'static [Need],
+    /// Whether it is left out where nothing of its upstream is configured.
+    pub optional: bool,
 }
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Mirrors these tables, in order.
+    Mirror(Vec<&'static Entity>),
+    /// Writes a tab of the spreadsheet.
+    Push(Push),
+}
+
+/// A tab that a step writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// The nomenclature, into the tab of the min/max levels.
+    MinStock,
+    /// The products' display names, into the mapping reference.
+    Mapping,
+}
+
+/// Columns of a table that a step looks up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// The table.
+    pub table: &'static Table,
+    /// The columns.
+    pub columns: &'static [&'static str],
+}
+
+/// What the spreadsheet is called among the upstreams.
+pub const SHEETS: &str = "google_sheets";
 
 /// How steps are run.
 #[derive(Debug, Clone, Default)]
@@ -89,36 +130,118 @@ impl Options {
 
 /// The step `iiko`.
 pub fn iiko() -> Step {
-    Step { name: "iiko", entities: tables::IIKO.iter().collect(), needs: &[] }
+    Step { name: "iiko", work: Work::Mirror(tables::IIKO.iter().collect()), needs: &[], optional: false }
 }
 
 /// The step `fintablo`.
 pub fn fintablo() -> Step {
-    Step { name: "fintablo", entities: tables::FINTABLO.iter().collect(), needs: &[] }
+    Step {
+        name: "fintablo",
+        work: Work::Mirror(tables::FINTABLO.iter().collect()),
+        needs: &[],
+        optional: false,
+    }
 }
 
 /// The step `stock`: balances, named after stores and products.
 pub fn stock() -> Step {
-    Step { name: "stock", entities: tables::STOCK.iter().collect(), needs: &["iiko_store", "iiko_product"] }
+    const NEEDS: &[Need] = &[
+        Need { table: &tables::STORE.table, columns: &["name"] },
+        Need { table: &tables::PRODUCT.table, columns: &["name"] },
+    ];
+    Step { name: "stock", work: Work::Mirror(tables::STOCK.iter().collect()), needs: NEEDS, optional: false }
+}
+
+/// The step `min-stock`: the levels that people type, from the sheet.
+pub fn min_stock_pull() -> Step {
+    Step {
+        name: "min-stock",
+        work: Work::Mirror(tables::MIN_STOCK.iter().collect()),
+        needs: nomenclature::SHEET_NEEDS,
+        optional: false,
+    }
+}
+
+/// The step `min-stock-push`: the nomenclature, to the sheet.
+pub fn min_stock_push() -> Step {
+    Step {
+        name: "min-stock-push",
+        work: Work::Push(Push::MinStock),
+        needs: nomenclature::SHEET_NEEDS,
+        optional: false,
+    }
+}
+
+/// The step `push-mapping`: display names of goods, to the mapping reference.
+pub fn push_mapping() -> Step {
+    Step {
+        name: "push-mapping",
+        work: Work::Push(Push::Mapping),
+        needs: nomenclature::MAPPING_NEEDS,
+        optional: false,
+    }
 }
 
 impl Step {
+    /// The tables that it mirrors.
+    pub fn entities(&self) -> &[&'static Entity] {
+        match &self.work {
+            Work::Mirror(entities) => entities,
+            Work::Push(_) => &[],
+        }
+    }
+
+    /// The same step, left out where nothing of its upstream is configured.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// What it is called in reports and locks: its tables' names, or its own.
+    pub fn parts(&self) -> Vec<&'static str> {
+        match &self.work {
+            Work::Mirror(entities) => entities.iter().map(|entity| entity.table.name).collect(),
+            Work::Push(_) => vec![self.name],
+        }
+    }
+
+    /// The upstreams that it asks.
+    pub fn upstreams(&self) -> Vec<&'static str> {
+        match &self.work {
+            Work::Mirror(entities) => entities.iter().map(|entity| entity.feed.upstream()).collect(),
+            Work::Push(_) => vec![SHEETS],
+        }
+    }
+
+    /// A report of each part, before anything was done.
+    fn reports(&self) -> Vec<StepReport> {
+        match &self.work {
+            Work::Mirror(entities) => {
+                let of = |entity: &&Entity| StepReport::new(self.name, Some(entity.table.name), None);
+                entities.iter().map(of).collect()
+            }
+            Work::Push(_) => vec![StepReport::new(self.name, None, None)],
+        }
+    }
+
     /// The step with only these of its tables. Fails when one is not its table.
     pub fn only(mut self, names: &[String]) -> Result<Self> {
         if names.is_empty() {
             return Ok(self);
         }
         if let Some(name) =
-            names.iter().find(|name| !self.entities.iter().any(|entity| entity.table.name == **name))
+            names.iter().find(|name| !self.entities().iter().any(|entity| entity.table.name == **name))
         {
-            let tables: Vec<&str> = self.entities.iter().map(|entity| entity.table.name).collect();
+            let tables: Vec<&str> = self.entities().iter().map(|entity| entity.table.name).collect();
             return Err(Failure::new(
                 Kind::Usage,
                 format!("--only: `{name}` is no table of `sync {}`", self.name),
             )
             .hint(format!("its tables: {}", tables.join(", "))));
         }
-        self.entities.retain(|entity| names.iter().any(|name| name == entity.table.name));
+        if let Work::Mirror(entities) = &mut self.work {
+            entities.retain(|entity| names.iter().any(|name| name == entity.table.name));
+        }
         Ok(self)
     }
 }

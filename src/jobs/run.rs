@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Options, Step, mirror,
+    Need, Options, SHEETS, Step, Work, mirror, push,
     slot::{self, Entry},
 };
 use crate::{
@@ -56,10 +56,9 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
 
 /// What the run did, in the order of its steps.
 fn report(ctx: &Context, lanes: &[Lane], failure: Option<Failure>) -> RunReport {
-    let order: Vec<&str> =
-        lanes.iter().flatten().flat_map(|step| &step.entities).map(|entity| entity.table.name).collect();
+    let order: Vec<&str> = lanes.iter().flatten().flat_map(Step::parts).collect();
     let mut steps = ctx.reports.take();
-    steps.sort_by_key(|report| order.iter().position(|name| Some(*name) == report.entity.as_deref()));
+    steps.sort_by_key(|report| order.iter().position(|name| *name == report.part()));
     RunReport {
         command: ctx.command.clone(),
         run_id: ctx.run_id,
@@ -189,17 +188,15 @@ async fn open(
     identities: &HashMap<&'static str, String>,
     mut store: Box<dyn Store>,
 ) -> Result<Opened> {
-    let entities: Vec<_> = lane.iter().flat_map(|step| step.entities.iter().copied()).collect();
-    let tables: Vec<_> = entities.iter().map(|entity| &entity.table).collect();
+    let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
     if !ctx.is_dry_run() {
-        let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
-        store.exclude(&names).await?;
+        let parts: Vec<&str> = lane.iter().flat_map(Step::parts).collect();
+        store.exclude(&parts).await?;
     }
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
-    for entity in &entities {
-        let upstream = entity.feed.upstream();
-        let identity = &identities[upstream];
+    for upstream in lane.iter().flat_map(Step::upstreams) {
+        let Some(identity) = identities.get(upstream) else { continue };
         match prepared.identity.get(upstream) {
             Some(stored) if stored == identity => {}
             Some(stored) if !options.adopt_source => return Err(other_source(upstream, stored, identity)),
@@ -218,9 +215,8 @@ async fn log_refused(ctx: &Context, lanes: &[Lane], failure: &Failure) {
     }
     let mut rows = Vec::new();
     for step in lanes.iter().flatten() {
-        for entity in &step.entities {
-            let report = StepReport::new(step.name, Some(entity.table.name), None).failed(failure);
-            rows.push(mirror::log_row(ctx, &report, ctx.started_at, 0));
+        for report in step.reports() {
+            rows.push(mirror::log_row(ctx, &report.failed(failure), ctx.started_at, 0));
         }
     }
     let log = async { ctx.database.connect(ctx.access).await?.log(&rows).await };
@@ -233,14 +229,23 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
     let Opened { mut store, mut indexes, mut adopt } = opened;
     for step in lane {
         if let Some(needed) = missing_input(ctx, step) {
-            skip(ctx, step, needed, store.as_mut()).await;
+            skip(ctx, step, &format!("skipped: {needed} could not be read"), store.as_mut()).await;
             continue;
         }
-        let wanted = |name: &&'static str| step.entities.iter().any(|entity| entity.table.name == *name);
-        let names: Vec<&'static str> = indexes.keys().copied().filter(|name| wanted(name)).collect();
-        let taken = names.into_iter().filter_map(|name| indexes.remove_entry(name)).collect();
-        let remembered = lane.iter().flat_map(|later| later.needs).copied().collect::<Vec<_>>();
-        mirror::run(ctx, step, options, store.as_mut(), taken, &mut adopt, &remembered).await;
+        if step.optional && is_unconfigured(ctx, step) {
+            skip(ctx, step, UNCONFIGURED, store.as_mut()).await;
+            continue;
+        }
+        match &step.work {
+            Work::Mirror(entities) => {
+                let names = entities.iter().map(|entity| entity.table.name);
+                let taken = names.filter_map(|name| indexes.remove_entry(name)).collect();
+                let later: Vec<Need> = lane.iter().flat_map(|later| later.needs).copied().collect();
+                let (step, store) = ((step.name, entities.as_slice()), store.as_mut());
+                mirror::run(ctx, step, options, store, taken, &mut adopt, &later).await;
+            }
+            Work::Push(push) => push::run(ctx, step, *push, store.as_mut(), &mut adopt).await,
+        }
     }
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");
@@ -250,25 +255,27 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
 /// The table that a step needs and that an earlier step of this run could not read.
 fn missing_input(ctx: &Context, step: &Step) -> Option<&'static str> {
     let reports = ctx.reports.borrow();
-    let failed = |name: &&&'static str| {
-        reports
-            .iter()
-            .any(|report| report.status == Status::Error && report.entity.as_deref() == Some(**name))
+    let failed = |name: &&'static str| {
+        reports.iter().any(|report| report.status == Status::Error && report.entity.as_deref() == Some(*name))
     };
-    step.needs.iter().find(failed).copied()
+    step.needs.iter().map(|need| need.table.name).find(failed)
 }
 
-async fn skip(ctx: &Context, step: &Step, needed: &str, store: &mut dyn Store) {
-    let reports: Vec<StepReport> = step
-        .entities
-        .iter()
-        .map(|entity| {
-            let mut report = StepReport::new(step.name, Some(entity.table.name), None);
-            report.status = Status::Skipped;
-            report.error = Some(format!("skipped: {needed} could not be read"));
-            report
-        })
-        .collect();
+/// Whether nothing at all is configured of the spreadsheet that a step needs. Half a configuration is a mistake.
+fn is_unconfigured(ctx: &Context, step: &Step) -> bool {
+    let (google, min_stock) = (&ctx.config.google, &ctx.config.min_stock);
+    step.upstreams().contains(&SHEETS) && google.credentials.is_none() && min_stock.sheet_id.is_none()
+}
+
+/// Why a step of the spreadsheet is left out.
+const UNCONFIGURED: &str = "not configured: MIN_STOCK_SHEET_ID and GOOGLE_SHEETS_CREDENTIALS";
+
+async fn skip(ctx: &Context, step: &Step, reason: &str, store: &mut dyn Store) {
+    let mut reports = step.reports();
+    for report in &mut reports {
+        report.status = Status::Skipped;
+        report.error = Some(reason.to_owned());
+    }
     if !ctx.is_dry_run() {
         let rows: Vec<LogRow> =
             reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
@@ -281,13 +288,15 @@ async fn skip(ctx: &Context, step: &Step, needed: &str, store: &mut dyn Store) {
 
 /// All locks of a job, taken at the start. A dry run writes nothing, so it needs none but the iiko session's.
 fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
-    let entities: Vec<_> = lanes.iter().flatten().flat_map(|step| step.entities.iter()).collect();
     let mut names = Vec::new();
     if !ctx.is_dry_run() {
         names.extend(ctx.slot.as_ref().map(|slot| Name::Job(slot.job.clone())));
-        names.extend(entities.iter().map(|entity| Name::Entity(entity.table.name.to_owned())));
+        names.extend(lanes.iter().flatten().flat_map(|step| match step.work {
+            Work::Mirror(_) => step.parts().into_iter().map(|name| Name::Entity(name.to_owned())).collect(),
+            Work::Push(_) => vec![Name::Job(step.name.to_owned())],
+        }));
     }
-    if entities.iter().any(|entity| entity.feed.upstream() == "iiko") {
+    if lanes.iter().flatten().any(|step| step.upstreams().contains(&"iiko")) {
         let iiko = &ctx.config.iiko;
         let (base, login) =
             (iiko.base_url.clone().unwrap_or_default(), iiko.login.clone().unwrap_or_default());
@@ -304,19 +313,27 @@ fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
 fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, String>> {
     let mut identities = HashMap::new();
-    for entity in lanes.iter().flatten().flat_map(|step| &step.entities) {
-        let upstream = entity.feed.upstream();
-        if identities.contains_key(upstream) {
-            continue;
+    for step in lanes.iter().flatten().filter(|step| !(step.optional && is_unconfigured(ctx, step))) {
+        for upstream in step.upstreams() {
+            if identities.contains_key(upstream) {
+                continue;
+            }
+            let identity = match upstream {
+                "fintablo" => {
+                    ctx.fintablo()?;
+                    fintablo_identity(ctx)
+                }
+                SHEETS => {
+                    ctx.sheets()?;
+                    ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
+                }
+                _ => {
+                    ctx.iiko()?;
+                    without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
+                }
+            };
+            identities.insert(upstream, identity);
         }
-        let identity = if upstream == "fintablo" {
-            ctx.fintablo()?;
-            fintablo_identity(ctx)
-        } else {
-            ctx.iiko()?;
-            without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
-        };
-        identities.insert(upstream, identity);
     }
     Ok(identities)
 }
@@ -368,8 +385,9 @@ async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> R
 /// those that failed together with their connection. Whether they are logged.
 async fn log_pending(ctx: &Context, failure: Option<&Failure>) -> bool {
     let mut rows: Vec<LogRow> = Vec::new();
-    for (entity, (step, since)) in ctx.pending.take() {
-        let reported = |report: &StepReport| report.entity.as_deref() == Some(entity);
+    for (part, (step, since)) in ctx.pending.take() {
+        let entity = (part != step).then_some(part);
+        let reported = |report: &StepReport| report.part() == part;
         let mut reports = ctx.reports.borrow_mut();
         let failed =
             reports.iter().find(|report| reported(report) && report.status == Status::Error).cloned();
@@ -381,7 +399,7 @@ async fn log_pending(ctx: &Context, failure: Option<&Failure>) -> bool {
             (None, Some(failure)) => {
                 // What was already told of it is not yet true: its log row is not written.
                 reports.retain(|report| !reported(report));
-                let mut report = StepReport::new(step, Some(entity), None).failed(failure);
+                let mut report = StepReport::new(step, entity, None).failed(failure);
                 report.duration_ms = u64::try_from((ctx.clock.now() - since).num_milliseconds()).unwrap_or(0);
                 reports.push(report.clone());
                 report

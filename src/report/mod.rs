@@ -77,6 +77,9 @@ pub struct StepReport {
     /// The first rows that the upstream no longer has, by name and key, whether deleted or kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What is done to a sheet, line by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -105,11 +108,23 @@ impl StepReport {
             rejected: 0,
             duration_ms: 0,
             missing: Vec::new(),
+            details: Vec::new(),
             warnings: Vec::new(),
             hint: None,
             error: None,
             kind: None,
         }
+    }
+
+    /// What it is about: the table, else the step itself.
+    pub fn part(&self) -> &str {
+        self.entity.as_deref().unwrap_or(&self.step)
+    }
+
+    /// Adds something that the operator should look at.
+    pub fn warn(&mut self, warning: String) {
+        self.status = Status::Warning;
+        self.warnings.push(warning);
     }
 
     /// The same step, failed.

@@ -190,8 +190,8 @@ pub enum Change {
         count: usize,
         /// The width in pixels, if it is to change.
         pixels: Option<usize>,
-        /// Whether they are hidden.
-        hidden: bool,
+        /// Whether they are hidden, if that is to change.
+        hidden: Option<bool>,
     },
     /// Gives cells a drop-down over a range; other values are accepted too.
     DropDown {
@@ -353,10 +353,14 @@ impl Change {
             Self::Dimension { tab, axis, at, count, pixels, hidden } => {
                 let properties = DimensionProperties {
                     pixel_size: pixels.map(index),
-                    hidden_by_user: Some(hidden),
+                    hidden_by_user: hidden,
                     ..DimensionProperties::default()
                 };
-                let fields = if pixels.is_some() { "pixelSize,hiddenByUser" } else { "hiddenByUser" };
+                let fields = match (pixels, hidden) {
+                    (Some(_), Some(_)) => "pixelSize,hiddenByUser",
+                    (Some(_), None) => "pixelSize",
+                    (None, _) => "hiddenByUser",
+                };
                 request.update_dimension_properties = Some(UpdateDimensionPropertiesRequest {
                     range: Some(span(tab, axis, at, count)),
                     properties: Some(properties),

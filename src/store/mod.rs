@@ -130,8 +130,12 @@ pub trait Store: SlotStore + Send {
     /// Writes one log row unless that run has already logged that entity: for a run that was killed.
     async fn log_if_missing(&mut self, row: &LogRow) -> Result<()>;
 
-    /// Reads `id` → a text column of a table with a uuid key.
-    async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>>;
+    /// Reads these columns of every row, as text, in no order. A table that is not there yet is empty.
+    async fn select(
+        &mut self,
+        table: &'static Table,
+        columns: &[&'static str],
+    ) -> Result<Vec<Vec<Option<String>>>>;
 
     /// Names rows for a person: `name (key)`, in the order of the keys.
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>>;

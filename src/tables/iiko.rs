@@ -76,7 +76,8 @@ const ENTITY: Entity = Entity {
     feed: Feed::IikoDirectories { path: "v2/entities/list", root_types: ROOT_TYPES },
 };
 
-const DEPARTMENT: Entity = corporate("iiko_department", "corporation/departments");
+/// The corporate structure: departments and legal persons.
+pub const DEPARTMENT: Entity = corporate("iiko_department", "corporation/departments");
 
 /// Stores: balances take their names from here.
 pub const STORE: Entity = corporate("iiko_store", "corporation/stores");
@@ -100,7 +101,8 @@ const GROUP: Entity = Entity {
     },
 };
 
-const PRODUCT_GROUP: Entity = Entity {
+/// The groups of the nomenclature.
+pub const PRODUCT_GROUP: Entity = Entity {
     table: Table::keyed_by_id(
         "iiko_product_group",
         &[

@@ -5,11 +5,13 @@
 
 mod fintablo;
 mod iiko;
+mod sheets;
 
 use crate::engine::{Column, Deletion, Table};
 
 pub use fintablo::FINTABLO;
-pub use iiko::{IIKO, PRODUCT, ROOT_TYPES, STOCK, STORE};
+pub use iiko::{DEPARTMENT, IIKO, PRODUCT, PRODUCT_GROUP, ROOT_TYPES, STOCK, STORE};
+pub use sheets::{MIN_STOCK, MIN_STOCK_LEVEL};
 
 /// A mirrored table and where its records come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +64,14 @@ pub enum Feed {
         /// How many records a page holds, when the list comes in pages.
         page: Option<usize>,
     },
+    /// Google Sheets: the levels typed into the tab of min/max levels, with the names of products and departments looked
+    /// up.
+    SheetLevels,
 }
 
 /// Every mirrored table.
 pub fn all() -> impl Iterator<Item = &'static Entity> {
-    IIKO.iter().chain(FINTABLO).chain(STOCK)
+    IIKO.iter().chain(FINTABLO).chain(STOCK).chain(MIN_STOCK)
 }
 
 #[cfg(test)]

@@ -431,19 +431,25 @@ impl Store for Postgres {
         self.write_log(std::slice::from_ref(row), condition).await
     }
 
-    async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>> {
-        let sql = format!("select {}, {} from {}", quoted(table.key[0]), quoted(column), quoted(table.name));
-        let rows = match sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await {
+    async fn select(
+        &mut self,
+        table: &'static Table,
+        columns: &[&'static str],
+    ) -> Result<Vec<Vec<Option<String>>>> {
+        let doing = format!("reading {}", table.name);
+        let texts: Vec<String> = columns.iter().map(|column| format!("{}::text", quoted(column))).collect();
+        let sql = format!("select {} from {}", texts.join(", "), quoted(table.name));
+        let rows = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await {
             Ok(rows) => rows,
             Err(error) if self.access == Access::DryRun && code(&error).as_deref() == Some("42P01") => {
                 Vec::new()
             }
-            Err(error) => return Err(failure("reading names", error)),
+            Err(error) => return Err(failure(&doing, error)),
         };
         rows.iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get::<Option<String>, _>(1)?.unwrap_or_default())))
+            .map(|row| (0..columns.len()).map(|place| row.try_get(place)).collect())
             .collect::<Result<_, sqlx::Error>>()
-            .map_err(|error| failure("reading names", error))
+            .map_err(|error| failure(&doing, error))
     }
 
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {

@@ -259,20 +259,26 @@ impl Store for Sqlite {
             .map_err(|error| failure("writing the log", error))
     }
 
-    async fn names(&mut self, table: &'static Table, column: &'static str) -> Result<HashMap<Uuid, String>> {
+    async fn select(
+        &mut self,
+        table: &'static Table,
+        columns: &[&'static str],
+    ) -> Result<Vec<Vec<Option<String>>>> {
         if self.look().await? == Found::Nothing {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
-        let connection = self.connection();
-        let sql = format!("select {}, {} from {}", quoted(table.key[0]), quoted(column), quoted(table.name));
-        let rows: Vec<(String, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
-            .fetch_all(connection)
+        let doing = format!("reading {}", table.name);
+        let texts: Vec<String> =
+            columns.iter().map(|column| format!("cast({} as text)", quoted(column))).collect();
+        let sql = format!("select {} from {}", texts.join(", "), quoted(table.name));
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .fetch_all(self.connection())
             .await
-            .map_err(|error| failure("reading names", error))?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(id, name)| Some((Uuid::try_parse(&id).ok()?, name.unwrap_or_default())))
-            .collect())
+            .map_err(|error| failure(&doing, error))?;
+        rows.iter()
+            .map(|row| (0..columns.len()).map(|place| row.try_get(place)).collect())
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(|error| failure(&doing, error))
     }
 
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {

@@ -1,0 +1,42 @@
+//! `zerkalo push-mapping`: the mapping reference.
+
+use clap::Args;
+
+use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
+use crate::{config::Environment, error::Result, jobs, printer::Printer};
+
+/// Arguments of `zerkalo push-mapping`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Show what would be written; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accept that the database now belongs to another spreadsheet
+    #[arg(long)]
+    pub adopt_source: bool,
+    /// When it is due
+    #[command(flatten)]
+    pub schedule: ScheduleArguments,
+}
+
+/// Writes the mapping reference.
+pub(super) fn run(
+    arguments: &Arguments,
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<u8> {
+    let mirror = Mirror {
+        dry_run: arguments.dry_run,
+        adopt_source: arguments.adopt_source,
+        verify: false,
+        allow_delete: Vec::new(),
+    };
+    let job = work::Job {
+        command: "push-mapping",
+        lanes: vec![vec![jobs::push_mapping()]],
+        mirror: &mirror,
+        schedule: arguments.schedule.schedule(schedule::GRACE),
+    };
+    work::mirror(globals, environment, printer, job)
+}
