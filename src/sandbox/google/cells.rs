@@ -104,6 +104,18 @@ impl Cell {
         }
     }
 
+    /// The cell with the value of its formula in the place of the formula.
+    pub(super) fn settled(&self, spreadsheet: &Spreadsheet, tab: usize) -> Self {
+        let entered = match self.value(spreadsheet, tab) {
+            Value::Number(number) => number.as_f64().map(Entered::Number),
+            Value::String(text) if matches!(self.entered, Some(Entered::Formula(_))) => {
+                Some(Entered::Text(text))
+            }
+            _ => self.entered.clone(),
+        };
+        Self { entered, ..self.clone() }
+    }
+
     /// What the values endpoints say of it; empty text for an empty cell.
     pub(super) fn render(&self, render: Render, spreadsheet: &Spreadsheet, tab: usize) -> Value {
         match (render, &self.entered) {

@@ -71,6 +71,11 @@ impl Hands<'_> {
         &mut self.sheet.tabs[self.place]
     }
 
+    /// How many rows and columns the grid has.
+    pub fn size(&self) -> (usize, usize) {
+        (self.state().count(Axis::Rows), self.state().count(Axis::Columns))
+    }
+
     /// Types into a cell: in a Russian sheet `1,5` is a number, `1.5` a day, `=…` a formula, `'5` a text.
     pub fn type_in(&mut self, cell: &str, text: &str) -> &mut Self {
         let (entered, format) = typed(text, &self.sheet.locale);

@@ -89,6 +89,19 @@ fn date(text: &str, locale: &str) -> Option<f64> {
     Some((date - epoch()).num_days() as f64)
 }
 
+/// How the number formats of days and times look without a pattern; patterns are not read.
+const DATES: [(&str, &str); 3] =
+    [("DATE", "%d.%m.%Y"), ("TIME", "%H:%M:%S"), ("DATE_TIME", "%d.%m.%Y %H:%M:%S")];
+
+impl Cell {
+    /// Whether its number is shown as a day or a time.
+    pub(super) fn is_dated(&self) -> bool {
+        let kind = self.format.as_ref().and_then(|format| format.get("numberFormat"));
+        let kind = kind.and_then(|format| format["type"].as_str());
+        DATES.iter().any(|(name, _)| Some(*name) == kind) && !matches!(self.entered, Some(Entered::Text(_)))
+    }
+}
+
 /// A number as JSON: whole where it is whole.
 pub(super) fn json_number(number: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
@@ -113,10 +126,13 @@ pub(super) fn shown(value: &Value, cell: &Cell, locale: &str) -> String {
 fn pictured(number: f64, format: Option<&Map<String, Value>>, locale: &str) -> String {
     let text = |name: &str| format.and_then(|format| format.get(name)).and_then(Value::as_str);
     let (kind, pattern) = (text("type").unwrap_or_default(), text("pattern").unwrap_or_default());
-    if kind == "DATE" {
-        #[expect(clippy::cast_possible_truncation, reason = "days that dates have")]
-        let day = TimeDelta::try_days(number as i64).and_then(|days| epoch().checked_add_signed(days));
-        return day.map_or_else(|| plain(number, locale), |day| day.format("%d.%m.%Y").to_string());
+    if let Some((_, look)) = DATES.iter().find(|(name, _)| *name == kind) {
+        #[expect(clippy::cast_possible_truncation, reason = "seconds that dates have")]
+        let seconds = TimeDelta::try_seconds((number * 86_400.0).round() as i64);
+        let moment = seconds.and_then(|seconds| {
+            epoch().and_hms_opt(0, 0, 0).and_then(|epoch| epoch.checked_add_signed(seconds))
+        });
+        return moment.map_or_else(|| plain(number, locale), |moment| moment.format(look).to_string());
     }
     let known = !pattern.is_empty() && pattern.chars().all(|letter| "0#,.%".contains(letter));
     if !known {
@@ -219,5 +235,6 @@ mod tests {
         assert_eq!(show(1234.5, json!({"type": "NUMBER", "pattern": "#,##0.00"})), "1\u{a0}234,50");
         assert_eq!(show(0.105, json!({"type": "PERCENT", "pattern": "0.0%"})), "10,5%");
         assert_eq!(show(46143.0, json!({"type": "DATE"})), "01.05.2026");
+        assert_eq!(show(46143.75, json!({"type": "DATE_TIME"})), "01.05.2026 18:00:00");
     }
 }

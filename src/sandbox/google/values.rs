@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Wanted {
     /// Formatted, plain, or as formulas.
     pub(super) render: Render,
+    /// Whether days and times come as they are shown, though numbers come plain.
+    pub(super) dates_shown: bool,
     /// Whether the inner lists are columns.
     pub(super) columns: bool,
 }
@@ -39,7 +41,7 @@ impl Wanted {
             Some("COLUMNS") => true,
             Some(word) => return Err(invalid("major_dimension", word)),
         };
-        Ok(Self { render, columns })
+        Ok(Self { render, dates_shown: dates == Some("FORMATTED_STRING"), columns })
     }
 }
 
@@ -53,7 +55,11 @@ pub(super) fn read(spreadsheet: &Spreadsheet, range: &str, wanted: Wanted) -> Ou
 fn values(spreadsheet: &Spreadsheet, index: usize, block: Block, wanted: Wanted) -> Value {
     let tab = &spreadsheet.tabs[index];
     let used = tab.used(block, |cell| cell.entered.is_some());
-    let value = |row: usize, column: usize| tab.cell(row, column).render(wanted.render, spreadsheet, index);
+    let value = |row: usize, column: usize| {
+        let cell = tab.cell(row, column);
+        let shown = wanted.dates_shown && cell.is_dated();
+        cell.render(if shown { Render::Formatted } else { wanted.render }, spreadsheet, index)
+    };
     let filled = |row: usize, column: usize| tab.cell(row, column).entered.is_some();
     let lists: Vec<Value> = if wanted.columns {
         let list = |column| {
@@ -238,7 +244,12 @@ pub(super) fn clear(spreadsheet: &mut Spreadsheet, range: &str) -> Outcome<Value
 /// The rows of a tab as people see them in a dump: numbers as numbers, formulas by their value.
 pub(super) fn rows(spreadsheet: &Spreadsheet, tab: usize) -> Vec<Vec<Value>> {
     let block = spreadsheet.tabs[tab].block();
-    let dump = values(spreadsheet, tab, block, Wanted { render: Render::Unformatted, columns: false });
+    let dump = values(
+        spreadsheet,
+        tab,
+        block,
+        Wanted { render: Render::Unformatted, dates_shown: false, columns: false },
+    );
     let lists = dump["values"].as_array().cloned().unwrap_or_default();
     lists.into_iter().map(|list| if let Value::Array(cells) = list { cells } else { Vec::new() }).collect()
 }

@@ -21,13 +21,18 @@ pub(super) fn copy(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
     target.bottom = target.top + times(target.height(), height);
     target.right = target.left + times(target.width(), width);
     inside(spreadsheet, to, &target)?;
-    let cells: Vec<Cell> =
-        source.cells().map(|(row, column)| spreadsheet.tabs[from].cell(row, column).clone()).collect();
+    unmerged(spreadsheet, [(from, &source), (to, &target)])?;
+    let kind = kind(request)?;
+    let cells: Vec<Cell> = source
+        .cells()
+        .map(|(row, column)| spreadsheet.tabs[from].cell(row, column))
+        .map(|cell| if kind == "PASTE_VALUES" { cell.settled(spreadsheet, from) } else { cell.clone() })
+        .collect();
     let tab = &mut spreadsheet.tabs[to];
     for (row, column) in target.cells() {
         let (down, over) = ((row - target.top) % height, (column - target.left) % width);
         let (down, over) = if turned { (over, down) } else { (down, over) };
-        paste(tab.cell_mut(row, column), &cells[down * source.width() + over], kind(request)?)?;
+        paste(tab.cell_mut(row, column), &cells[down * source.width() + over], kind);
     }
     Ok(Value::Null)
 }
@@ -40,17 +45,16 @@ pub(super) fn cut(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
     let (top, left) = (count(corner, "rowIndex")?.unwrap_or(0), count(corner, "columnIndex")?.unwrap_or(0));
     let target = Block { top, left, bottom: top + source.height(), right: left + source.width() };
     inside(spreadsheet, to, &target)?;
-    if spreadsheet.tabs[from].cut_by(&source) || spreadsheet.tabs[to].cut_by(&target) {
-        return Err("Sorry, it is not possible to cut or paste only part of a merged cell.".to_owned());
-    }
+    unmerged(spreadsheet, [(from, &source), (to, &target)])?;
+    let kind = kind(request)?;
     let mut cells = Vec::new();
     for (row, column) in source.cells() {
-        let cell = spreadsheet.tabs[from].cell_mut(row, column);
-        cells.push(cell.clone());
-        paste(cell, &Cell::default(), kind(request)?)?;
+        let cell = spreadsheet.tabs[from].cell(row, column);
+        cells.push(if kind == "PASTE_VALUES" { cell.settled(spreadsheet, from) } else { cell.clone() });
+        paste(spreadsheet.tabs[from].cell_mut(row, column), &Cell::default(), kind);
     }
     for ((row, column), cell) in target.cells().zip(&cells) {
-        paste(spreadsheet.tabs[to].cell_mut(row, column), cell, kind(request)?)?;
+        paste(spreadsheet.tabs[to].cell_mut(row, column), cell, kind);
     }
     Ok(Value::Null)
 }
@@ -68,11 +72,8 @@ fn kind(request: &Value) -> Result<&str, String> {
 }
 
 /// Pastes what `kind` means of a cell into another one.
-fn paste(to: &mut Cell, from: &Cell, kind: &str) -> Result<(), String> {
+fn paste(to: &mut Cell, from: &Cell, kind: &str) {
     let all = kind == "PASTE_NORMAL";
-    if kind == "PASTE_VALUES" && matches!(from.entered, Some(Entered::Formula(_))) {
-        return Err("The sandbox does not paste values of formulas.".to_owned());
-    }
     if all || kind == "PASTE_VALUES" || kind == "PASTE_FORMULA" {
         to.entered.clone_from(&from.entered);
     }
@@ -84,6 +85,15 @@ fn paste(to: &mut Cell, from: &Cell, kind: &str) -> Result<(), String> {
     }
     if all {
         to.other.clone_from(&from.other);
+    }
+}
+
+/// Pasted merges would have to be merged again, which is not played.
+fn unmerged(spreadsheet: &Spreadsheet, blocks: [(usize, &Block); 2]) -> Result<(), String> {
+    let merged =
+        |(tab, block): (usize, &Block)| spreadsheet.tabs[tab].merges.iter().any(|merge| merge.meets(block));
+    if blocks.into_iter().any(merged) {
+        return Err("The sandbox does not paste merged cells.".to_owned());
     }
     Ok(())
 }

@@ -2,9 +2,13 @@
 
 mod access;
 mod batch;
+mod paint;
 mod values;
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE};
+use base64::{
+    Engine,
+    prelude::{BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD},
+};
 use ring::{
     rand::SystemRandom,
     rsa::KeyPair,
@@ -95,16 +99,20 @@ fn claims(sandbox: &Sandbox, scope: &str) -> Value {
 
 /// An assertion as yup-oauth2 makes it: base64 with padding.
 fn signed(sandbox: &Sandbox, claims: &Value) -> String {
+    signed_in(sandbox, claims, &BASE64_URL_SAFE)
+}
+
+fn signed_in(sandbox: &Sandbox, claims: &Value, base64: &impl Engine) -> String {
     let file: Value = serde_json::from_str(&sandbox.google_credentials()).expect("a JSON file");
     let key = PrivatePkcs8KeyDer::from_pem_slice(file["private_key"].as_str().unwrap().as_bytes()).unwrap();
     let key: RsaKeyPair = KeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
-    let mut text = BASE64_URL_SAFE.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+    let mut text = base64.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
     text.push('.');
-    text.push_str(&BASE64_URL_SAFE.encode(claims.to_string()));
+    text.push_str(&base64.encode(claims.to_string()));
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
     text.push('.');
-    text.push_str(&BASE64_URL_SAFE.encode(signature));
+    text.push_str(&base64.encode(signature));
     text
 }
 
