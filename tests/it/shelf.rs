@@ -6,9 +6,8 @@ use super::{
     widget,
 };
 use bytes::Bytes;
-use std::slice;
 use zerkalo::{
-    jobs::{Allowance, Options, Step},
+    jobs::{Allowance, Options, Step, Work},
     report::{RunReport, StepReport},
     sandbox::{Action, Fault},
     store::Access,
@@ -208,7 +207,7 @@ impl Shelf {
     /// Mirrors the table in this process.
     pub(crate) fn run(self, world: &World, options: &Options) -> RunReport {
         let step =
-            Step { name: "shelf", entities: slice::from_ref(self.entity).iter().collect(), needs: &[] };
+            Step { name: "shelf", work: Work::Mirror(vec![self.entity]), needs: &[], optional: false };
         world.run_here(vec![vec![step]], options, Access::Write)
     }
 

@@ -61,9 +61,10 @@ pub(super) async fn read(
     let sheets = ctx.sheets()?;
     let grid = match sheets.tabs(&[]).await?.iter().find(|tab| tab.title == *title) {
         Some(_) => sheets.read(&[whole(title)]).await?.remove(0),
+        // The push makes it. As long as nobody has typed a number, nothing is missing.
+        None if lookups.stored.is_empty() => Grid::default(),
         None => {
-            planner
-                .warn("", format!("there is no tab «{title}» yet; `zerkalo sync min-stock --push` makes it"));
+            planner.warn("", format!("the tab «{title}» is gone; `zerkalo sync min-stock --push` makes it anew"));
             Grid::default()
         }
     };

@@ -193,6 +193,18 @@ impl Hands<'_> {
         self
     }
 
+    /// Takes all merged cells apart.
+    pub fn unmerge(&mut self) -> &mut Self {
+        self.state_mut().merges.clear();
+        self
+    }
+
+    /// Clears a cell's format.
+    pub fn unformat(&mut self, cell: &str) -> &mut Self {
+        self.at_mut(cell).format = None;
+        self
+    }
+
     fn at_mut(&mut self, cell: &str) -> &mut Cell {
         let (row, column) = corner(cell);
         self.state_mut().cell_mut(row, column)
