@@ -27,6 +27,8 @@
 //! | `DELETE /_sandbox/journal` | forgets them |
 //! | `POST /_sandbox/faults` | adds a [`Fault`] or a list of them |
 //! | `DELETE /_sandbox/faults` | forgets faults and edits that wait |
+//! | `GET /_sandbox/documents` | the documents of the iiko server, a JSON list of [`Document`] |
+//! | `GET /_sandbox/ledger` | what they moved, a JSON list of [`Move`] |
 //! | `GET /_sandbox/state` | open sessions, violations, number of records |
 //!
 //! A fault is written as its fields with the name of its [`Action`]:
@@ -67,13 +69,14 @@ pub use self::{
     faults::{Action, Fault},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::World,
+    world::{Amount, Document, DocumentKind, Item, Move, Status, World},
 };
 
 /// How a sandbox is set up.
 ///
 /// Not `Debug`: it holds a password.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and any of them may be on")]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -99,6 +102,18 @@ pub struct Options {
     pub many_root_types: bool,
     /// Root types that this iiko server is too old to know.
     pub unknown_root_types: Vec<String>,
+    /// Whether this iiko server refuses to process a draft by a POST with its id.
+    pub refuse_edit: bool,
+    /// Whether this iiko server refuses documents of earlier days.
+    pub refuse_back_dated: bool,
+    /// Whether no two documents of a kind may have the same number on this iiko server.
+    pub unique_numbers: bool,
+    /// Whether a document that is not valid is answered with 200 and `"result": "ERROR"` in place of 409.
+    pub errors_in_band: bool,
+    /// Whether a document that was kept is answered with 204 and no body.
+    pub empty_success: bool,
+    /// The root element of the OLAP report.
+    pub olap_root: String,
     /// How long an iiko session lives.
     pub session_ttl: Duration,
     /// How long every upstream takes to answer. Not zero, so that requests sent at once are seen at once.
@@ -124,6 +139,12 @@ impl Default for Options {
             token_in_query_only: false,
             many_root_types: true,
             unknown_root_types: Vec::new(),
+            refuse_edit: false,
+            refuse_back_dated: false,
+            unique_numbers: false,
+            errors_in_band: false,
+            empty_success: false,
+            olap_root: "report".to_owned(),
             session_ttl: Duration::from_hours(1),
             latency: Duration::from_millis(1),
             fintablo_limit: 300,

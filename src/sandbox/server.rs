@@ -10,7 +10,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -261,13 +260,5 @@ const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Вход</title></
 
 /// The time of the upstreams, for the `Date` header.
 fn date(shared: &Shared) -> String {
-    let offset = TimeDelta::try_seconds(shared.world().clock_offset_seconds).unwrap_or_default();
-    let time = now().checked_add_signed(offset).unwrap_or_else(now);
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// The true time.
-#[expect(clippy::disallowed_methods, reason = "an upstream has a clock of its own, which is not the tool's")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
+    shared.world().time().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
