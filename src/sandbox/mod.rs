@@ -9,6 +9,7 @@
 //! server.rs     the listener, the table of upstreams, how a fault changes an answer
 //! wire.rs       HTTP/1.1 on a raw socket, whole or damaged
 //! flights.rs    requests answered at the same time
+//! late.rs       effects that come after their request
 //! faults.rs     the queue of faults and of edits at a chosen request
 //! journal.rs    every request, in memory and in a file
 //! control.rs    the control interface
@@ -43,6 +44,7 @@ mod fintablo;
 mod flights;
 mod iiko;
 mod journal;
+mod late;
 mod recorded;
 mod render;
 mod server;
@@ -88,6 +90,9 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// A file to which the journal is appended.
     pub journal: Option<PathBuf>,
+    /// A file to which the ledger of stock moves is appended, each line on the disk before its document is
+    /// answered.
+    pub ledger: Option<PathBuf>,
     /// The iiko login.
     pub iiko_login: String,
     /// The iiko password, in plain; the wire carries its SHA-1.
@@ -132,6 +137,7 @@ impl Default for Options {
             scale: 1,
             data: None,
             journal: None,
+            ledger: None,
             iiko_login: "demo".to_owned(),
             iiko_password: "demo".to_owned(),
             fintablo_token: "demo-token".to_owned(),
@@ -163,6 +169,7 @@ struct Shared {
     rate: Mutex<fintablo::Rate>,
     recorded: recorded::Recorded,
     flights: flights::Flights,
+    late: late::Late,
     started: Instant,
 }
 
@@ -201,6 +208,7 @@ impl Sandbox {
     pub async fn start(options: Options) -> Result<Self> {
         let recorded = options.data.as_deref().map(recorded::Recorded::read).transpose()?.unwrap_or_default();
         let journal = journal::Journal::open(options.journal.as_deref())?;
+        let ledger = options.ledger.as_deref().map(|path| journal::append(path, "ledger")).transpose()?;
         let unavailable = |error| {
             Failure::new(Kind::Usage, format!("the sandbox cannot listen on 127.0.0.1:{}", options.port))
                 .hint("choose another port, or 0 for a free one")
@@ -209,7 +217,7 @@ impl Sandbox {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
         let shared = Arc::new(Shared {
-            stage: stage::Stage::new(World::generate(options.seed, options.scale)),
+            stage: stage::Stage::new(World::generate(options.seed, options.scale), ledger),
             options,
             faults: Mutex::default(),
             journal,
@@ -217,6 +225,7 @@ impl Sandbox {
             rate: Mutex::default(),
             recorded,
             flights: flights::Flights::default(),
+            late: late::Late::default(),
             started: Instant::now(),
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
@@ -269,6 +278,16 @@ impl Sandbox {
         self.shared.faults().waiting()
     }
 
+    /// How many effects are still to come ([`Action::Late`], [`Action::Replayed`]).
+    pub fn late_waiting(&self) -> usize {
+        self.shared.late.waiting()
+    }
+
+    /// Waits until no effect is to come any more.
+    pub async fn settle(&self) {
+        self.shared.late.settle().await;
+    }
+
     /// All requests since the start or the last [`Sandbox::clear_journal`].
     pub fn journal(&self) -> Vec<Entry> {
         self.shared.journal.entries()
@@ -305,6 +324,7 @@ impl Sandbox {
     /// Closes the port and all connections.
     pub async fn stop(mut self) {
         self.task.abort();
+        self.shared.late.abort();
         // The only error is that it was aborted, which was the wish.
         let _ = (&mut self.task).await;
     }
@@ -319,5 +339,6 @@ impl fmt::Debug for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
+        self.shared.late.abort();
     }
 }

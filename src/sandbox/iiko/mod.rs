@@ -86,7 +86,7 @@ const PRODUCT_PARAMETERS: &[&str] =
     &["includeDeleted", "revisionFrom", "ids", "nums", "types", "categoryIds", "parentIds", "codes"];
 
 /// The endpoints.
-const ROUTES: [Route; 22] = [
+static ROUTES: [Route; 22] = [
     Route {
         path: "auth",
         post: Post::Form,
@@ -169,6 +169,8 @@ struct Call<'a> {
     parameters: Vec<(String, String)>,
     token: Option<String>,
     event: Cell<Option<SessionEvent>>,
+    /// Whether the session was found good earlier.
+    admitted: bool,
 }
 
 impl<'a> Call<'a> {
@@ -178,7 +180,7 @@ impl<'a> Call<'a> {
         let key = parameters.iter().find(|(name, _)| name == "key").map(|(_, value)| value.clone());
         parameters.retain(|(name, _)| name != "key");
         let cookie = request.cookie("key").filter(|_| !shared.options.token_in_query_only).map(str::to_owned);
-        Self { shared, request, parameters, token: key.or(cookie), event: Cell::new(None) }
+        Self { shared, request, parameters, token: key.or(cookie), event: Cell::new(None), admitted: false }
     }
 
     /// All values of a parameter that may be repeated.
@@ -200,10 +202,8 @@ impl<'a> Call<'a> {
     fn answer(&self) -> Result<Reply, Reply> {
         let path = path(self.request);
         let prepared = self.shared.world().answers.get(path.as_ref()).cloned();
-        let route = ROUTES.iter().find(|route| route.path == path);
-        if !route.is_some_and(|route| route.open) {
-            self.authorize()?;
-        }
+        let route = self.route();
+        self.authorize()?;
         if let Some((content_type, body)) = prepared {
             self.acceptable(&content_type)?;
             return Ok(Reply::new(200, &content_type, body));
@@ -226,7 +226,17 @@ impl<'a> Call<'a> {
         work(self)
     }
 
+    /// The endpoint that is meant.
+    fn route(&self) -> Option<&'static Route> {
+        let path = path(self.request);
+        ROUTES.iter().find(|route| route.path == path)
+    }
+
+    /// Refuses a request without a session where one is needed.
     fn authorize(&self) -> Result<(), Reply> {
+        if self.admitted || self.route().is_some_and(|route| route.open) {
+            return Ok(());
+        }
         let life = self.shared.options.session_ttl;
         let known = self.token.as_ref().is_some_and(|token| self.shared.sessions().is_open(token, life));
         if known { Ok(()) } else { Err(Reply::text(401, EXPIRED)) }
@@ -310,6 +320,16 @@ impl Upstream for Iiko {
 
     fn answer(&self, shared: &Shared, request: &Request) -> Answer {
         let call = Call::new(shared, request);
+        let reply = call.answer().unwrap_or_else(|refusal| refusal);
+        Answer { reply, event: call.event.get() }
+    }
+
+    fn admit(&self, shared: &Shared, request: &Request) -> Result<(), Reply> {
+        Call::new(shared, request).authorize()
+    }
+
+    fn belated(&self, shared: &Shared, request: &Request) -> Answer {
+        let call = Call { admitted: true, ..Call::new(shared, request) };
         let reply = call.answer().unwrap_or_else(|refusal| refusal);
         Answer { reply, event: call.event.get() }
     }
