@@ -52,7 +52,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let settings = settings_file(folder, &options);
         let sandbox = Sandbox::start(options).await?;
         let settings = settings(&sandbox)?;
-        say(printer, &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()));
+        say(
+            printer,
+            &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()),
+        );
         say(printer, "The first morning, into an empty database:\n");
         let first = morning(&settings, printer).await?;
         print(printer, &first);

@@ -23,7 +23,7 @@ fn every_command_is_understood() {
         ("zerkalo config show --color never", "config show"),
         ("zerkalo demo --keep /tmp/x", "demo"),
         (
-            "zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --google-credentials c",
+            "zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --google-credentials c --ledger l",
             "sandbox",
         ),
     ] {

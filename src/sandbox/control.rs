@@ -41,6 +41,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
             shared.faults().clear();
             done()
         }
+        ("GET", "/_sandbox/documents") => json(&json!(shared.world().documents())),
+        ("GET", "/_sandbox/ledger") => json(&json!(shared.world().ledger())),
         ("GET", "/_sandbox/state") => json(&state(shared)),
         ("GET", "/_sandbox/sheets") => json(&google::dump(&shared.world().google)),
         _ => Reply::text(
@@ -89,6 +91,8 @@ fn state(shared: &Shared) -> serde_json::Value {
             "employees": world.employees.len(),
             "roles": world.roles.len(),
             "balances": world.balances.len(),
+            "documents": world.documents().len(),
+            "moves": world.ledger().len(),
             "fintablo": fintablo,
             "google": google::counts(&world.google),
         },

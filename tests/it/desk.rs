@@ -32,7 +32,10 @@ impl Desk {
 
     /// With everything empty.
     pub(crate) fn new(engine: Engine) -> Self {
-        Self::with(engine, sandbox::Options { google_reads: 10_000, google_writes: 10_000, ..Default::default() })
+        Self::with(
+            engine,
+            sandbox::Options { google_reads: 10_000, google_writes: 10_000, ..Default::default() },
+        )
     }
 
     /// With a sandbox that is set up otherwise.
@@ -139,9 +142,10 @@ pub(crate) fn ids(rows: &[Vec<Value>]) -> (Vec<String>, Vec<String>) {
 pub(crate) fn shown(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => {
-            number.as_f64().filter(|number| number.fract() == 0.0).map_or_else(|| number.to_string(), |number| format!("{number:.0}"))
-        }
+        Some(Value::Number(number)) => number
+            .as_f64()
+            .filter(|number| number.fract() == 0.0)
+            .map_or_else(|| number.to_string(), |number| format!("{number:.0}")),
         Some(Value::Bool(value)) => value.to_string(),
         _ => String::new(),
     }

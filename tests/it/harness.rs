@@ -218,10 +218,11 @@ impl From<Output> for Outcome {
 }
 
 impl Outcome {
-    /// The only step of a table, or of one of its scopes.
+    /// The only step of a table, or of one of its scopes; or the step of this name that has no table.
     #[track_caller]
     pub(crate) fn step(&self, table: &str, scope: Option<&str>) -> &Value {
-        let is_it = |step: &&Value| step["entity"] == table && step["scope"].as_str() == scope;
+        let name = |step: &Value| step["entity"].as_str().or(step["step"].as_str()).map(str::to_owned);
+        let is_it = |step: &&Value| name(step).as_deref() == Some(table) && step["scope"].as_str() == scope;
         let mut steps = self.steps().iter().filter(is_it);
         let step = steps.next().unwrap_or_else(|| panic!("no step of {table} {scope:?} in {}", self.json));
         assert!(steps.next().is_none(), "{table} {scope:?} twice");

@@ -90,7 +90,10 @@ fn numbers_are_read_as_people_type_them(engine: Engine) {
     assert_eq!(outcome.step("min_stock_level", None)["inserted"], expected.len());
     assert_eq!(desk.database(), expected);
     let names = desk.world.query("select product_name, department_name from min_stock_level");
-    assert!(names.iter().flatten().all(|name| name.as_ref().is_some_and(|name| !name.is_empty())), "{names:?}");
+    assert!(
+        names.iter().flatten().all(|name| name.as_ref().is_some_and(|name| !name.is_empty())),
+        "{names:?}"
+    );
     let again = desk.world.expect(0, &["sync", "min-stock"]);
     assert_eq!(again.totals(), [0, 0, 0]);
     assert_eq!(desk.writes(), [], "a push writes no level");
@@ -103,7 +106,8 @@ fn what_is_no_level_is_named_and_the_old_one_stays(engine: Engine) {
     let before = desk.database();
     let rows = desk.hands(|tab| tab.rows());
     let places: Vec<_> = before.keys().cloned().collect();
-    let bad = [("abc", "5"), ("-3", "5"), ("9", "5"), ("1,2,3", "9"), ("1.5", "9"), ("5", "много"), ("7 шт", "9")];
+    let bad =
+        [("abc", "5"), ("-3", "5"), ("9", "5"), ("1,2,3", "9"), ("1.5", "9"), ("5", "много"), ("7 шт", "9")];
     let mut named = Vec::new();
     for ((product, department), (min, max)) in places.iter().zip(bad) {
         let (least, most) = cells(&rows, product, department);
@@ -200,8 +204,10 @@ fn numbers_travel_with_products_that_are_renamed_and_inserted(engine: Engine) {
     let new_department = "66666666-0000-4000-8000-000000000001";
     desk.iiko(|world| {
         let like = world.products.iter().find(|it| it["id"] == products[0].as_str()).unwrap().clone();
-        for (place, name) in [(0, "Яяя последний"), (30, "  ааа первый "), (60, "Ёлка")] {
-            world.products.iter_mut().find(|it| it["id"] == products[place].as_str()).unwrap()["name"] = json!(name);
+        for (place, name) in [(0, "Яяя последний"), (30, "  ааа первый "), (60, "Ёлка")]
+        {
+            world.products.iter_mut().find(|it| it["id"] == products[place].as_str()).unwrap()["name"] =
+                json!(name);
         }
         world.products.push(product(new, "Новый товар", &like));
         let mut department =
@@ -209,7 +215,8 @@ fn numbers_travel_with_products_that_are_renamed_and_inserted(engine: Engine) {
         department["id"] = json!(new_department);
         department["name"] = json!("Аэропорт");
         world.departments.push(department);
-        world.departments.iter_mut().find(|it| it["id"] == departments[0].as_str()).unwrap()["name"] = json!("Яхт-клуб");
+        world.departments.iter_mut().find(|it| it["id"] == departments[0].as_str()).unwrap()["name"] =
+            json!("Яхт-клуб");
     });
     let outcome = desk.world.expect(0, &["full-morning", "--skip", "fintablo"]);
     assert_eq!(outcome.step("min_stock_level", None)["deleted"], 0);
@@ -219,7 +226,10 @@ fn numbers_travel_with_products_that_are_renamed_and_inserted(engine: Engine) {
     assert_eq!(departments_now.first().unwrap(), new_department);
     assert_eq!(departments_now.last().unwrap(), &departments[0]);
     let names = desk.names();
-    assert_eq!((names.first().unwrap().as_str(), names.last().unwrap().as_str()), ("  ааа первый ", "Яяя последний"));
+    assert_eq!(
+        (names.first().unwrap().as_str(), names.last().unwrap().as_str()),
+        ("  ааа первый ", "Яяя последний")
+    );
     let database: Levels = desk.database();
     assert_eq!(database, typed);
     desk.world.sandbox.clear_journal();
@@ -272,13 +282,15 @@ fn departments_that_are_gone_stay_with_their_numbers_and_only_so(engine: Engine)
         if !stays {
             let (least, most) = cells(&rows, product, department);
             desk.hands(|tab| {
-        tab.put_text(&least, "").put_text(&most, "");
-    });
+                tab.put_text(&least, "").put_text(&most, "");
+            });
         }
         stays
     });
     desk.sync(0);
-    desk.iiko(|world| world.departments.retain(|it| it["id"] != with.as_str() && it["id"] != without.as_str()));
+    desk.iiko(|world| {
+        world.departments.retain(|it| it["id"] != with.as_str() && it["id"] != without.as_str())
+    });
     desk.world.expect(0, &["full-morning", "--skip", "fintablo"]);
     let now = desk.hands(|tab| ids(&tab.rows()).1);
     assert_eq!(now.last(), Some(&with), "it stands on the right");
@@ -353,7 +365,8 @@ fn a_row_that_is_there_twice_keeps_what_was_known(engine: Engine) {
     let (least, _) = cells(&rows, product, department);
     let end = rows.len() + 1;
     let (column, _) = least.split_at(least.find(|character: char| character.is_ascii_digit()).unwrap());
-    let name = rows.iter().find(|row| row.get(1).is_some_and(|id| id == product.as_str())).unwrap()[0].clone();
+    let name =
+        rows.iter().find(|row| row.get(1).is_some_and(|id| id == product.as_str())).unwrap()[0].clone();
     desk.hands(|tab| {
         tab.put_text(&format!("A{end}"), name.as_str().unwrap()).put_text(&format!("B{end}"), product);
         tab.put_number(&format!("{column}{end}"), 99_999.0);
@@ -371,8 +384,21 @@ fn names_stay_text_to_the_byte(engine: Engine) {
     let products = desk.hands(|tab| ids(&tab.rows()).0);
     let long = "Ж".repeat(500);
     let names = [
-        "=IMPORTXML(\"http://x\")", "+7", "-1", "@x", "'апостроф", "«кавычки» \"и\" 'ещё'", "две\nстроки", "\tтабуляция",
-        "🍕 пицца 👩‍🍳", long.as_str(), "0012", "1,5", "ИСТИНА", "01.05.2026", "  пробелы  ",
+        "=IMPORTXML(\"http://x\")",
+        "+7",
+        "-1",
+        "@x",
+        "'апостроф",
+        "«кавычки» \"и\" 'ещё'",
+        "две\nстроки",
+        "\tтабуляция",
+        "🍕 пицца 👩‍🍳",
+        long.as_str(),
+        "0012",
+        "1,5",
+        "ИСТИНА",
+        "01.05.2026",
+        "  пробелы  ",
     ];
     desk.iiko(|world| {
         for (id, name) in products.iter().zip(names) {
@@ -406,7 +432,8 @@ fn a_broken_layout_is_repaired_once(engine: Engine) {
     type_many(&desk);
     desk.sync(0);
     let before = desk.hands(|tab| (tab.rows(), tab.merges(), tab.row(1), tab.column("B"), tab.column("C")));
-    let looks = |desk: &Desk| desk.hands(|tab| (tab.cell("C2").format.clone(), tab.cell("C9").format.clone()));
+    let looks =
+        |desk: &Desk| desk.hands(|tab| (tab.cell("C2").format.clone(), tab.cell("C9").format.clone()));
     let formats = looks(&desk);
     desk.hands(|tab| {
         tab.unmerge().unformat("C2").unformat("C9");

@@ -170,7 +170,7 @@ impl Shelf {
             let answer = Action::Body { content_type, body };
             world.sandbox.fault(Fault::new(format!("GET /v1/{}$", self.path), answer).times(usize::MAX));
         } else {
-            world.sandbox.edit(|world| world.documents.insert(self.path.to_owned(), (content_type, body)));
+            world.sandbox.edit(|world| world.answers.insert(self.path.to_owned(), (content_type, body)));
         }
     }
 
@@ -206,8 +206,7 @@ impl Shelf {
 
     /// Mirrors the table in this process.
     pub(crate) fn run(self, world: &World, options: &Options) -> RunReport {
-        let step =
-            Step { name: "shelf", work: Work::Mirror(vec![self.entity]), needs: &[], optional: false };
+        let step = Step { name: "shelf", work: Work::Mirror(vec![self.entity]), needs: &[], optional: false };
         world.run_here(vec![vec![step]], options, Access::Write)
     }
 

@@ -64,7 +64,10 @@ pub(super) async fn read(
         // The push makes it. As long as nobody has typed a number, nothing is missing.
         None if lookups.stored.is_empty() => Grid::default(),
         None => {
-            planner.warn("", format!("the tab «{title}» is gone; `zerkalo sync min-stock --push` makes it anew"));
+            planner.warn(
+                "",
+                format!("the tab «{title}» is gone; `zerkalo sync min-stock --push` makes it anew"),
+            );
             Grid::default()
         }
     };

@@ -19,7 +19,7 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::sandbox::{server::now, wire::Reply};
+use crate::sandbox::{wire::Reply, world::now};
 
 /// The address of the service account.
 pub(super) const EMAIL: &str = "zerkalo@sandbox.iam.gserviceaccount.com";

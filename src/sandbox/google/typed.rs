@@ -80,7 +80,7 @@ fn date(text: &str, locale: &str) -> Option<f64> {
     let parts: Vec<u32> = text.split(['.', '-']).map(str::parse).collect::<Result<_, _>>().ok()?;
     let year = |year: u32| i32::try_from(if year < 100 { year + 2000 } else { year }).ok();
     let (year, month, day) = match (parts.as_slice(), text.contains('-')) {
-        ([day, month], false) if comma(locale) => (crate::sandbox::server::now().year(), *month, *day),
+        ([day, month], false) if comma(locale) => (crate::sandbox::world::now().year(), *month, *day),
         ([day, month, last], false) if comma(locale) => (year(*last)?, *month, *day),
         ([first, month, day], true) if *first > 1899 => (year(*first)?, *month, *day),
         _ => return None,

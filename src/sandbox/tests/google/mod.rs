@@ -93,7 +93,7 @@ async fn call(sandbox: &Sandbox, token: &str, method: &str, target: &str, body: 
 /// The claims that a client signs.
 fn claims(sandbox: &Sandbox, scope: &str) -> Value {
     let file: Value = serde_json::from_str(&sandbox.google_credentials()).expect("a JSON file");
-    let now = crate::sandbox::server::now().timestamp();
+    let now = crate::sandbox::world::now().timestamp();
     json!({"iss": file["client_email"], "aud": file["token_uri"], "scope": scope, "iat": now, "exp": now + 3595})
 }
 
