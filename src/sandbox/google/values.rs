@@ -6,7 +6,7 @@ use super::{
     a1,
     cells::Render,
     error::{Outcome, Refusal},
-    grid::{Block, Entered, Spreadsheet},
+    grid::{Axis, Block, Entered, Spreadsheet},
     typed::typed,
 };
 
@@ -254,15 +254,19 @@ pub(super) fn rows(spreadsheet: &Spreadsheet, tab: usize) -> Vec<Vec<Value>> {
     lists.into_iter().map(|list| if let Value::Array(cells) = list { cells } else { Vec::new() }).collect()
 }
 
-/// The first cell below what is filled in a range: where `append` writes.
+/// Where `append` writes: below the first table in a range, at its top if there is none. A table ends at an empty
+/// row; a grid that is full grows.
 pub(super) fn after(spreadsheet: &mut Spreadsheet, range: &str) -> Outcome<String> {
     let region = a1::find(spreadsheet, range)?;
+    let block = region.block;
     let tab = &mut spreadsheet.tabs[region.tab];
-    let used = tab.used(tab.block(), |cell| cell.entered.is_some());
-    let row = used.bottom.max(region.block.top);
+    let filled = |row: &usize| tab.rows[*row].cells.iter().any(|cell| cell.entered.is_some());
+    let table = (block.top..block.bottom).find(filled);
+    let end = |table| (table..tab.rows.len()).find(|row| !filled(row)).unwrap_or(tab.rows.len());
+    let row = table.map_or(block.top, end);
     if row == tab.rows.len() {
-        tab.append(super::grid::Axis::Rows, 1).map_err(Refusal::invalid)?;
+        tab.append(Axis::Rows, 1).map_err(Refusal::invalid)?;
     }
-    let cell = Block { top: row, bottom: row + 1, right: region.block.left + 1, ..region.block };
+    let cell = Block { top: row, bottom: row + 1, right: block.left + 1, ..block };
     Ok(a1::write(tab, &cell))
 }

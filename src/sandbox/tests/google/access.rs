@@ -109,7 +109,7 @@ async fn an_assertion_must_be_right_in_every_part() {
     let now = good["iat"].as_i64().unwrap();
     for (field, value, error) in [
         ("iss", json!("somebody@sandbox.iam.gserviceaccount.com"), "invalid_grant"),
-        ("aud", json!("https://oauth2.googleapis.com/token"), "invalid_grant"),
+        ("aud", json!("https://example.org/token"), "invalid_grant"),
         ("exp", json!(now - 1), "invalid_grant"),
         ("exp", json!(now + 7200), "invalid_grant"),
         ("iat", json!(now + 1000), "invalid_grant"),
@@ -290,10 +290,10 @@ async fn the_controls_show_the_sheets() {
 #[tokio::test]
 async fn append_is_a_violation() {
     let desk = Desk::new().await;
-    desk.fill(json!([["a"], ["b"]])).await;
+    desk.fill(json!([["a"], ["b"], [], ["d"]])).await;
     let target = "/values/A1:append?valueInputOption=RAW";
     let answer = desk.good("POST", target, json!({"values": [["c"]]})).await;
     assert_eq!(answer["updates"]["updatedRange"], "'Лист1'!A3");
-    assert_eq!(desk.rows(), json!([["a"], ["b"], ["c"]]));
+    assert_eq!(desk.rows(), json!([["a"], ["b"], ["c"], ["d"]]));
     assert_eq!(desk.sandbox.violations(), [format!("google POST {SHEET}/values/A1:append: values.append")]);
 }
