@@ -43,6 +43,8 @@ pub struct Config {
     pub iiko: Iiko,
     /// The FinTablo account.
     pub fintablo: FinTablo,
+    /// The Telegram bot.
+    pub telegram: Telegram,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -144,6 +146,19 @@ pub struct FinTablo {
     pub per_minute: usize,
 }
 
+/// The Telegram bot and whom it writes to.
+#[derive(Clone, Debug)]
+pub struct Telegram {
+    /// The address of the Bot API, without a slash at its end.
+    pub base_url: String,
+    /// The bot's token; without it no message is sent.
+    pub bot_token: Option<SecretString>,
+    /// The readers of the reports.
+    pub chat_ids: Vec<String>,
+    /// Who is told of problems.
+    pub admin_chat_ids: Vec<String>,
+}
+
 /// What is tried again, when and how often. Only reads are.
 #[derive(Clone, Debug)]
 pub struct Retries {
@@ -240,6 +255,12 @@ impl Default for Config {
                 token: None,
                 max_concurrency: 4,
                 per_minute: 300,
+            },
+            telegram: Telegram {
+                base_url: "https://api.telegram.org".to_owned(),
+                bot_token: None,
+                chat_ids: Vec::new(),
+                admin_chat_ids: Vec::new(),
             },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),
