@@ -41,7 +41,10 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
             done()
         }
         ("GET", "/_sandbox/state") => json(&state(shared)),
-        _ => Reply::text(404, "nothing here: iiko is at /resto, FinTablo at /v1, the controls at /_sandbox"),
+        _ => Reply::text(
+            404,
+            "nothing here: iiko is at /resto, FinTablo at /v1, Telegram at /telegram, the controls at /_sandbox",
+        ),
     }
 }
 
@@ -85,6 +88,7 @@ fn state(shared: &Shared) -> serde_json::Value {
             "roles": world.roles.len(),
             "balances": world.balances.len(),
             "fintablo": fintablo,
+            "telegram_messages": world.telegram.last_message,
         },
     })
 }

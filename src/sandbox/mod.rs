@@ -17,6 +17,7 @@
 //! render.rs     records as JSON and XML
 //! iiko/         the iiko server, under /resto/api
 //! fintablo.rs   FinTablo, under /v1
+//! telegram.rs   Telegram's Bot API, under /telegram
 //! ```
 //!
 //! # The control interface
@@ -45,6 +46,7 @@ mod recorded;
 mod render;
 mod server;
 mod stage;
+mod telegram;
 mod wire;
 mod world;
 
@@ -52,6 +54,7 @@ mod world;
 mod tests;
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -67,7 +70,7 @@ pub use self::{
     faults::{Action, Fault},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::World,
+    world::{Chat, Message, Telegram, World},
 };
 
 /// How a sandbox is set up.
@@ -107,6 +110,12 @@ pub struct Options {
     pub fintablo_limit: usize,
     /// The time over which FinTablo counts requests.
     pub fintablo_window: Duration,
+    /// The token of the Telegram bot.
+    pub telegram_token: String,
+    /// How many messages Telegram takes for one chat in [`Options::telegram_window`].
+    pub telegram_limit: usize,
+    /// The time over which Telegram counts the messages of a chat.
+    pub telegram_window: Duration,
 }
 
 impl Default for Options {
@@ -128,6 +137,9 @@ impl Default for Options {
             latency: Duration::from_millis(1),
             fintablo_limit: 300,
             fintablo_window: Duration::from_mins(1),
+            telegram_token: "123456:demo-token".to_owned(),
+            telegram_limit: 20,
+            telegram_window: Duration::from_mins(1),
         }
     }
 }
@@ -140,6 +152,7 @@ struct Shared {
     journal: journal::Journal,
     sessions: Mutex<iiko::session::Sessions>,
     rate: Mutex<fintablo::Rate>,
+    chat_rates: Mutex<HashMap<String, fintablo::Rate>>,
     recorded: recorded::Recorded,
     flights: flights::Flights,
     started: Instant,
@@ -165,6 +178,11 @@ impl Shared {
 
     fn rate(&self) -> MutexGuard<'_, fintablo::Rate> {
         lock(&self.rate)
+    }
+
+    /// Counts a message to a chat; with the limit reached, says for how long.
+    fn chat_rate(&self, chat: &str, limit: usize, window: Duration) -> Result<(), Duration> {
+        lock(&self.chat_rates).entry(chat.to_owned()).or_default().count(limit, window)
     }
 }
 
@@ -194,6 +212,7 @@ impl Sandbox {
             journal,
             sessions: Mutex::default(),
             rate: Mutex::default(),
+            chat_rates: Mutex::default(),
             recorded,
             flights: flights::Flights::default(),
             started: Instant::now(),
@@ -215,6 +234,11 @@ impl Sandbox {
     /// The base URL of FinTablo.
     pub fn fintablo_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The base URL of Telegram's Bot API.
+    pub fn telegram_url(&self) -> String {
+        format!("http://{}/telegram", self.address)
     }
 
     /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod rules;
+mod telegram;
 
 use serde_json::Value;
 use sha1::{Digest, Sha1};

@@ -12,11 +12,14 @@ mod finance;
 mod names;
 mod nomenclature;
 mod people;
+mod telegram;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value;
+
+pub use self::telegram::{Chat, Message, Telegram};
 
 /// What the stand-in upstreams know. Every list may be edited; the next answer shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -50,6 +53,8 @@ pub struct World {
     /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
     /// before the endpoints above and obey the same rules of login.
     pub documents: BTreeMap<String, (String, Bytes)>,
+    /// Telegram's chats and what the bot has sent to them.
+    pub telegram: Telegram,
     /// How many seconds the servers' `Date` header is ahead of the true time.
     pub clock_offset_seconds: i64,
 }
@@ -81,6 +86,7 @@ impl World {
             server_type: "CHAIN".to_owned(),
             fintablo: finance::lists(seed, scale),
             documents: BTreeMap::new(),
+            telegram: Telegram::default(),
             clock_offset_seconds: 0,
         }
     }
