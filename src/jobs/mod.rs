@@ -3,13 +3,17 @@
 //!
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
 //! - [`feed`]: which client reads which table
+//! - [`notify`]: the message at the end
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`slot`]: what a scheduled start has to do
 
 pub mod feed;
 pub mod mirror;
+pub mod notify;
 pub mod run;
 pub mod slot;
+
+use self::notify::Notify;
 
 use crate::{
     engine::Table,
@@ -37,6 +41,8 @@ pub struct Options {
     pub adopt_source: bool,
     /// Exact numbers of rows that may be deleted although the guard would not.
     pub allow_delete: Vec<Allowance>,
+    /// When the admins are told how it ended.
+    pub notify: Notify,
 }
 
 /// An exact number of rows that one run may delete.

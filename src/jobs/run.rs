@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Options, Step, mirror,
+    Options, Step, mirror, notify,
     slot::{self, Entry},
 };
 use crate::{
@@ -48,6 +48,10 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
         locks.keep_name();
     }
     let report = report(ctx, &lanes, failure);
+    if said {
+        // Before the slot is done: a run that is killed here is resumed, and knows whom it may have told.
+        notify::admins(ctx, &report, options.notify).await;
+    }
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }

@@ -70,7 +70,7 @@ pub use self::{
     faults::{Action, Fault},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::{Chat, Message, Telegram, World},
+    world::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram, World},
 };
 
 /// How a sandbox is set up.

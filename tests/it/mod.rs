@@ -29,4 +29,5 @@ mod secrets;
 mod signals;
 mod slots;
 mod source;
+mod telegram;
 mod upstream;

@@ -2,8 +2,8 @@
 
 use super::*;
 
-const ADMIN: &str = "100200300";
-const READERS: &str = "-1001234567890";
+const ADMIN: &str = ADMIN_CHAT;
+const READERS: &str = READERS_CHAT;
 
 async fn bot(sandbox: &Sandbox, token: &str, method: &str, body: &str) -> Seen {
     ask(sandbox, "POST", &format!("/telegram/bot{token}/{method}"), "", body).await

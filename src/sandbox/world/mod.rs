@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-pub use self::telegram::{Chat, Message, Telegram};
+pub use self::telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram};
 
 /// What the stand-in upstreams know. Every list may be edited; the next answer shows it.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -31,12 +31,15 @@ pub struct Message {
     pub photo: Option<Vec<u8>>,
 }
 
-/// An admin's private chat and a group of readers, which has a negative id as supergroups do.
-const CHATS: [&str; 2] = ["100200300", "-1001234567890"];
+/// The private chat of an admin.
+pub const ADMIN_CHAT: &str = "100200300";
+
+/// The group of those who read reports; a supergroup's id is negative.
+pub const READERS_CHAT: &str = "-1001234567890";
 
 impl Default for Telegram {
     fn default() -> Self {
-        let chats = CHATS.map(|id| (id.to_owned(), Chat::default()));
+        let chats = [ADMIN_CHAT, READERS_CHAT].map(|id| (id.to_owned(), Chat::default()));
         Self { chats: chats.into(), last_message: 0 }
     }
 }
