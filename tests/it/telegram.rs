@@ -278,7 +278,8 @@ fn killed_while_sending_no_chat_hears_twice(engine: Engine) {
     let rounds = number_from("ZERKALO_TEST_KILLS", 10).max(20);
     println!("ZERKALO_TEST_SEED={seed}");
     let mut dice = Dice(seed ^ 7);
-    let mut world = world(engine);
+    let mut world =
+        with(engine, sandbox::Options { fintablo_limit: usize::MAX, ..sandbox::Options::default() });
     world.expect(0, &["migrate"]);
     let first = chrono::DateTime::parse_from_rfc3339(SEVEN).unwrap().to_utc();
     let (mut killed, mut cut_off) = (0, 0);
