@@ -7,6 +7,7 @@ use super::{
     rows::Row,
 };
 use std::{
+    io::Write as _,
     net::TcpListener,
     thread,
     time::{Duration, Instant},
@@ -276,7 +277,6 @@ fn a_refused_bot_is_one_sentence(engine: Engine) {
 fn killed_while_sending_no_chat_hears_twice(engine: Engine) {
     let seed = number_from("ZERKALO_TEST_SEED", 20_261_122);
     let rounds = number_from("ZERKALO_TEST_KILLS", 10).max(20);
-    println!("ZERKALO_TEST_SEED={seed}");
     let mut dice = Dice(seed ^ 7);
     let mut world =
         with(engine, sandbox::Options { fintablo_limit: usize::MAX, ..sandbox::Options::default() });
@@ -339,7 +339,9 @@ fn killed_while_sending_no_chat_hears_twice(engine: Engine) {
             );
         }
     }
-    println!("{killed} kills, {cut_off} messages cut off");
+    let told =
+        format!("{engine:?}: {killed} kills of seed {seed} around a message, {cut_off} messages cut off");
+    let _ = writeln!(std::io::stderr().lock(), "{told}");
     assert!(killed >= 15, "only {killed} runs were still alive when they were killed");
     assert!(cut_off > 0, "no kill came while a message was being sent");
 }
