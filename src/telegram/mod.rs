@@ -105,9 +105,15 @@ pub async fn deliver(
     Ok(delivered)
 }
 
-/// Lets a message be sent again to the chats where nobody knows whether it came. For an operator who has looked.
-pub async fn allow_resend(ctx: &Context, store: &mut dyn Store, key: &str) -> Result<u64> {
-    store.release_deliveries(key, ctx.clock.now()).await
+/// Tells of messages that a killed run of a job was sending: they may have come, and are not sent again by themselves.
+/// An operator who has looked lets them be sent by [`release_deliveries`](crate::store::DeliveryStore).
+pub async fn give_up_abandoned(ctx: &Context, store: &mut dyn Store, job: &str) -> Result<()> {
+    for (key, chat) in store.abandon_deliveries(job, ctx.run_id, ctx.clock.now()).await? {
+        tracing::warn!(
+            "telegram: the run that sent `{key}` to {chat} ended before the answer: it may have come"
+        );
+    }
+    Ok(())
 }
 
 /// Sends to one chat; none when the chat has got the message before, or may have.

@@ -26,6 +26,7 @@ on_both!(
     what_surely_did_not_come_is_sent_by_the_next_run,
     a_refused_bot_is_one_sentence,
     killed_while_sending_no_chat_hears_twice,
+    what_a_killed_run_may_have_said_is_told_by_the_next,
     a_dry_run_tells_nobody,
     without_a_bot_nobody_is_told,
     a_late_start_is_told_and_a_second_one_is_not,
@@ -168,10 +169,13 @@ fn a_chat_that_is_refused_does_not_stop_the_others(engine: Engine) {
     assert_eq!(deliveries(&world), expected);
     // The morning's own work is what it was.
     assert_eq!(failed.step("ft_goods", None)["status"], "success");
+    let well = world.expect(0, &["full-morning", "--skip", "iiko", "--skip", "stock", "--notify", "always"]);
+    assert!(well.stderr.contains("was not sent"), "what could not be told changes no exit code");
+    assert_eq!(counts(&world), [0, 2]);
     // A chat that surely got nothing may get it from the run that resumes the slot.
     world.sandbox.edit(|world| world.telegram.chats.get_mut(ADMIN_CHAT).unwrap().blocked = false);
     failing(&world);
-    assert_eq!(counts(&world), [1, 1]);
+    assert_eq!(counts(&world), [1, 2]);
 }
 
 fn a_wait_that_telegram_asks_for_is_kept(engine: Engine) {
@@ -344,6 +348,20 @@ fn killed_while_sending_no_chat_hears_twice(engine: Engine) {
     let _ = writeln!(std::io::stderr().lock(), "{told}");
     assert!(killed >= 15, "only {killed} runs were still alive when they were killed");
     assert!(cut_off > 0, "no kill came while a message was being sent");
+}
+
+fn what_a_killed_run_may_have_said_is_told_by_the_next(engine: Engine) {
+    let world = world(engine);
+    break_deals(&world);
+    let killed = world.start_and_hold(&MORNING, "/sendMessage", Duration::from_secs(20));
+    assert_eq!(deliveries(&world), [delivery(ADMIN_CHAT, "sending", "1"), delivery(OTHER, "planned", "0")]);
+    assert!(killed.kill());
+    // All is well now, so there is nothing to tell; but somebody may have heard of what was wrong.
+    let resumed = world.expect(0, &MORNING);
+    let said = "telegram: the run that sent `full-morning 2026-11-22T05:00:00Z` to 100200300 ended before the answer";
+    assert!(resumed.stderr.contains(said), "{}", resumed.stderr);
+    assert_eq!(deliveries(&world), [delivery(ADMIN_CHAT, "unknown", "1"), delivery(OTHER, "planned", "0")]);
+    assert_eq!((counts(&world), sends(&world)), ([1, 0], 1));
 }
 
 fn a_dry_run_tells_nobody(engine: Engine) {
