@@ -13,6 +13,7 @@ use crate::{
     schedule::{Schedule, Slot},
     sheets,
     store::{Access, Database, lock::Holder},
+    telegram,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use hashbrown::HashMap;
@@ -67,6 +68,7 @@ pub struct Context {
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
     sheets: OnceCell<sheets::Client>,
+    telegram: OnceCell<telegram::Client>,
 }
 
 impl Context {
@@ -98,6 +100,7 @@ impl Context {
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
             sheets: OnceCell::new(),
+            telegram: OnceCell::new(),
             config,
             clock,
             printer,
@@ -145,6 +148,15 @@ impl Context {
             return Ok(self.sheets.get_or_init(|| client));
         }
         Ok(self.sheets.get().expect("checked above"))
+    }
+
+    /// The client of the Telegram bot, made on first use.
+    pub fn telegram(&self) -> Result<&telegram::Client> {
+        if self.telegram.get().is_none() {
+            let client = telegram::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.telegram.get_or_init(|| client));
+        }
+        Ok(self.telegram.get().expect("checked above"))
     }
 
     /// Asks for nothing more, and waits until no login is under way.

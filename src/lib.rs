@@ -14,6 +14,7 @@
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
 //! - [`http`], [`iiko`], [`fintablo`], [`sheets`]: the upstreams
+//! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
@@ -38,3 +39,4 @@ pub mod schedule;
 pub mod sheets;
 pub mod store;
 pub mod tables;
+pub mod telegram;

@@ -6,7 +6,7 @@ use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
 use crate::{
     config::Environment,
     error::Result,
-    jobs::{self, Step, run::Lane},
+    jobs::{self, Step, notify::Notify, run::Lane},
     printer::Printer,
 };
 
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
+    /// When the admins are told in Telegram: always, problems or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "problems", hide_possible_values = true)]
+    pub notify: Notify,
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
@@ -84,6 +87,7 @@ pub(super) fn run(
         command: "full-morning",
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
+        notify: arguments.notify,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

@@ -36,6 +36,7 @@ pub(super) fn run(
         command: "push-mapping",
         lanes: vec![vec![jobs::push_mapping()]],
         mirror: &mirror,
+        notify: jobs::notify::Notify::Never,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

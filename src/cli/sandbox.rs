@@ -13,7 +13,7 @@ use super::work;
 use crate::{
     error::{Failure, Kind, Result},
     printer::Printer,
-    sandbox::{Options, Sandbox},
+    sandbox::{self, Options, Sandbox},
 };
 
 const EXAMPLES: &str = "\
@@ -64,6 +64,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let (login, password, token) =
             (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
         let spreadsheet = options.google_sheets.join(",");
+        let bot_token = options.telegram_token.clone();
         let sandbox = Sandbox::start(options).await?;
         if let Some(path) = &arguments.google_credentials {
             write_credentials(path, &sandbox.google_credentials())?;
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             tracing::warn!("{} is named after no endpoint and is not served", file.display());
         }
         printer.stdout(&format!(
-            "The stand-in servers of iiko, FinTablo and Google Sheets listen on {}.\nIn another terminal:\n",
+            "The stand-in servers of iiko, FinTablo, Google Sheets and Telegram listen on {}.\nIn another terminal:\n",
             sandbox.addr()
         ));
         let mut settings = vec![
@@ -81,6 +82,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             ("IIKO_PASSWORD", password),
             ("FINTABLO_BASE_URL", sandbox.fintablo_url()),
             ("FINTABLO_TOKEN", token),
+            ("TELEGRAM_BASE_URL", sandbox.telegram_url()),
+            ("TELEGRAM_BOT_TOKEN", bot_token),
+            ("TELEGRAM_CHAT_IDS", sandbox::READERS_CHAT.to_owned()),
+            ("TELEGRAM_ADMIN_CHAT_IDS", sandbox::ADMIN_CHAT.to_owned()),
             ("GOOGLE_SHEETS_BASE_URL", sandbox.google_url()),
             ("MIN_STOCK_SHEET_ID", spreadsheet),
         ];

@@ -151,6 +151,7 @@ pub(super) fn run(
         command: &command,
         lanes: vec![steps],
         mirror: &arguments.mirror,
+        notify: jobs::notify::Notify::Never,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

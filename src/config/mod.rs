@@ -48,6 +48,8 @@ pub struct Config {
     pub google: Google,
     /// The sheets with the min/max levels and the mapping reference.
     pub min_stock: MinStock,
+    /// The Telegram bot.
+    pub telegram: Telegram,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -182,6 +184,19 @@ pub struct MinStock {
     pub export_groups: Vec<String>,
 }
 
+/// The Telegram bot and whom it writes to.
+#[derive(Clone, Debug)]
+pub struct Telegram {
+    /// The address of the Bot API, without a slash at its end.
+    pub base_url: String,
+    /// The bot's token; without it no message is sent.
+    pub bot_token: Option<SecretString>,
+    /// The readers of the reports.
+    pub chat_ids: Vec<String>,
+    /// Who is told of problems.
+    pub admin_chat_ids: Vec<String>,
+}
+
 /// What is tried again, when and how often. Only reads are.
 #[derive(Clone, Debug)]
 pub struct Retries {
@@ -290,6 +305,12 @@ impl Default for Config {
                 mapping_tab: "Маппинг Справочник".to_owned(),
                 import_tab: "Маппинг Импорт".to_owned(),
                 export_groups: Vec::new(),
+            },
+            telegram: Telegram {
+                base_url: "https://api.telegram.org".to_owned(),
+                bot_token: None,
+                chat_ids: Vec::new(),
+                admin_chat_ids: Vec::new(),
             },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),

@@ -6,12 +6,15 @@ use super::{
 };
 use crate::config::{Limits, Retries};
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// One upstream. Only reads, and POSTs that are declared to be reads, go through its retries.
 #[derive(Debug)]
 pub struct Upstream {
     name: &'static str,
     base: String,
+    /// The part between the base and a request's path that nobody may see.
+    secret_path: SecretString,
     client: reqwest::Client,
     max_answer: u64,
     /// How often it is asked again.
@@ -28,7 +31,15 @@ impl Upstream {
         retries: Retries,
         budget: Budget,
     ) -> Self {
-        Self { name, base, client, max_answer: limits.max_answer, patience: Patience::new(retries, budget) }
+        let secret_path = SecretString::default();
+        let patience = Patience::new(retries, budget);
+        Self { name, base, secret_path, client, max_answer: limits.max_answer, patience }
+    }
+
+    /// The same with a secret, such as `/bot<token>`, between the base URL and every path.
+    #[must_use]
+    pub fn below(self, secret_path: SecretString) -> Self {
+        Self { secret_path, ..self }
     }
 
     /// What messages call it.
@@ -53,7 +64,7 @@ impl Upstream {
         secret: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, Trouble> {
         let label = format!("{} {}", self.name, request.path);
-        let url = format!("{}/{}", self.base, request.path);
+        let url = format!("{}{}/{}", self.base, self.secret_path.expose_secret(), request.path);
         let mut builder =
             self.client.request(request.method.clone(), url).header(ACCEPT, request.accept.header());
         if !request.query.is_empty() {

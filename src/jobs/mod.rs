@@ -7,6 +7,7 @@
 //! - [`min_stock`]: the sheet of min/max levels, both ways
 //! - [`mapping`]: the mapping reference
 //! - [`nomenclature`]: which products and departments belong in the sheets
+//! - [`notify`]: the message at the end
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`slot`]: what a scheduled start has to do
 
@@ -15,9 +16,12 @@ pub mod mapping;
 pub mod min_stock;
 pub mod mirror;
 pub mod nomenclature;
+pub mod notify;
 pub mod push;
 pub mod run;
 pub mod slot;
+
+use self::notify::Notify;
 
 use crate::{
     engine::Table,
@@ -78,6 +82,8 @@ pub struct Options {
     pub adopt_source: bool,
     /// Exact numbers of rows that may be deleted although the guard would not.
     pub allow_delete: Vec<Allowance>,
+    /// When the admins are told how it ended.
+    pub notify: Notify,
 }
 
 /// An exact number of rows that one run may delete.

@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, SHEETS, Step, Work, mirror, push,
+    Need, Options, SHEETS, Step, Work, mirror, notify, push,
     slot::{self, Entry},
 };
 use crate::{
@@ -48,6 +48,10 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
         locks.keep_name();
     }
     let report = report(ctx, &lanes, failure);
+    if said {
+        // Before the slot is done: a run that is killed here is resumed, and knows whom it may have told.
+        notify::admins(ctx, &report, options.notify).await;
+    }
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }
@@ -229,11 +233,12 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
     let Opened { mut store, mut indexes, mut adopt } = opened;
     for step in lane {
         if let Some(needed) = missing_input(ctx, step) {
-            skip(ctx, step, &format!("skipped: {needed} could not be read"), store.as_mut()).await;
+            let reports = skip(ctx, step, &format!("skipped: {needed} could not be read"));
+            log_skipped(ctx, &reports, store.as_mut()).await;
             continue;
         }
         if step.optional && is_unconfigured(ctx, step) {
-            skip(ctx, step, UNCONFIGURED, store.as_mut()).await;
+            skip(ctx, step, UNCONFIGURED);
             continue;
         }
         match &step.work {
@@ -270,20 +275,26 @@ fn is_unconfigured(ctx: &Context, step: &Step) -> bool {
 /// Why a step of the spreadsheet is left out.
 const UNCONFIGURED: &str = "not configured: MIN_STOCK_SHEET_ID and GOOGLE_SHEETS_CREDENTIALS";
 
-async fn skip(ctx: &Context, step: &Step, reason: &str, store: &mut dyn Store) {
+/// Reports a step that is left out.
+fn skip(ctx: &Context, step: &Step, reason: &str) -> Vec<StepReport> {
     let mut reports = step.reports();
     for report in &mut reports {
         report.status = Status::Skipped;
         report.error = Some(reason.to_owned());
     }
-    if !ctx.is_dry_run() {
-        let rows: Vec<LogRow> =
-            reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
-        if let Err(failure) = store.log(&rows).await {
-            tracing::warn!("could not log a skipped step: {failure}");
-        }
+    ctx.reports.borrow_mut().extend(reports.iter().cloned());
+    reports
+}
+
+async fn log_skipped(ctx: &Context, reports: &[StepReport], store: &mut dyn Store) {
+    if ctx.is_dry_run() {
+        return;
     }
-    ctx.reports.borrow_mut().extend(reports);
+    let rows: Vec<LogRow> =
+        reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
+    if let Err(failure) = store.log(&rows).await {
+        tracing::warn!("could not log a skipped step: {failure}");
+    }
 }
 
 /// All locks of a job, taken at the start. A dry run writes nothing, so it needs none but the iiko session's.

@@ -47,7 +47,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
         ("GET", "/_sandbox/sheets") => json(&google::dump(&shared.world().google)),
         _ => Reply::text(
             404,
-            "nothing here: iiko is at /resto, FinTablo at /v1, Google at /google, the controls at /_sandbox",
+            "nothing here: iiko is at /resto, FinTablo at /v1, Google at /google, Telegram at /telegram, the controls at \
+             /_sandbox",
         ),
     }
 }
@@ -95,6 +96,7 @@ fn state(shared: &Shared) -> serde_json::Value {
             "moves": world.ledger().len(),
             "fintablo": fintablo,
             "google": google::counts(&world.google),
+            "telegram_messages": world.telegram.last_message,
         },
     })
 }

@@ -19,6 +19,7 @@
 //! iiko/         the iiko server, under /resto/api
 //! fintablo.rs   FinTablo, under /v1
 //! google/       Google Sheets, under /google
+//! telegram.rs   Telegram's Bot API, under /telegram
 //! ```
 //!
 //! # The control interface
@@ -52,6 +53,7 @@ mod recorded;
 mod render;
 mod server;
 mod stage;
+mod telegram;
 mod wire;
 mod world;
 
@@ -59,6 +61,7 @@ mod world;
 mod tests;
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -75,7 +78,10 @@ pub use self::{
     google::{Cell, Entered, Google, Hands, Rights, Spreadsheet, Tab},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::{Amount, Document, DocumentKind, Item, Move, Status, World},
+    world::{
+        ADMIN_CHAT, Amount, Chat, Document, DocumentKind, Item, Message, Move, READERS_CHAT, Status,
+        Telegram, World,
+    },
 };
 
 /// How a sandbox is set up.
@@ -141,6 +147,12 @@ pub struct Options {
     pub google_window: Duration,
     /// How long a token of Google's lives.
     pub google_token_life: Duration,
+    /// The token of the Telegram bot.
+    pub telegram_token: String,
+    /// How many messages Telegram takes for one chat in [`Options::telegram_window`].
+    pub telegram_limit: usize,
+    /// The time over which Telegram counts the messages of a chat.
+    pub telegram_window: Duration,
 }
 
 impl Default for Options {
@@ -174,6 +186,9 @@ impl Default for Options {
             google_writes: 60,
             google_window: Duration::from_mins(1),
             google_token_life: Duration::from_hours(1),
+            telegram_token: "123456:demo-token".to_owned(),
+            telegram_limit: 20,
+            telegram_window: Duration::from_mins(1),
         }
     }
 }
@@ -188,6 +203,7 @@ struct Shared {
     rate: Mutex<fintablo::Rate>,
     google: Mutex<google::State>,
     address: SocketAddr,
+    chat_rates: Mutex<HashMap<String, fintablo::Rate>>,
     recorded: recorded::Recorded,
     flights: flights::Flights,
     late: late::Late,
@@ -214,6 +230,11 @@ impl Shared {
 
     fn rate(&self) -> MutexGuard<'_, fintablo::Rate> {
         lock(&self.rate)
+    }
+
+    /// Counts a message to a chat; with the limit reached, says for how long.
+    fn chat_rate(&self, chat: &str, limit: usize, window: Duration) -> Result<(), Duration> {
+        lock(&self.chat_rates).entry(chat.to_owned()).or_default().count(limit, window)
     }
 }
 
@@ -249,6 +270,7 @@ impl Sandbox {
             rate: Mutex::default(),
             google: Mutex::default(),
             address,
+            chat_rates: Mutex::default(),
             recorded,
             flights: flights::Flights::default(),
             late: late::Late::default(),
@@ -281,6 +303,11 @@ impl Sandbox {
     /// The file of a service account that this sandbox knows, as Google gives it out.
     pub fn google_credentials(&self) -> String {
         google::credentials(self.shared.address)
+    }
+
+    /// The base URL of Telegram's Bot API.
+    pub fn telegram_url(&self) -> String {
+        format!("http://{}/telegram", self.shared.address)
     }
 
     /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.

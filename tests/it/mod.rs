@@ -31,4 +31,5 @@ mod sheet;
 mod signals;
 mod slots;
 mod source;
+mod telegram;
 mod upstream;

@@ -5,6 +5,7 @@ mod faults;
 mod google;
 mod olap;
 mod rules;
+mod telegram;
 
 use serde_json::Value;
 use sha1::{Digest, Sha1};

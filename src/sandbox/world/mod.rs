@@ -14,6 +14,7 @@ mod finance;
 mod names;
 mod nomenclature;
 mod people;
+mod telegram;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub(super) use self::books::local;
 pub use self::{
     amount::Amount,
     books::{Document, DocumentKind, Item, Move, Status},
+    telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram},
 };
 use super::google::Google;
 
@@ -64,6 +66,8 @@ pub struct World {
     pub answers: BTreeMap<String, (String, Bytes)>,
     /// Google's spreadsheets; [`World::generate`] makes none.
     pub google: Google,
+    /// Telegram's chats and what the bot has sent to them.
+    pub telegram: Telegram,
     /// How many seconds the servers' clock, and so their `Date` header, is ahead of the true time.
     pub clock_offset_seconds: i64,
     books: books::Books,
@@ -97,6 +101,7 @@ impl World {
             fintablo: finance::lists(seed, scale),
             answers: BTreeMap::new(),
             google: Google::default(),
+            telegram: Telegram::default(),
             clock_offset_seconds: 0,
             books: books::Books::new(seed),
         }

@@ -6,6 +6,7 @@
 //! in the same transaction.
 
 mod copy;
+mod delivery;
 mod exclusion;
 mod index;
 pub(super) mod slot;

@@ -5,6 +5,7 @@
 //! than 15 digits into a float.
 
 mod batch;
+mod delivery;
 mod index;
 pub(super) mod slot;
 
