@@ -132,6 +132,8 @@ pub(crate) fn mirror(world: &World) -> Dump {
         dump.insert(table.to_owned(), rows.collect());
     }
     dump.insert("stock_balance".to_owned(), balances(world));
+    // Nobody has typed anything into a sheet.
+    dump.insert("min_stock_level".to_owned(), Vec::new());
     for rows in dump.values_mut() {
         rows.sort();
     }

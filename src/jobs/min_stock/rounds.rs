@@ -46,8 +46,12 @@ pub(in crate::jobs) async fn push(
     let mut waits = ctx.config.retries.delays.iter();
     let mut rounds = 0;
     while rounds < ROUNDS {
-        let look = push.look().await?;
-        let round = push.plan(&look);
+        let mut look = push.look().await?;
+        let mut round = push.plan(&look);
+        if round.copies {
+            look.copy = push.copy().await?;
+            round = push.plan(&look);
+        }
         report.unchanged = look.sheet.lines.len() as u64;
         count(report, &round.summary);
         if round.requests.is_empty() || ctx.is_dry_run() {
@@ -79,7 +83,7 @@ fn count(report: &mut StepReport, summary: &Summary) {
 /// What a round has read.
 struct Look {
     tab: Option<Tab>,
-    /// The copy made before the last removal.
+    /// The copy that was made before the last removal; looked for only when there is to be another one.
     copy: Option<Tab>,
     sheet: Sheet,
 }
@@ -132,13 +136,18 @@ impl Push<'_> {
             }
             other => other?,
         };
-        let find = |title: &str| tabs.iter().find(|tab| tab.title == title).cloned();
-        let tab = find(self.title);
+        let tab = tabs.into_iter().find(|tab| tab.title == self.title);
         let grid = match &tab {
             Some(_) => self.sheets.read(&[whole(self.title)]).await?.remove(0),
             None => Grid::default(),
         };
-        Ok(Look { tab, copy: find(&self.copy_title()), sheet: Sheet::parse(self.title, grid)? })
+        Ok(Look { tab, copy: None, sheet: Sheet::parse(self.title, grid)? })
+    }
+
+    /// The copy that an earlier removal has left: asked for only then, because Google shows the looks of one tab only
+    /// without the others.
+    async fn copy(&self) -> Result<Option<Tab>> {
+        Ok(self.sheets.tabs(&[]).await?.into_iter().find(|tab| tab.title == self.copy_title()))
     }
 
     /// Says what has to be changed, looks included.
