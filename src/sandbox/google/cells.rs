@@ -66,10 +66,8 @@ impl Cell {
     pub(super) fn data(&self, spreadsheet: &Spreadsheet, tab: usize, mask: &Mask) -> Value {
         let mut data = Map::new();
         let mut put = |name: &str, value: &dyn Fn() -> Value| {
-            if let Some(mask) = mask.of(name) {
-                let mut value = value();
-                mask.prune(&mut value);
-                data.insert(name.to_owned(), value);
+            if mask.of(name).is_some() {
+                data.insert(name.to_owned(), value());
             }
         };
         if let Some(entered) = &self.entered {
@@ -81,8 +79,9 @@ impl Cell {
             put("formattedValue", &|| self.render(Render::Formatted, spreadsheet, tab));
         }
         if let Some(format) = &self.format {
-            put("userEnteredFormat", &|| Value::Object((**format).clone()));
-            put("effectiveFormat", &|| Value::Object((**format).clone()));
+            for name in ["userEnteredFormat", "effectiveFormat"] {
+                put(name, &|| mask.of(name).map_or_else(Map::new, |mask| mask.pick(format)).into());
+            }
         }
         if let Some(rule) = &self.validation {
             put("dataValidation", &|| (**rule).clone());

@@ -329,7 +329,7 @@ impl Tab {
         used
     }
 
-    /// The merges that `block` would cut in two.
+    /// Whether `block` would cut a merge in two.
     pub(super) fn cut_by(&self, block: &Block) -> bool {
         self.merges.iter().any(|merge| block.meets(merge) && !block.holds(merge))
     }

@@ -67,6 +67,19 @@ impl Mask {
         }
     }
 
+    /// A copy of the fields that are meant.
+    pub(super) fn pick(&self, object: &Map<String, Value>) -> Map<String, Value> {
+        let Self::Fields(fields) = self else { return object.clone() };
+        let pick = |(name, value): (&String, &Value)| {
+            let mask = fields.get(name)?;
+            Some((
+                name.clone(),
+                value.as_object().map_or_else(|| value.clone(), |object| mask.pick(object).into()),
+            ))
+        };
+        object.iter().filter_map(pick).collect()
+    }
+
     /// Makes the fields that are meant in `to` what they are in `from`: absent ones are removed.
     pub(super) fn copy(&self, from: &Map<String, Value>, to: &mut Map<String, Value>) {
         let Self::Fields(fields) = self else {

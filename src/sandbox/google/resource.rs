@@ -19,7 +19,7 @@ pub(super) struct Wanted<'a> {
     pub(super) mask: Option<Mask>,
 }
 
-/// The spreadsheet, as far as it is wanted.
+/// The spreadsheet. The mask only spares work: what else it leaves out is left out of the whole answer later.
 pub(super) fn spreadsheet(spreadsheet: &Spreadsheet, wanted: &Wanted<'_>) -> Outcome<Value> {
     let regions: Vec<Region> =
         wanted.ranges.iter().map(|range| a1::find(spreadsheet, range)).collect::<Result<_, _>>()?;
@@ -60,7 +60,6 @@ pub(super) fn spreadsheet(spreadsheet: &Spreadsheet, wanted: &Wanted<'_>) -> Out
         all.push(sheet);
     }
     answer["sheets"] = all.into();
-    mask.prune(&mut answer);
     Ok(answer)
 }
 

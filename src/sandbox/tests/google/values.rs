@@ -206,7 +206,8 @@ async fn a_spreadsheet_is_described_as_google_does() {
     assert_eq!(all["sheets"][0]["data"][0]["rowMetadata"], json!([{"pixelSize": 21}]));
 }
 
-/// The largest sheet that is to be expected. Debug builds are not measured.
+/// The largest sheet that is to be expected. A release build takes 0.02 to 0.2 s of CPU for each; the limit only
+/// tells work that grows with the square of the rows from work that does not, on a busy machine too.
 #[tokio::test]
 async fn a_large_grid_is_fast() {
     let desk = Desk::new().await;
@@ -234,6 +235,6 @@ async fn a_large_grid_is_fast() {
         if method == "GET" {
             assert_eq!(answer["valueRanges"][0]["values"].as_array().unwrap().len(), 5000);
         }
-        assert!(cfg!(debug_assertions) || took < Duration::from_millis(500), "{target} took {took:?}");
+        assert!(took < Duration::from_secs(10), "{target} took {took:?}");
     }
 }
