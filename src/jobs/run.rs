@@ -31,6 +31,7 @@ pub type Lane = Vec<Step>;
 /// Runs a job: the lanes side by side, and the steps of each one after another. Whatever happens, a signal and a panic
 /// included, the iiko session is logged out and every entity that was begun has its log row.
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
+    let lanes = configured(ctx, lanes);
     // Held to the very end: whoever takes them next must not meet a session of ours.
     let locks = match lock(ctx, &lanes) {
         Ok(locks) => locks,
@@ -233,12 +234,7 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
     let Opened { mut store, mut indexes, mut adopt } = opened;
     for step in lane {
         if let Some(needed) = missing_input(ctx, step) {
-            let reports = skip(ctx, step, &format!("skipped: {needed} could not be read"));
-            log_skipped(ctx, &reports, store.as_mut()).await;
-            continue;
-        }
-        if step.optional && is_unconfigured(ctx, step) {
-            skip(ctx, step, UNCONFIGURED);
+            skip(ctx, step, &format!("skipped: {needed} could not be read"), store.as_mut()).await;
             continue;
         }
         match &step.work {
@@ -272,29 +268,35 @@ fn is_unconfigured(ctx: &Context, step: &Step) -> bool {
     step.upstreams().contains(&SHEETS) && google.credentials.is_none() && min_stock.sheet_id.is_none()
 }
 
-/// Why a step of the spreadsheet is left out.
-const UNCONFIGURED: &str = "not configured: MIN_STOCK_SHEET_ID and GOOGLE_SHEETS_CREDENTIALS";
+/// The lanes without the steps of which nothing is configured and that may be left out.
+fn configured(ctx: &Context, mut lanes: Vec<Lane>) -> Vec<Lane> {
+    for step in lanes.iter().flatten().filter(|step| step.optional && is_unconfigured(ctx, step)) {
+        tracing::debug!(
+            "{} is left out: neither MIN_STOCK_SHEET_ID nor GOOGLE_SHEETS_CREDENTIALS is set",
+            step.name
+        );
+    }
+    for lane in &mut lanes {
+        lane.retain(|step| !(step.optional && is_unconfigured(ctx, step)));
+    }
+    lanes.retain(|lane| !lane.is_empty());
+    lanes
+}
 
-/// Reports a step that is left out.
-fn skip(ctx: &Context, step: &Step, reason: &str) -> Vec<StepReport> {
+async fn skip(ctx: &Context, step: &Step, reason: &str, store: &mut dyn Store) {
     let mut reports = step.reports();
     for report in &mut reports {
         report.status = Status::Skipped;
         report.error = Some(reason.to_owned());
     }
-    ctx.reports.borrow_mut().extend(reports.iter().cloned());
-    reports
-}
-
-async fn log_skipped(ctx: &Context, reports: &[StepReport], store: &mut dyn Store) {
-    if ctx.is_dry_run() {
-        return;
+    if !ctx.is_dry_run() {
+        let rows: Vec<LogRow> =
+            reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
+        if let Err(failure) = store.log(&rows).await {
+            tracing::warn!("could not log a skipped step: {failure}");
+        }
     }
-    let rows: Vec<LogRow> =
-        reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
-    if let Err(failure) = store.log(&rows).await {
-        tracing::warn!("could not log a skipped step: {failure}");
-    }
+    ctx.reports.borrow_mut().extend(reports);
 }
 
 /// All locks of a job, taken at the start. A dry run writes nothing, so it needs none but the iiko session's.
@@ -324,7 +326,7 @@ fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
 fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, String>> {
     let mut identities = HashMap::new();
-    for step in lanes.iter().flatten().filter(|step| !(step.optional && is_unconfigured(ctx, step))) {
+    for step in lanes.iter().flatten() {
         for upstream in step.upstreams() {
             if identities.contains_key(upstream) {
                 continue;

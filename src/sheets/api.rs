@@ -29,8 +29,12 @@ type Connector = HttpsConnector<HttpConnector>;
 /// The one scope: reading and writing spreadsheets, no other file. Each further scope would be a further token.
 const SCOPE: Scope = Scope::Spreadsheet;
 
-/// What is asked of the tabs; of cells only how they look, and only where that was asked for.
-const TAB_FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)),\
+/// What is asked of all tabs. No word of cells: a mask that names them gets them, whatever else the request says.
+const TAB_FIELDS: &str =
+    "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)))";
+
+/// What is asked of the tabs whose ranges are named: of cells only how they look.
+const LOOK_FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)),\
 merges,data(startRow,startColumn,rowMetadata(hiddenByUser),columnMetadata(pixelSize,hiddenByUser),\
 rowData(values(userEnteredFormat(textFormat(bold),horizontalAlignment,borders(left(style),right(style))),\
 dataValidation(condition(type,values(userEnteredValue)))))))";
@@ -242,7 +246,7 @@ impl Sheets for Client {
                 .spreadsheets()
                 .get(&self.id)
                 .include_grid_data(!ranges.is_empty())
-                .param("fields", TAB_FIELDS)
+                .param("fields", if ranges.is_empty() { TAB_FIELDS } else { LOOK_FIELDS })
                 .add_scope(SCOPE)
                 .delegate(witness);
             for range in ranges {
