@@ -28,6 +28,7 @@ mod rivals;
 mod schema;
 mod secrets;
 mod sheet;
+mod sheet_races;
 mod signals;
 mod slots;
 mod source;
