@@ -13,5 +13,6 @@ pub mod request;
 pub mod upstream;
 
 pub use patience::{Budget, Patience};
+pub(crate) use request::tls_refused;
 pub use request::{Accept, Answer, Request, Retry, Trouble};
 pub use upstream::Upstream;

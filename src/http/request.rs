@@ -266,8 +266,9 @@ impl From<Failure> for Trouble {
     }
 }
 
-fn tls_refused(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
+/// Whether an error comes from a certificate that is not trusted, or from TLS at all.
+pub(crate) fn tls_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut source = error.source();
     while let Some(error) = source {
         if error.is::<rustls::Error>() {
             return true;

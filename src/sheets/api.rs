@@ -4,7 +4,7 @@ use super::{Cell, Change, Grid, Look, Rectangle, Sheets, Tab, Written, account};
 use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
-    http::{Budget, Patience, Retry, Trouble},
+    http::{Budget, Patience, Retry, Trouble, tls_refused},
 };
 use async_trait::async_trait;
 use google_sheets4::{
@@ -118,7 +118,7 @@ impl Client {
         match error {
             Error::HttpError(error) => {
                 let reached = !error.is_connect();
-                if refused_by_tls(&error) {
+                if tls_refused(&error) {
                     let text = "the certificate of the Google Sheets server is not trusted";
                     return Trouble::fatal(Failure::new(Kind::Refused, text).source(error));
                 }
@@ -133,8 +133,8 @@ impl Client {
                 Some(error) => self.token_trouble(error),
                 None => Trouble::fatal(Failure::new(Kind::Refused, "Google gives no token")),
             },
-            Error::BadRequest(body) => self.status_trouble(witness, message_of(&body)),
-            Error::Failure(_) => self.status_trouble(witness, "no reason given".to_owned()),
+            Error::BadRequest(body) => self.status_trouble(witness, &message_of(&body)),
+            Error::Failure(_) => self.status_trouble(witness, "no reason given"),
             // The text is the answer's: it is not repeated, and an empty one is an answer that broke off.
             Error::JsonDecodeError(text, error) => {
                 let what =
@@ -179,10 +179,6 @@ impl Client {
                 )
                 .hint("check the network, then start this again"),
             ),
-            Auth::HttpClientError(_) | Auth::HttpError(_) => Trouble {
-                reached: false,
-                ..Trouble::transient(unreachable_failure("cannot get a token from Google"))
-            },
             _ => Trouble {
                 reached: false,
                 ..Trouble::transient(unreachable_failure("cannot get a token from Google"))
@@ -190,7 +186,7 @@ impl Client {
         }
     }
 
-    fn status_trouble(&self, witness: &Witness, message: String) -> Trouble {
+    fn status_trouble(&self, witness: &Witness, message: &str) -> Trouble {
         let (status, account) = (witness.status, &self.account);
         let text = format!("Google Sheets: status {status}: {message}");
         match status {
@@ -355,18 +351,6 @@ fn connector(base: &str, config: &Config) -> Result<Connector> {
 
 fn unreachable_failure(text: &str) -> Failure {
     Failure::new(Kind::Unreachable, text).hint("check the network, then start this again")
-}
-
-fn refused_by_tls(error: &legacy::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// Google's own sentence in an error body.

@@ -56,6 +56,7 @@ pub enum Border {
 }
 
 /// How a cell looks, as far as anybody here cares.
+#[expect(clippy::struct_excessive_bools, reason = "four things that a cell has or has not")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Look {
     /// Whether the text is bold.
@@ -215,7 +216,6 @@ fn span(tab: i32, axis: Axis, at: usize, count: usize) -> DimensionRange {
         dimension: Some(axis.wire()),
         start_index: Some(index(at)),
         end_index: Some(index(at + count)),
-        ..DimensionRange::default()
     }
 }
 
@@ -229,8 +229,8 @@ fn range(tab: i32, cells: Rectangle) -> GridRange {
     }
 }
 
-fn mask(fields: &str) -> Option<FieldMask> {
-    Some(fields.parse().expect("a field mask of this file"))
+fn mask(fields: &str) -> FieldMask {
+    fields.parse().expect("a field mask of this file")
 }
 
 fn value(cell: &Cell) -> CellData {
@@ -301,7 +301,7 @@ impl Change {
                 };
                 request.update_sheet_properties = Some(UpdateSheetPropertiesRequest {
                     properties: Some(properties),
-                    fields: mask("hidden"),
+                    fields: Some(mask("hidden")),
                 });
             }
             Self::Freeze { tab, rows } => {
@@ -314,7 +314,7 @@ impl Change {
                 };
                 request.update_sheet_properties = Some(UpdateSheetPropertiesRequest {
                     properties: Some(properties),
-                    fields: mask("gridProperties.frozenRowCount"),
+                    fields: Some(mask("gridProperties.frozenRowCount")),
                 });
             }
             _ => unreachable!("only changes of tabs come here"),
@@ -337,7 +337,6 @@ impl Change {
                     sheet_id: Some(tab),
                     dimension: Some(axis.wire()),
                     length: Some(index(count)),
-                    ..AppendDimensionRequest::default()
                 });
             }
             Self::Move { tab, axis, from, count, to } => {
@@ -364,7 +363,7 @@ impl Change {
                 request.update_dimension_properties = Some(UpdateDimensionPropertiesRequest {
                     range: Some(span(tab, axis, at, count)),
                     properties: Some(properties),
-                    fields: mask(fields),
+                    fields: Some(mask(fields)),
                     ..UpdateDimensionPropertiesRequest::default()
                 });
             }
@@ -388,7 +387,7 @@ impl Change {
                         column_index: Some(index(*column)),
                     }),
                     rows: Some(rows),
-                    fields: mask("userEnteredValue"),
+                    fields: Some(mask("userEnteredValue")),
                     range: None,
                 });
             }
@@ -405,7 +404,9 @@ impl Change {
                 request.repeat_cell = Some(RepeatCellRequest {
                     range: Some(range(*tab, *cells)),
                     cell: Some(CellData { user_entered_format: Some(format.wire()), ..CellData::default() }),
-                    fields: mask("userEnteredFormat.textFormat.bold,userEnteredFormat.horizontalAlignment"),
+                    fields: Some(mask(
+                        "userEnteredFormat.textFormat.bold,userEnteredFormat.horizontalAlignment",
+                    )),
                 });
             }
             Self::Line(tab, cells, side) => {

@@ -3,7 +3,7 @@
 //! - [`api`]: the client, google-sheets4 with every guard around it
 //! - [`account`]: the service account
 //! - [`change`]: what can be done to a tab, and how it goes over the wire
-//! - [`a1`]: addresses
+//! - `a1`: addresses
 //!
 //! Facts are those of the Google Sheets API v4 documentation: a `batchUpdate` is done as a whole or not at all, rows and
 //! columns move with what is in them, 60 reads and 60 writes a minute and user.

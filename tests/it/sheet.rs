@@ -289,7 +289,7 @@ fn departments_that_are_gone_stay_with_their_numbers_and_only_so(engine: Engine)
     });
     desk.sync(0);
     desk.iiko(|world| {
-        world.departments.retain(|it| it["id"] != with.as_str() && it["id"] != without.as_str())
+        world.departments.retain(|it| it["id"] != with.as_str() && it["id"] != without.as_str());
     });
     desk.world.expect(0, &["full-morning", "--skip", "fintablo"]);
     let now = desk.hands(|tab| ids(&tab.rows()).1);

@@ -101,7 +101,7 @@ const CELLS: usize = 20_000;
 
 /// Says where every row and column belongs.
 pub(super) fn arrangement<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> Arrangement<'a> {
-    let Rows { rows, used: used_rows, heading, partial: more_rows } = rows(sheet, wanted);
+    let Rows { order: rows, used: used_rows, heading, partial: more_rows } = rows(sheet, wanted);
     let (columns, more_columns) = columns(sheet, wanted);
     let department = |origin: &Origin<NewColumn<'_>>| match origin {
         Origin::New(new) => Some((new.department.id, new.is_max)),
@@ -125,7 +125,7 @@ pub(super) fn arrangement<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> Arrangem
 
 /// The rows below the headers, in order.
 struct Rows<'a> {
-    rows: Vec<Origin<NewRow<'a>>>,
+    order: Vec<Origin<NewRow<'a>>>,
     used: usize,
     heading: Option<usize>,
     partial: bool,
@@ -181,7 +181,7 @@ fn rows<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> Rows<'a> {
     rows.extend(of_kind(Line::Stray).map(Origin::Here));
     let used = rows.len();
     rows.extend(of_kind(Line::Blank).map(Origin::Here));
-    Rows { rows, used, heading, partial }
+    Rows { order: rows, used, heading, partial }
 }
 
 fn columns<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> (Vec<Origin<NewColumn<'a>>>, bool) {

@@ -102,7 +102,7 @@ impl Sheet {
                 }
             })
             .collect();
-        Ok(Self { lines, pairs, width, grid })
+        Ok(Self { grid, lines, pairs, width })
     }
 
     /// The columns of a department.
