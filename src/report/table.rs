@@ -215,6 +215,8 @@ fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
 fn cell(line: &Line, column: Column) -> Cell {
     match column {
         Column::Step => Cell::new(&line.step),
+        // A step without a table writes a tab of the spreadsheet.
+        Column::Entity if line.name == line.step => Cell::new("(sheet)"),
         Column::Entity => Cell::new(&line.name),
         Column::Status => {
             let cell = Cell::new(line.status);
@@ -265,7 +267,7 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     if let Some((sentence, hint)) = &failure {
         notes.push((Status::Error, sentence, *hint, Vec::new()));
     }
-    let mut out = missing(report);
+    let mut out = missing(report) + &planned(report);
     for (position, (status, sentence, hint, names)) in notes.iter().enumerate() {
         let label = painted(status.name(), *status, colour);
         let names = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
@@ -301,6 +303,25 @@ fn missing(report: &RunReport) -> String {
         let more = total.saturating_sub(step.missing.len() as u64);
         if more > 0 {
             let _ = writeln!(out, "  … and {} more", number(more));
+        }
+    }
+    out
+}
+
+/// How many lines of what a dry run would do to a sheet are shown; `--json` has them all.
+const PLANNED: usize = 20;
+
+/// What a dry run would do to a sheet.
+fn planned(report: &RunReport) -> String {
+    let mut out = String::new();
+    for step in report.steps.iter().filter(|step| report.dry_run && !step.details.is_empty()) {
+        let _ = writeln!(out, "{}: would do in the sheet:", step.name());
+        for detail in step.details.iter().take(PLANNED) {
+            let _ = writeln!(out, "  {detail}");
+        }
+        let more = step.details.len().saturating_sub(PLANNED);
+        if more > 0 {
+            let _ = writeln!(out, "  … and {more} more; --json shows all");
         }
     }
     out
