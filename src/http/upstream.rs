@@ -5,7 +5,7 @@ use crate::{
     config::{Limits, Retries},
     error::{Failure, Kind, Result},
 };
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use std::{
     cell::Cell,
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -38,6 +38,19 @@ impl Upstream {
         budget: Budget,
     ) -> Self {
         Self { name, base, client, max_answer: limits.max_answer, retries, budget }
+    }
+
+    /// The same upstream through another client.
+    #[must_use]
+    pub fn through(&self, client: reqwest::Client) -> Self {
+        Self {
+            name: self.name,
+            base: self.base.clone(),
+            client,
+            max_answer: self.max_answer,
+            retries: self.retries.clone(),
+            budget: Rc::clone(&self.budget),
+        }
     }
 
     /// What messages call it.
@@ -76,12 +89,19 @@ impl Upstream {
         if let Some(form) = &request.form {
             builder = builder.form(form);
         }
+        if let Some(json) = &request.json {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
+        }
+        if let Some(total) = request.total {
+            builder = builder.timeout(total);
+        }
         if let Some((name, mut value)) = secret {
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
         let response = builder.send().await.map_err(|error| Trouble::transport(&label, error))?;
-        Ok(Answer::new(label, response, self.max_answer))
+        let max_answer = request.max_answer.map_or(self.max_answer, |bytes| bytes.min(self.max_answer));
+        Ok(Answer::new(label, response, max_answer))
     }
 
     /// Checks that a good answer has the right content type.
