@@ -8,10 +8,11 @@ use crate::{
     http::Budget,
     iiko,
     printer::Printer,
-    report::StepReport,
+    report::{SlotReport, StepReport},
+    schedule::{Schedule, Slot},
     store::{Access, Database, lock::Holder},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use hashbrown::HashMap;
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -42,6 +43,14 @@ pub struct Context {
     pub started_at: DateTime<Utc>,
     /// The same moment on a clock that nobody can set.
     pub started: Instant,
+    /// The slot that the run was started for; none by hand.
+    pub slot: Option<Slot>,
+    /// The day that the run belongs to: its slot's, else today's. Nothing asks the clock for it again.
+    pub business_date: NaiveDate,
+    /// What was found of the slot.
+    pub slot_report: RefCell<Option<SlotReport>>,
+    /// Whether this run has begun with its slot and has not yet said how it ended.
+    pub claimed: Cell<bool>,
     /// Who started it: `systemd`, a login name, what `ZERKALO_TRIGGER` says, or `unattended`.
     pub triggered_by: String,
     /// This host's name.
@@ -61,6 +70,7 @@ impl Context {
     /// A run of `command`.
     pub fn new(config: Config, clock: Clock, printer: Printer, command: String, access: Access) -> Self {
         let run_id = Uuid::now_v7();
+        let started_at = clock.now();
         let database =
             Database::new(&config.database.url, &config.database.schema, config.database.bulk_threshold)
                 .patience(config.database.busy_timeout)
@@ -70,7 +80,11 @@ impl Context {
             run_id,
             command,
             access,
-            started_at: clock.now(),
+            started_at,
+            slot: None,
+            business_date: started_at.with_timezone(&clock.zone()).date_naive(),
+            slot_report: RefCell::default(),
+            claimed: Cell::default(),
             started: Instant::now(),
             triggered_by: triggered_by(config.trigger.as_deref()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -84,6 +98,17 @@ impl Context {
             clock,
             printer,
         }
+    }
+
+    /// The same run, started for the latest slot of a schedule.
+    #[must_use]
+    pub fn scheduled(mut self, schedule: Option<Schedule>) -> Self {
+        if let Some(schedule) = schedule {
+            let slot = schedule.slot(&self.command, self.clock.zone(), self.started_at);
+            self.business_date = slot.business_date();
+            self.slot = Some(slot);
+        }
+        self
     }
 
     /// Whether this run only plans.

@@ -14,6 +14,7 @@
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
 //! - [`http`], [`iiko`], [`fintablo`]: the upstreams
+//! - [`schedule`]: slots, grace, the business date
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
@@ -33,5 +34,6 @@ pub mod logging;
 pub mod printer;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod store;
 pub mod tables;

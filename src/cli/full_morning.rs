@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::{
-    Globals,
+    Globals, schedule,
+    schedule::ScheduleArguments,
     sync::{Mirror, Source},
     work,
 };
@@ -12,6 +13,7 @@ use crate::{config::Environment, error::Result, jobs::run::Lane, printer::Printe
 const EXAMPLES: &str = "\
 Examples:
   zerkalo full-morning --dry-run
+  zerkalo full-morning --scheduled 07:00 --grace 1h -q
   zerkalo full-morning --skip stock -q";
 
 /// Arguments of `zerkalo full-morning`.
@@ -24,6 +26,9 @@ pub struct Arguments {
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
+    /// When it is due
+    #[command(flatten)]
+    pub schedule: ScheduleArguments,
 }
 
 /// The morning's steps, without those that are skipped: what reads iiko in one lane, FinTablo beside it.
@@ -42,5 +47,11 @@ pub(super) fn run(
     environment: &Environment,
     printer: &Printer,
 ) -> Result<u8> {
-    work::mirror(globals, environment, printer, "full-morning", lanes(&arguments.skip), &arguments.mirror)
+    let job = work::Job {
+        command: "full-morning",
+        lanes: lanes(&arguments.skip),
+        mirror: &arguments.mirror,
+        schedule: arguments.schedule.schedule(schedule::GRACE),
+    };
+    work::mirror(globals, environment, printer, job)
 }

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod full_morning;
 pub mod migrate;
 pub mod sandbox;
+pub mod schedule;
 pub mod sync;
 mod work;
 
@@ -35,7 +36,8 @@ Exit codes:
   1  internal error                    7  an upstream's answer is invalid
   2  usage or settings                 8  database or disk
   4  done with warnings               11  another run holds the lock
-  5  an upstream is unreachable       13  stopped for safety
+  5  an upstream is unreachable       12  too late for its slot, skipped
+                                      13  stopped for safety
                                    128+n  stopped by signal n";
 
 /// Mirrors an iiko server and a FinTablo account into SQL.

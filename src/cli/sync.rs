@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::{Globals, work};
+use super::{Globals, schedule, schedule::ScheduleArguments, work};
 use crate::{config::Environment, error::Result, jobs, printer::Printer};
 
 const EXAMPLES: &str = "\
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
+    /// When it is due
+    #[command(flatten)]
+    pub schedule: ScheduleArguments,
 }
 
 /// How a mirror run writes.
@@ -116,5 +119,11 @@ pub(super) fn run(
 ) -> Result<u8> {
     let step = arguments.source.step().only(&arguments.only)?;
     let command = format!("sync {}", arguments.source.name());
-    work::mirror(globals, environment, printer, &command, vec![vec![step]], &arguments.mirror)
+    let job = work::Job {
+        command: &command,
+        lanes: vec![vec![step]],
+        mirror: &arguments.mirror,
+        schedule: arguments.schedule.schedule(schedule::GRACE),
+    };
+    work::mirror(globals, environment, printer, job)
 }

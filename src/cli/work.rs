@@ -11,6 +11,7 @@ use crate::{
         run::{self, Lane},
     },
     printer::Printer,
+    schedule::Schedule,
     store::Access,
 };
 
@@ -38,21 +39,31 @@ pub(super) fn context(
     Ok(Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access))
 }
 
-/// Runs lanes of steps, prints the report and returns its exit code.
+/// What a command mirrors, and how.
+pub(super) struct Job<'a> {
+    /// The command as it is typed.
+    pub(super) command: &'a str,
+    /// Its steps.
+    pub(super) lanes: Vec<Lane>,
+    /// How they write.
+    pub(super) mirror: &'a Mirror,
+    /// When it is due; none for a start by hand.
+    pub(super) schedule: Option<Schedule>,
+}
+
+/// Runs a job, prints the report and returns its exit code.
 pub(super) fn mirror(
     globals: &Globals,
     environment: &Environment,
     printer: &Printer,
-    command: &str,
-    lanes: Vec<Lane>,
-    mirror: &Mirror,
+    job: Job<'_>,
 ) -> Result<u8> {
-    let options = mirror.options();
+    let options = job.mirror.options();
     options.check()?;
-    let access = if mirror.dry_run { Access::DryRun } else { Access::Write };
-    let ctx = context(globals, environment, printer, command, access)?;
+    let access = if job.mirror.dry_run { Access::DryRun } else { Access::Write };
+    let ctx = context(globals, environment, printer, job.command, access)?.scheduled(job.schedule);
     let runtime = runtime()?;
-    let report = runtime.block_on(run::run(&ctx, lanes, &options));
+    let report = runtime.block_on(run::run(&ctx, job.lanes, &options));
     // A name look-up that the system does not answer must not hold up the end.
     runtime.shutdown_background();
     printer.report(&report);

@@ -4,10 +4,12 @@
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
 //! - [`feed`]: which client reads which table
 //! - [`run`]: the locks, lanes, signals and the report around the steps
+//! - [`slot`]: what a scheduled start has to do
 
 pub mod feed;
 pub mod mirror;
 pub mod run;
+pub mod slot;
 
 use crate::{
     engine::Table,

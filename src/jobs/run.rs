@@ -1,6 +1,9 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
-use super::{Options, Step, mirror};
+use super::{
+    Options, Step, mirror,
+    slot::{self, Entry},
+};
 use crate::{
     context::Context,
     engine::Index,
@@ -29,23 +32,30 @@ pub type Lane = Vec<Step>;
 /// included, the iiko session is logged out and every entity that was begun has its log row.
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
-    let failure = match lock(ctx, &lanes) {
-        Ok(locks) => {
-            let failure = work(ctx, &lanes, options, &locks).await.err();
-            let said = tokio::select! {
-                said = last_words(ctx, failure.as_ref()) => said,
-                () = stopped_again(failure.as_ref()) => {
-                    tracing::warn!("stopped a second time; the next run ends the iiko session and logs this one");
-                    false
-                }
-            };
-            if !said {
-                locks.keep_name();
-            }
-            failure
-        }
-        Err(failure) => Some(failure),
+    let locks = match lock(ctx, &lanes) {
+        Ok(locks) => locks,
+        Err(failure) => return report(ctx, &lanes, Some(failure)),
     };
+    let failure = work(ctx, &lanes, options, &locks).await.err();
+    let said = tokio::select! {
+        said = last_words(ctx, failure.as_ref()) => said,
+        () = stopped_again(failure.as_ref()) => {
+            tracing::warn!("stopped a second time; the next run ends the iiko session and logs this one");
+            false
+        }
+    };
+    if !said {
+        locks.keep_name();
+    }
+    let report = report(ctx, &lanes, failure);
+    if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
+        tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
+    }
+    report
+}
+
+/// What the run did, in the order of its steps.
+fn report(ctx: &Context, lanes: &[Lane], failure: Option<Failure>) -> RunReport {
     let order: Vec<&str> =
         lanes.iter().flatten().flat_map(|step| &step.entities).map(|entity| entity.table.name).collect();
     let mut steps = ctx.reports.take();
@@ -54,6 +64,7 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
         command: ctx.command.clone(),
         run_id: ctx.run_id,
         dry_run: ctx.is_dry_run(),
+        slot: ctx.slot_report.take(),
         started_at: ctx.started_at,
         duration: ctx.started.elapsed(),
         steps,
@@ -124,14 +135,20 @@ pub async fn stopped() -> Failure {
 }
 
 async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
+    // A start that has nothing to do asks for nothing but its slot.
+    let (entry, first) = enter(ctx).await?;
+    if matches!(entry, Entry::Done) {
+        return Ok(());
+    }
     let identities = identities(ctx, lanes)?;
     // A connection takes several turns on a slow link, so all are made at once. A file is created by the first one, and
     // what a connection finds missing it migrates: that goes one after another.
     let at_once = if ctx.database.dialect() == Dialect::Postgres { lanes.len() } else { 1 };
-    let connecting = stream::iter(lanes).map(|_| ctx.database.connect(ctx.access)).buffered(at_once);
-    let stores: Vec<_> = connecting.try_collect().await?;
+    let others = lanes.iter().skip(usize::from(first.is_some()));
+    let connecting = stream::iter(others).map(|_| ctx.database.connect(ctx.access)).buffered(at_once);
+    let others: Vec<_> = connecting.try_collect().await?;
     let mut opened = Vec::new();
-    for (lane, store) in lanes.iter().zip(stores) {
+    for (lane, store) in lanes.iter().zip(first.into_iter().chain(others)) {
         match open(ctx, lane, options, &identities, store).await {
             Ok(lane) => opened.push(lane),
             Err(failure) => {
@@ -142,10 +159,20 @@ async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) ->
     }
     if let Some(first) = opened.first_mut().filter(|_| !ctx.is_dry_run()) {
         log_abandoned(ctx, first.store.as_mut(), locks).await?;
+        slot::claim(ctx, first.store.as_mut(), &entry).await?;
     }
     let running = lanes.iter().zip(opened).map(|(lane, opened)| run_lane(ctx, lane, options, opened));
     future::join_all(running).await;
     Ok(())
+}
+
+/// Looks at the run's slot. The connection that did keeps other hosts from the job: it is the first lane's.
+async fn enter(ctx: &Context) -> Result<(Entry, Option<Box<dyn Store>>)> {
+    if ctx.slot.is_none() || ctx.is_dry_run() {
+        return Ok((Entry::Unscheduled, None));
+    }
+    let mut store = ctx.database.connect(ctx.access).await?;
+    Ok((slot::enter(ctx, store.as_mut()).await?, Some(store)))
 }
 
 /// A lane's connection and what it has read of the database.
@@ -165,7 +192,8 @@ async fn open(
     let entities: Vec<_> = lane.iter().flat_map(|step| step.entities.iter().copied()).collect();
     let tables: Vec<_> = entities.iter().map(|entity| &entity.table).collect();
     if !ctx.is_dry_run() {
-        store.exclude(&tables).await?;
+        let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
+        store.exclude(&names).await?;
     }
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
@@ -256,6 +284,7 @@ fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
     let entities: Vec<_> = lanes.iter().flatten().flat_map(|step| step.entities.iter()).collect();
     let mut names = Vec::new();
     if !ctx.is_dry_run() {
+        names.extend(ctx.slot.as_ref().map(|slot| Name::Job(slot.job.clone())));
         names.extend(entities.iter().map(|entity| Name::Entity(entity.table.name.to_owned())));
     }
     if entities.iter().any(|entity| entity.feed.upstream() == "iiko") {
@@ -266,7 +295,7 @@ fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
     }
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
-        Name::Entity(_) => ctx.database.lock_directory(state),
+        Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
     Locks::take(names, place, &ctx.holder())

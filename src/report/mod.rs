@@ -4,13 +4,16 @@ mod table;
 
 use std::{fmt, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use self::table::{duration, number};
-use crate::error::{Failure, Kind};
+use crate::{
+    error::{Failure, Kind},
+    schedule::Slot,
+};
 
 /// How a step ended; in a dry run, how it would have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -162,6 +165,29 @@ impl StepReport {
     }
 }
 
+/// What a scheduled run found of its slot.
+#[derive(Debug, Clone, Serialize)]
+pub struct SlotReport {
+    /// The job.
+    pub job: String,
+    /// The moment, UTC.
+    pub at: DateTime<Utc>,
+    /// The day that the run belongs to.
+    pub business_date: NaiveDate,
+    /// `fresh`, `resumed`, `done` (by an earlier run) or `misfired`.
+    pub found: &'static str,
+    /// What the operator should know of it, in one sentence without a full stop.
+    pub note: Option<String>,
+}
+
+impl SlotReport {
+    /// What was found of a slot.
+    pub fn new(slot: &Slot, found: &'static str, note: Option<String>) -> Self {
+        let (job, at, business_date) = (slot.job.clone(), slot.at, slot.business_date());
+        Self { job, at, business_date, found, note }
+    }
+}
+
 /// What a whole run did.
 #[derive(Debug)]
 pub struct RunReport {
@@ -171,6 +197,8 @@ pub struct RunReport {
     pub run_id: Uuid,
     /// Nothing was written.
     pub dry_run: bool,
+    /// The slot that it was started for; none by hand and in a dry run.
+    pub slot: Option<SlotReport>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// How long it took.
@@ -199,6 +227,9 @@ impl RunReport {
             "duration_ms": u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
             "steps": self.steps,
         });
+        if let Some(slot) = &self.slot {
+            report["slot"] = json!(slot);
+        }
         if let Some(failure) = &self.failure {
             report["error"] = failure.to_string().into();
             report["hint"] = failure.hint.clone().into();

@@ -126,6 +126,9 @@ pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -
         out.push_str(&notes);
         out.push('\n');
     }
+    if let Some(note) = report.slot.as_ref().and_then(|slot| slot.note.as_ref()) {
+        let _ = writeln!(out, "{note}");
+    }
     out.push_str(&closing(report));
     out
 }

@@ -13,6 +13,7 @@ fn run(steps: Vec<StepReport>) -> RunReport {
         command: "sync iiko".to_owned(),
         run_id: Uuid::nil(),
         dry_run: false,
+        slot: None,
         started_at: DateTime::from_timestamp(1_795_000_000, 123_456_000).unwrap(),
         duration: Duration::from_millis(1250),
         steps,

@@ -1,4 +1,5 @@
-//! One entity is never synced twice at the same time, and one iiko login never has two sessions.
+//! One entity is never synced twice at the same time, one scheduled job never runs twice, and one iiko login never has
+//! two sessions.
 //!
 //! A lock is a kernel lock (`flock`) on a file that is never removed: it cannot be stale, whoever died. The file's
 //! content is only for people and for the next holder, who learns from it that a run ended without a word.
@@ -34,6 +35,8 @@ pub struct Holder {
 /// What a lock is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
+    /// A scheduled job.
+    Job(String),
     /// A mirrored table.
     Entity(String),
     /// One login's session on one iiko server.
@@ -48,6 +51,7 @@ pub enum Name {
 impl Name {
     fn file_name(&self) -> String {
         match self {
+            Self::Job(name) => format!("job-{}.lock", name.replace(' ', "-")),
             Self::Entity(name) => format!("entity-{name}.lock"),
             Self::Iiko { base, login } => format!("iiko-{}.lock", hash::short(&format!("{base} {login}"))),
         }
@@ -55,6 +59,7 @@ impl Name {
 
     fn describe(&self) -> String {
         match self {
+            Self::Job(name) => format!("job {name}"),
             Self::Entity(name) => name.clone(),
             Self::Iiko { login, .. } => format!("the iiko session of {login}"),
         }

@@ -4,12 +4,14 @@
 //! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
 //! - [`migrate`]: the schema's version, migrations, foreign tables
 //! - [`lock`]: one entity is never synced twice at the same time
+//! - [`slot`]: the slots of scheduled jobs
 
 pub mod database;
 pub mod lock;
 pub mod migrate;
 pub mod postgres;
 mod quoting;
+pub mod slot;
 pub mod sqlite;
 mod stored;
 
@@ -27,6 +29,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use database::{Access, Database};
+pub use slot::SlotStore;
 
 /// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
 #[derive(Debug, Clone, Serialize)]
@@ -98,10 +101,11 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: Send {
-    /// Keeps every other zerkalo, on any host, from writing these tables while this connection lasts. Fails with exit 11
-    /// when another one holds one of them. An `SQLite` file has one host, where the lock files do.
-    async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()>;
+pub trait Store: SlotStore + Send {
+    /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
+    /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
+    /// do.
+    async fn exclude(&mut self, names: &[&str]) -> Result<()>;
 
     /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
     /// lost.

@@ -27,5 +27,6 @@ mod rivals;
 mod schema;
 mod secrets;
 mod signals;
+mod slots;
 mod source;
 mod upstream;

@@ -7,6 +7,7 @@
 
 mod copy;
 mod index;
+pub(super) mod slot;
 mod statement;
 
 use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
@@ -52,8 +53,8 @@ pub struct Postgres {
     options: PgConnectOptions,
     /// The server process behind the connection, once known.
     backend: Option<i32>,
-    /// The tables that nobody else may write while the connection lasts.
-    excluded: Vec<&'static str>,
+    /// The tables and jobs that nobody else may work on while the connection lasts.
+    excluded: Vec<String>,
     schema: String,
     access: Access,
     bulk_threshold: usize,
@@ -122,13 +123,11 @@ impl Postgres {
             .map_err(|error| failure("looking for the schema", error))
     }
 
-    /// Takes the advisory lock of each table.
-    async fn lock(&mut self, tables: &[&'static str]) -> Result<()> {
+    /// Takes the advisory lock of each name.
+    async fn lock(&mut self, names: &[String]) -> Result<()> {
         let doing = "locking the tables";
-        let keys: Vec<String> = tables
-            .iter()
-            .map(|table| format!("('{table}', {})", advisory_key(&self.schema, table)))
-            .collect();
+        let keys: Vec<String> =
+            names.iter().map(|name| format!("('{name}', {})", advisory_key(&self.schema, name))).collect();
         let sql = format!(
             "{SESSION}; select pg_backend_pid(), name, key, pg_try_advisory_lock(key) from (values {}) as v(name, key)",
             keys.join(", ")
@@ -139,18 +138,18 @@ impl Postgres {
             .map_err(|error| failure(doing, error))?;
         for row in rows {
             let read = (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))();
-            let (backend, table, key, is_ours): (i32, String, i64, bool) =
+            let (backend, name, key, is_ours): (i32, String, i64, bool) =
                 read.map_err(|error| failure(doing, error))?;
             self.backend = Some(backend);
             if !is_ours {
-                return Err(self.taken(&table, key).await);
+                return Err(self.taken(&name, key).await);
             }
         }
         Ok(())
     }
 
-    /// Who holds a table's advisory lock.
-    async fn taken(&mut self, table: &str, key: i64) -> Failure {
+    /// Who holds an advisory lock.
+    async fn taken(&mut self, name: &str, key: i64) -> Failure {
         let holder = sqlx::query_scalar::<_, String>(
             "select format('%s from %s (server process %s)', nullif(application_name, ''),
                  coalesce(host(client_addr), 'this host'), pid)
@@ -163,7 +162,7 @@ impl Postgres {
         .fetch_optional(&mut self.connection)
         .await;
         let holder = holder.ok().flatten().unwrap_or_else(|| "another run on this database".to_owned());
-        Failure::new(FailureKind::Locked, format!("{table} is being used by {holder}"))
+        Failure::new(FailureKind::Locked, format!("{name} is being used by {holder}"))
             .hint("wait until it has ended, then start this again")
     }
 
@@ -383,8 +382,8 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn exclude(&mut self, tables: &[&'static Table]) -> Result<()> {
-        let names: Vec<&'static str> = tables.iter().map(|table| table.name).collect();
+    async fn exclude(&mut self, names: &[&str]) -> Result<()> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.lock(&names).await?;
         self.excluded.extend(names);
         Ok(())
@@ -543,9 +542,9 @@ exception when others then null; end $$";
 const RECONNECT: [Duration; 4] =
     [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
-/// The advisory lock's key of a table in a schema; the lock is the database's own already.
-fn advisory_key(schema: &str, table: &str) -> i64 {
-    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {table}").as_bytes()).cast_signed()
+/// The advisory lock's key of a table or a job in a schema; the lock is the database's own already.
+fn advisory_key(schema: &str, name: &str) -> i64 {
+    xxhash_rust::xxh3::xxh3_64(format!("zerkalo {schema} {name}").as_bytes()).cast_signed()
 }
 
 async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {

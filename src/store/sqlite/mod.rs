@@ -6,6 +6,7 @@
 
 mod batch;
 mod index;
+pub(super) mod slot;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
@@ -185,7 +186,7 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn exclude(&mut self, _tables: &[&'static Table]) -> Result<()> {
+    async fn exclude(&mut self, _names: &[&str]) -> Result<()> {
         Ok(())
     }
 

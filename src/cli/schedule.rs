@@ -1,0 +1,88 @@
+//! `--scheduled` and `--grace`, which every job takes.
+
+use crate::schedule::Schedule;
+use chrono::NaiveTime;
+use clap::Args;
+use std::time::Duration;
+
+/// How long after its slot a job may begin that says nothing else.
+pub const GRACE: Duration = Duration::from_hours(1);
+
+/// For which slot a job is started.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Scheduling")]
+pub struct ScheduleArguments {
+    /// Run for the latest slot at this time of the business's day: once, and not after its grace
+    #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
+    pub scheduled: Option<NaiveTime>,
+    /// How long after the slot the job may still begin, such as 55m, 1h, 90s [default: 1h]
+    #[arg(long, value_name = "D", requires = "scheduled", value_parser = grace)]
+    pub grace: Option<Duration>,
+}
+
+impl ScheduleArguments {
+    /// The schedule, for a job whose grace is `default` unless told otherwise; none for a start by hand.
+    pub fn schedule(&self, default: Duration) -> Option<Schedule> {
+        self.scheduled.map(|at| Schedule { at, grace: self.grace.unwrap_or(default) })
+    }
+}
+
+fn time_of_day(text: &str) -> Result<NaiveTime, String> {
+    NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| "write it as HH:MM, such as 07:00".to_owned())
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let grace = duration(text)?;
+    // The slot is never older than a day, so a longer grace would never end.
+    if grace.is_zero() || grace >= Duration::from_hours(24) {
+        return Err("it must be longer than nothing and shorter than a day".to_owned());
+    }
+    Ok(grace)
+}
+
+/// `1h30m`, `55m`, `90s`: whole numbers, each with its unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write it as 55m, 1h, 90s or 1h30m".to_owned();
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|sign: char| sign.is_ascii_digit()).len();
+        let number: u32 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = rest[digits..].chars().next().ok_or_else(wrong)?;
+        let seconds = match unit {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(wrong()),
+        };
+        total += Duration::from_secs(u64::from(number) * seconds);
+        rest = &rest[digits + 1..];
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        let seconds = |text| duration(text).map(|value| value.as_secs());
+        assert_eq!(seconds("55m"), Ok(3300));
+        assert_eq!(seconds("1h"), Ok(3600));
+        assert_eq!(seconds("90s"), Ok(90));
+        assert_eq!(seconds("1h30m5s"), Ok(5405));
+        for wrong in ["", "5", "m", "1d", "1h30", "-1h", "1.5h", "1ч", "ч", "99999999999h", " 1h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert!(grace("0s").is_err() && grace("24h").is_err() && grace("23h59m").is_ok());
+    }
+
+    #[test]
+    fn a_time_of_day_is_hours_and_minutes() {
+        assert_eq!(time_of_day("07:05"), Ok(NaiveTime::from_hms_opt(7, 5, 0).unwrap()));
+        for wrong in ["24:00", "7", "07:60", "07:00:30", "seven", ""] {
+            assert!(time_of_day(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A run in its slot: whether there is anything to do, and how it ended.
+//!
+//! The order that every scheduled job keeps: lock the job ([`crate::store::lock::Name::Job`]), [`enter`], claim, work,
+//! [`leave`]. Dry runs have no part in it.
+
+use crate::{
+    context::Context,
+    error::{Failure, Kind, Result},
+    report::SlotReport,
+    schedule::Verdict,
+    store::{Store, slot::Claim},
+};
+use chrono::SecondsFormat;
+
+/// What a start has to do.
+#[derive(Debug)]
+pub enum Entry {
+    /// It has no slot: a start by hand, or a dry run.
+    Unscheduled,
+    /// Another run has done the work.
+    Done,
+    /// There is work: the claim is to be made when it begins, see [`claim`]. A claim that has `seen` earlier attempts
+    /// resumes what they left.
+    Open(Claim),
+}
+
+/// Looks at this run's slot through a connection, and writes down a misfire. What it found is in the run's report.
+/// Fails with exit 11 when the job runs on another host, and with exit 12 when it is too late.
+pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
+    let Some(slot) = ctx.slot.as_ref().filter(|_| !ctx.is_dry_run()) else { return Ok(Entry::Unscheduled) };
+    store.exclude(&[&format!("job {}", slot.job)]).await?;
+    let row = store.slot(slot).await?;
+    let seen = row.as_ref().map_or(0, |row| row.attempts);
+    let verdict = slot.verdict(ctx.started_at, row);
+    let told = |state: &'static str, note: Option<String>| {
+        ctx.slot_report.replace(Some(SlotReport::new(slot, state, note)));
+    };
+    match verdict {
+        Verdict::Done(row) => {
+            let when = row.finished_at.map_or_else(String::new, |at| {
+                format!(" at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true))
+            });
+            told("done", Some(format!("{slot}: already done by run {}{when}", row.run_id)));
+            return Ok(Entry::Done);
+        }
+        Verdict::Misfire { late, begun } => {
+            told("misfired", None);
+            store.misfire_slot(slot, ctx.run_id, ctx.clock.now()).await?;
+            return Err(slot.misfire(late, begun.as_ref()));
+        }
+        Verdict::Resume(row) => {
+            told("resumed", Some(format!("{slot}: resumes what run {} did not finish", row.run_id)));
+        }
+        Verdict::Fresh => told("fresh", None),
+    }
+    Ok(Entry::Open(Claim { slot: slot.clone(), seen, run: ctx.run_id, now: ctx.clock.now() }))
+}
+
+/// Begins with the slot, in a transaction of its own.
+pub async fn claim(ctx: &Context, store: &mut dyn Store, entry: &Entry) -> Result<()> {
+    let Entry::Open(claim) = entry else { return Ok(()) };
+    if !store.claim_slot(claim).await? {
+        return Err(claim.slot.taken());
+    }
+    ctx.claimed.set(true);
+    Ok(())
+}
+
+/// Writes down how the run ended. Its exit code stays what it is: a slot that could not be finished is resumed.
+pub async fn leave(ctx: &Context, exit_code: u8) {
+    let Some(slot) = ctx.slot.as_ref().filter(|_| ctx.claimed.replace(false)) else { return };
+    let finish = async {
+        let mut store = ctx.database.connect(ctx.access).await?;
+        let ours = store.finish_slot(slot, ctx.run_id, exit_code, ctx.clock.now()).await?;
+        store.close().await?;
+        if ours {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Database, format!("{slot}: somebody else has taken the slot meanwhile")))
+    };
+    if let Err(failure) = finish.await {
+        tracing::warn!("{failure}; the next start within the grace resumes the slot");
+    }
+}
