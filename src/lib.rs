@@ -15,6 +15,7 @@
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
 //! - [`http`], [`iiko`], [`fintablo`]: the upstreams
 //! - [`schedule`]: slots, grace, the business date
+//! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod fintablo;

@@ -5,10 +5,12 @@
 //! - [`migrate`]: the schema's version, migrations, foreign tables
 //! - [`lock`]: one entity is never synced twice at the same time
 //! - [`slot`]: the slots of scheduled jobs
+//! - [`outbox`]: the outbox of documents
 
 pub mod database;
 pub mod lock;
 pub mod migrate;
+pub mod outbox;
 pub mod postgres;
 mod quoting;
 pub mod slot;
@@ -29,6 +31,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use database::{Access, Database};
+pub use outbox::OutboxStore;
 pub use slot::SlotStore;
 
 /// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
@@ -101,7 +104,7 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + Send {
+pub trait Store: SlotStore + OutboxStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.

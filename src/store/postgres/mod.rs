@@ -7,6 +7,7 @@
 
 mod copy;
 mod index;
+mod outbox;
 pub(super) mod slot;
 mod statement;
 
@@ -80,6 +81,8 @@ impl Postgres {
                 ("standard_conforming_strings", "on".to_owned()),
                 ("lock_timeout", format!("{}ms", patience.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
+                // The outbox counts on it: what is committed is on disk before the next request is sent.
+                ("synchronous_commit", "on".to_owned()),
                 (
                     "default_transaction_read_only",
                     if access == Access::DryRun { "on" } else { "off" }.to_owned(),

@@ -6,6 +6,7 @@
 
 mod batch;
 mod index;
+mod outbox;
 pub(super) mod slot;
 
 use self::batch::{BATCH, Batch, Change};
