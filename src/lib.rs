@@ -19,6 +19,7 @@
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
 pub mod cli;
@@ -39,3 +40,4 @@ pub mod sandbox;
 pub mod schedule;
 pub mod store;
 pub mod tables;
+pub mod testing;

@@ -58,9 +58,8 @@ mod tests {
 
     #[test]
     fn a_number_says_what_the_document_is_about() {
-        let [from, to] =
-            ["0e3c77a1-93b1-4c1e-8a55-b1f0a0c1d2e3", "5b90f2c4-0000-4000-8000-000000000001"]
-                .map(|text| Uuid::try_parse(text).unwrap());
+        let [from, to] = ["0e3c77a1-93b1-4c1e-8a55-b1f0a0c1d2e3", "5b90f2c4-0000-4000-8000-000000000001"]
+            .map(|text| Uuid::try_parse(text).unwrap());
         let date = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let number = ShortNames::of([from, to]).transfer(date, from, to, 1);
         assert_eq!(number, "T20261122-0e3c77a1-5b90f2c4-1");
@@ -72,8 +71,12 @@ mod tests {
 
     #[test]
     fn stores_that_begin_alike_are_told_apart() {
-        let [a, b, c] = ["0e000000-0000-4000-8000-000000000003", "0e000000-0000-4000-8000-000000000004", "1f000000-0000-4000-8000-000000000003"]
-            .map(|text| Uuid::try_parse(text).unwrap());
+        let [a, b, c] = [
+            "0e000000-0000-4000-8000-000000000003",
+            "0e000000-0000-4000-8000-000000000004",
+            "1f000000-0000-4000-8000-000000000003",
+        ]
+        .map(|text| Uuid::try_parse(text).unwrap());
         let names = ShortNames::of([a, b, c]);
         assert_eq!([a, b, c].map(|id| names.get(id)), ["00000003", "00000004", "1f000000"]);
     }

@@ -1,7 +1,10 @@
 //! What a document says: frozen when it is planned, compared with what iiko holds ever after.
 
 use super::amount;
-use crate::error::{Failure, Kind as FailureKind, Result};
+use crate::{
+    error::{Failure, Kind as FailureKind, Result, quote},
+    iiko::documents::Document,
+};
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -181,6 +184,24 @@ impl Payload {
         })
     }
 
+    /// What a document in iiko has that this one has not; none when it is this one, whatever its status.
+    pub fn difference(&self, found: &Document) -> Option<String> {
+        let mut lines: Vec<(Uuid, String)> =
+            self.lines.iter().map(|line| (line.product, amount::show(line.amount))).collect();
+        lines.sort();
+        if found.number != self.number {
+            Some(format!("its number is {}", quote(&found.number, 60)))
+        } else if (found.from, found.to) != (self.from, self.to) {
+            Some("it is about other stores".to_owned())
+        } else if found.date_incoming != self.date_incoming {
+            Some(format!("its date is {}", found.date_incoming.format(MINUTES)))
+        } else if found.lines != lines {
+            Some(format!("its lines differ: {} there, {} planned", found.lines.len(), lines.len()))
+        } else {
+            None
+        }
+    }
+
     /// The sum of the amounts; units differ, so it only tells large from small.
     pub fn total(&self) -> Decimal {
         self.lines.iter().map(|line| line.amount).sum()
@@ -223,7 +244,9 @@ pub(crate) mod tests {
         assert!(body.contains(r#""dateIncoming":"2026-11-22T23:00""#) && body.contains(r#""status":"NEW""#));
         assert!(!body.contains(r#""id""#) && !body.contains("measureUnitId"));
         let edit = payload().body(Some(Uuid::from_u128(9)), Status::Processed);
-        assert!(edit.contains(r#""id":"00000000-0000-0000-0000-000000000009""#) && edit.contains("PROCESSED"));
+        assert!(
+            edit.contains(r#""id":"00000000-0000-0000-0000-000000000009""#) && edit.contains("PROCESSED")
+        );
     }
 
     #[test]

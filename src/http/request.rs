@@ -53,7 +53,7 @@ pub struct Request {
     pub json: Option<String>,
     /// The accepted kind of answer.
     pub accept: Accept,
-    /// How long the request and its whole answer may take, where that differs from `limits.total`.
+    /// How long the request and its whole answer may take, silence included, where the server needs longer than usual.
     pub total: Option<Duration>,
     /// The longest decoded answer in bytes, where that is less than `limits.max_answer`.
     pub max_answer: Option<u64>,

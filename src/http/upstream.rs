@@ -92,9 +92,6 @@ impl Upstream {
         if let Some(json) = &request.json {
             builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
         }
-        if let Some(total) = request.total {
-            builder = builder.timeout(total);
-        }
         if let Some((name, mut value)) = secret {
             value.set_sensitive(true);
             builder = builder.header(name, value);

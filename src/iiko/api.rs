@@ -48,6 +48,8 @@ pub struct Client {
     leaving: Cell<bool>,
     /// Like `upstream`, with a connection of its own for every request; made on first use.
     single_use: OnceCell<Upstream>,
+    /// Like `upstream`, for reports that the server thinks about for minutes; made on first use.
+    patient: OnceCell<Upstream>,
     connect: Connect,
     /// The server's clock as its last answer showed it, and when that was.
     heard: Cell<Option<(DateTime<Utc>, Instant)>>,
@@ -112,6 +114,7 @@ impl Client {
             unheard: Cell::new(false),
             leaving: Cell::new(false),
             single_use: OnceCell::new(),
+            patient: OnceCell::new(),
             connect: Connect {
                 base,
                 limits: config.limits.clone(),
@@ -157,13 +160,23 @@ impl Client {
     }
 
     fn single_use(&self) -> Result<&Upstream> {
-        if self.single_use.get().is_none() {
-            let Connect { base, limits, ca_file, tls_pin } = &self.connect;
-            let trust = client::Trust { ca_file: ca_file.as_deref(), pin: tls_pin.as_deref() };
-            let upstream = self.upstream.through(client::single_use(base, limits, trust)?);
-            return Ok(self.single_use.get_or_init(|| upstream));
-        }
-        Ok(self.single_use.get().expect("checked above"))
+        let Connect { base, limits, ca_file, tls_pin } = &self.connect;
+        let trust = client::Trust { ca_file: ca_file.as_deref(), pin: tls_pin.as_deref() };
+        made(&self.single_use, || Ok(self.upstream.through(client::single_use(base, limits, trust)?)))
+    }
+
+    /// The upstream that a read goes through: a report is silent for as long as the server works on it.
+    fn reading(&self, request: &Request) -> Result<&Upstream> {
+        let Some(total) = request.total else { return Ok(&self.upstream) };
+        let Connect { base, limits, ca_file, tls_pin } = &self.connect;
+        let trust = client::Trust { ca_file: ca_file.as_deref(), pin: tls_pin.as_deref() };
+        let limits = Limits { idle: total, total, ..limits.clone() };
+        made(&self.patient, || Ok(self.upstream.through(client::client(base, &limits, trust)?)))
+    }
+
+    /// How long a report may take.
+    pub(super) fn report_time(&self) -> Duration {
+        self.connect.limits.olap
     }
 
     /// How far the server's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
@@ -208,7 +221,8 @@ impl Client {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.enter().await?;
         let sent = RefCell::new(None);
-        self.upstream
+        let upstream = self.reading(request)?;
+        upstream
             .attempts(
                 async || {
                     if self.leaving.get() {
@@ -217,7 +231,7 @@ impl Client {
                     }
                     sent.borrow_mut().clone_from(&self.token.borrow());
                     let (request, secret) = self.signed(request);
-                    let answer = self.upstream.send(&request, secret).await?;
+                    let answer = upstream.send(&request, secret).await?;
                     if statuses.contains(&answer.status) && !answer.is_html() {
                         return Ok(Err((answer.status, answer.excerpt().await)));
                     }
@@ -448,6 +462,15 @@ impl Client {
             ),
         })
     }
+}
+
+/// What the cell holds, made on first use.
+fn made<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
 }
 
 fn cookie(token: &SecretString) -> HeaderValue {

@@ -165,5 +165,6 @@ pub(super) const LISTS: [&str; 3] = [
 ];
 
 /// Reads products: id, name, article, type, unit.
-pub(super) const PRODUCTS: &str = "select id, coalesce(name, ''), coalesce(num, ''), coalesce(product_type, ''), main_unit
+pub(super) const PRODUCTS: &str =
+    "select id, coalesce(name, ''), coalesce(num, ''), coalesce(product_type, ''), main_unit
      from iiko_product where deleted is not true order by id";

@@ -10,7 +10,10 @@ use crate::{
     store::{
         failure,
         migrate::Found,
-        outbox::{COLUMNS, Catalogue, DATE_INCOMING, LISTS, NEEDED, Named, OutboxStore, PRODUCTS, Product, Read, wanted_states},
+        outbox::{
+            COLUMNS, Catalogue, DATE_INCOMING, LISTS, NEEDED, Named, OutboxStore, PRODUCTS, Product, Read,
+            wanted_states,
+        },
         slot::Claim,
     },
 };
@@ -137,7 +140,8 @@ async fn insert(connection: &mut PgConnection, row: &Row) -> Result<u64, sqlx::E
 }
 
 fn read(row: &PgRow) -> Result<Read, sqlx::Error> {
-    let (store, account): (Option<Uuid>, Option<Uuid>) = (row.try_get("store_to")?, row.try_get("account_id")?);
+    let (store, account): (Option<Uuid>, Option<Uuid>) =
+        (row.try_get("store_to")?, row.try_get("account_id")?);
     Ok(Read {
         key: row.try_get("key")?,
         kind: row.try_get("kind")?,
@@ -174,8 +178,7 @@ async fn catalogue(connection: &mut PgConnection) -> Result<Catalogue, sqlx::Err
     }
     let (accounts, units, stores) =
         (lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default());
-    let products = sqlx::query(PRODUCTS).fetch_all(&mut *connection)
-    .await?;
+    let products = sqlx::query(PRODUCTS).fetch_all(&mut *connection).await?;
     let product = |row: PgRow| -> Result<Product, sqlx::Error> {
         Ok(Product {
             id: row.try_get(0)?,
@@ -185,11 +188,12 @@ async fn catalogue(connection: &mut PgConnection) -> Result<Catalogue, sqlx::Err
             unit: row.try_get(4)?,
         })
     };
-    let runs: Vec<DateTime<Utc>> =
-        sqlx::query_scalar("select last_good_run from mirror_freshness where table_name = any($1) and scope = ''")
-            .bind(NEEDED)
-            .fetch_all(connection)
-            .await?;
+    let runs: Vec<DateTime<Utc>> = sqlx::query_scalar(
+        "select last_good_run from mirror_freshness where table_name = any($1) and scope = ''",
+    )
+    .bind(NEEDED)
+    .fetch_all(connection)
+    .await?;
     Ok(Catalogue {
         stores,
         units,

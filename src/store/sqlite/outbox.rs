@@ -10,14 +10,18 @@ use crate::{
     store::{
         failure,
         migrate::Found,
-        outbox::{COLUMNS, Catalogue, DATE_INCOMING, LISTS, NEEDED, Named, OutboxStore, PRODUCTS, Product, Read, wanted_states},
+        outbox::{
+            COLUMNS, Catalogue, DATE_INCOMING, LISTS, NEEDED, Named, OutboxStore, PRODUCTS, Product, Read,
+            wanted_states,
+        },
         slot::Claim,
     },
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    AssertSqlSafe, Connection as _, QueryBuilder, Row as _, Sqlite as Driver, SqliteConnection, sqlite::SqliteRow,
+    AssertSqlSafe, Connection as _, QueryBuilder, Row as _, Sqlite as Driver, SqliteConnection,
+    sqlite::SqliteRow,
 };
 use uuid::Uuid;
 
@@ -28,7 +32,8 @@ impl OutboxStore for Sqlite {
             return Ok(Vec::new());
         }
         let doing = "reading the documents";
-        let mut query = QueryBuilder::<Driver>::new(format!("select {COLUMNS} from document_outbox where state in ("));
+        let mut query =
+            QueryBuilder::<Driver>::new(format!("select {COLUMNS} from document_outbox where state in ("));
         let mut states = query.separated(", ");
         for state in wanted_states(which) {
             states.push_bind(state);
@@ -44,8 +49,7 @@ impl OutboxStore for Sqlite {
             query.push(" and business_date = ").push_bind(date.to_string());
         }
         query.push(" order by business_date, key");
-        let rows =
-            query.build().fetch_all(self.connection()).await.map_err(|error| failure(doing, error))?;
+        let rows = query.build().fetch_all(self.connection()).await.map_err(|error| failure(doing, error))?;
         rows.iter().map(|row| read(row).map_err(|error| failure(doing, error))?.understand()).collect()
     }
 
@@ -193,8 +197,7 @@ async fn catalogue(connection: &mut SqliteConnection) -> Result<Catalogue, sqlx:
     }
     let (accounts, units, stores) =
         (lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default());
-    let products = sqlx::query(PRODUCTS).fetch_all(&mut *connection)
-    .await?;
+    let products = sqlx::query(PRODUCTS).fetch_all(&mut *connection).await?;
     let product = |row: SqliteRow| -> Result<Product, sqlx::Error> {
         Ok(Product {
             id: uuid(row.try_get(0)?)?,
