@@ -9,9 +9,11 @@
 //! - [`amount`]: exact amounts
 //! - [`key`]: document numbers
 //! - [`row`]: how far a document is
+//! - [`machine`]: one committed step after the other
 
 pub mod amount;
 pub mod key;
+pub mod machine;
 pub mod payload;
 pub mod row;
 

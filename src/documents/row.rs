@@ -122,8 +122,8 @@ pub struct Change {
     pub to: State,
     /// The document's id in iiko, if it has become known.
     pub iiko_id: Option<Uuid>,
-    /// How many further drafts are about to be sent.
-    pub attempts: u32,
+    /// How many further drafts are about to be sent; negative for one that was not sent after all.
+    pub attempts: i32,
     /// What went wrong, if something did.
     pub error: Option<String>,
     /// The run.

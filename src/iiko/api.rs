@@ -130,10 +130,21 @@ impl Client {
     pub async fn send_once(&self, request: &Request) -> Result<Sent> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.enter().await?;
-        if self.leaving.get() {
-            std::future::pending::<()>().await;
+        let sent = self.send_signed(request).await?;
+        if !matches!(&sent, Sent::Unsent(failure) if failure.kind == Kind::Refused) {
+            return Ok(sent);
         }
-        let sent = self.token.borrow().clone();
+        tracing::info!("the iiko session is over; logging in once more");
+        self.enter().await?;
+        self.send_signed(request).await
+    }
+
+    /// Sends a request once, with the token that is there.
+    async fn send_signed(&self, request: &Request) -> Result<Sent> {
+        if self.leaving.get() {
+            return Ok(Sent::Unsent(Failure::new(Kind::Unreachable, "the run is being stopped")));
+        }
+        let token = self.token.borrow().clone();
         let (signed, secret) = self.signed(request);
         let answer = match self.single_use()?.send(&signed, secret).await {
             Ok(answer) => answer,
@@ -147,8 +158,9 @@ impl Client {
         };
         Ok(match body {
             Ok(body) => Sent::Answered(body),
+            // Without a session iiko does nothing.
             Err(trouble) if status == StatusCode::UNAUTHORIZED && !is_html => {
-                self.forget(sent.as_ref());
+                self.forget(token.as_ref());
                 Sent::Unsent(trouble.failure)
             }
             // A page is not iiko's: whoever answers so may have passed the request on.
