@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Write every request to this file, a JSON object a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub journal: Option<PathBuf>,
+    /// Write every move of stock to this file, a JSON object a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ledger: Option<PathBuf>,
 }
 
 /// Serves until a signal ends it.
@@ -46,6 +49,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             scale: usize::try_from(arguments.scale).unwrap_or(usize::MAX),
             data: arguments.data.clone(),
             journal: arguments.journal.clone(),
+            ledger: arguments.ledger.clone(),
             ..Options::default()
         };
         let (login, password, token) =

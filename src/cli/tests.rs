@@ -22,7 +22,7 @@ fn every_command_is_understood() {
         ("zerkalo config check --env-file .env -q", "config check"),
         ("zerkalo config show --color never", "config show"),
         ("zerkalo demo --keep /tmp/x", "demo"),
-        ("zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j", "sandbox"),
+        ("zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --ledger l", "sandbox"),
     ] {
         assert_eq!(parse(line).unwrap().command.name(), name);
     }

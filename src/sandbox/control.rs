@@ -40,6 +40,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
             shared.faults().clear();
             done()
         }
+        ("GET", "/_sandbox/documents") => json(&json!(shared.world().documents())),
+        ("GET", "/_sandbox/ledger") => json(&json!(shared.world().ledger())),
         ("GET", "/_sandbox/state") => json(&state(shared)),
         _ => Reply::text(404, "nothing here: iiko is at /resto, FinTablo at /v1, the controls at /_sandbox"),
     }
@@ -84,6 +86,8 @@ fn state(shared: &Shared) -> serde_json::Value {
             "employees": world.employees.len(),
             "roles": world.roles.len(),
             "balances": world.balances.len(),
+            "documents": world.documents().len(),
+            "moves": world.ledger().len(),
             "fintablo": fintablo,
         },
     })

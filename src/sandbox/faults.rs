@@ -4,6 +4,7 @@ use std::{collections::VecDeque, fmt};
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{wire::Request, world::World};
 
@@ -69,6 +70,34 @@ pub enum Action {
     Slow {
         /// The delay before the answer.
         delay_ms: u64,
+    },
+    /// The effect comes so much later, whether or not the client still waits; who asks in between sees
+    /// nothing of it. Whether the client may do that is decided at once.
+    Late {
+        /// The delay before the effect.
+        delay_ms: u64,
+        /// Whether the connection stays open and a client that waits gets the answer; else it is closed at
+        /// once.
+        #[serde(default)]
+        hold: bool,
+    },
+    /// The request is carried out twice, as if a proxy had repeated it, and the answer is that of the second
+    /// time.
+    Doubled,
+    /// The request is carried out and answered, and so much later carried out once more.
+    Replayed {
+        /// The delay before the second time.
+        delay_ms: u64,
+    },
+    /// The request is carried out as if its JSON body had been sent with this merge patch (RFC 7396).
+    PatchRequest {
+        /// What differs.
+        patch: Value,
+    },
+    /// The request is carried out, and its JSON answer is sent with this merge patch.
+    PatchAnswer {
+        /// What differs.
+        patch: Value,
     },
     /// The right answer, slowly.
     Drip {
@@ -259,6 +288,36 @@ fn matches(on: &str, request: &Request) -> bool {
     match on.strip_suffix('$') {
         Some(end) => subject.ends_with(end),
         None => subject.contains(on),
+    }
+}
+
+/// A JSON body with a merge patch; a body that is no JSON stays as it is.
+pub(super) fn patched(body: &Bytes, patch: &Value) -> Bytes {
+    match serde_json::from_slice(body) {
+        Ok(mut value) => {
+            merge(&mut value, patch);
+            value.to_string().into()
+        }
+        Err(_) => body.clone(),
+    }
+}
+
+/// RFC 7396: objects are merged, null takes away, all else replaces.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(changes) = patch else {
+        target.clone_from(patch);
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name).or_insert(Value::Null), change);
+        }
     }
 }
 

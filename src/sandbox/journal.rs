@@ -62,13 +62,7 @@ struct Pages {
 impl Journal {
     /// A journal that also goes to `file`, after what stands there.
     pub(super) fn open(file: Option<&Path>) -> Result<Self> {
-        let open = |path: &Path| {
-            OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                Failure::new(Kind::Usage, format!("cannot write the journal `{}`", path.display()))
-                    .source(error)
-            })
-        };
-        let file = file.map(open).transpose()?;
+        let file = file.map(|path| append(path, "journal")).transpose()?;
         Ok(Self(Mutex::new(Pages { file, ..Pages::default() })))
     }
 
@@ -103,6 +97,13 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Opens a file for lines after those that it has; `what` it is for stands in the error.
+pub(super) fn append(path: &Path, what: &str) -> Result<File> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot write the {what} `{}`", path.display())).source(error)
+    })
 }
 
 /// The query for the journal, without its secrets.

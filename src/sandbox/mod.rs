@@ -9,6 +9,7 @@
 //! server.rs     the listener, the table of upstreams, how a fault changes an answer
 //! wire.rs       HTTP/1.1 on a raw socket, whole or damaged
 //! flights.rs    requests answered at the same time
+//! late.rs       effects that come after their request
 //! faults.rs     the queue of faults and of edits at a chosen request
 //! journal.rs    every request, in memory and in a file
 //! control.rs    the control interface
@@ -27,6 +28,8 @@
 //! | `DELETE /_sandbox/journal` | forgets them |
 //! | `POST /_sandbox/faults` | adds a [`Fault`] or a list of them |
 //! | `DELETE /_sandbox/faults` | forgets faults and edits that wait |
+//! | `GET /_sandbox/documents` | the documents of the iiko server, a JSON list of [`Document`] |
+//! | `GET /_sandbox/ledger` | what they moved, a JSON list of [`Move`] |
 //! | `GET /_sandbox/state` | open sessions, violations, number of records |
 //!
 //! A fault is written as its fields with the name of its [`Action`]:
@@ -41,6 +44,7 @@ mod fintablo;
 mod flights;
 mod iiko;
 mod journal;
+mod late;
 mod recorded;
 mod render;
 mod server;
@@ -67,13 +71,14 @@ pub use self::{
     faults::{Action, Fault},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::World,
+    world::{Amount, Document, DocumentKind, Item, Move, Status, World},
 };
 
 /// How a sandbox is set up.
 ///
 /// Not `Debug`: it holds a password.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, and any of them may be on")]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
@@ -85,6 +90,9 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// A file to which the journal is appended.
     pub journal: Option<PathBuf>,
+    /// A file to which the ledger of stock moves is appended, each line on the disk before its document is
+    /// answered.
+    pub ledger: Option<PathBuf>,
     /// The iiko login.
     pub iiko_login: String,
     /// The iiko password, in plain; the wire carries its SHA-1.
@@ -99,6 +107,18 @@ pub struct Options {
     pub many_root_types: bool,
     /// Root types that this iiko server is too old to know.
     pub unknown_root_types: Vec<String>,
+    /// Whether this iiko server refuses to process a draft by a POST with its id.
+    pub refuse_edit: bool,
+    /// Whether this iiko server refuses documents of earlier days.
+    pub refuse_back_dated: bool,
+    /// Whether no two documents of a kind may have the same number on this iiko server.
+    pub unique_numbers: bool,
+    /// Whether a document that is not valid is answered with 200 and `"result": "ERROR"` in place of 409.
+    pub errors_in_band: bool,
+    /// Whether a document that was kept is answered with 204 and no body.
+    pub empty_success: bool,
+    /// The root element of the OLAP report.
+    pub olap_root: String,
     /// How long an iiko session lives.
     pub session_ttl: Duration,
     /// How long every upstream takes to answer. Not zero, so that requests sent at once are seen at once.
@@ -117,6 +137,7 @@ impl Default for Options {
             scale: 1,
             data: None,
             journal: None,
+            ledger: None,
             iiko_login: "demo".to_owned(),
             iiko_password: "demo".to_owned(),
             fintablo_token: "demo-token".to_owned(),
@@ -124,6 +145,12 @@ impl Default for Options {
             token_in_query_only: false,
             many_root_types: true,
             unknown_root_types: Vec::new(),
+            refuse_edit: false,
+            refuse_back_dated: false,
+            unique_numbers: false,
+            errors_in_band: false,
+            empty_success: false,
+            olap_root: "report".to_owned(),
             session_ttl: Duration::from_hours(1),
             latency: Duration::from_millis(1),
             fintablo_limit: 300,
@@ -142,6 +169,7 @@ struct Shared {
     rate: Mutex<fintablo::Rate>,
     recorded: recorded::Recorded,
     flights: flights::Flights,
+    late: late::Late,
     started: Instant,
 }
 
@@ -180,6 +208,7 @@ impl Sandbox {
     pub async fn start(options: Options) -> Result<Self> {
         let recorded = options.data.as_deref().map(recorded::Recorded::read).transpose()?.unwrap_or_default();
         let journal = journal::Journal::open(options.journal.as_deref())?;
+        let ledger = options.ledger.as_deref().map(|path| journal::append(path, "ledger")).transpose()?;
         let unavailable = |error| {
             Failure::new(Kind::Usage, format!("the sandbox cannot listen on 127.0.0.1:{}", options.port))
                 .hint("choose another port, or 0 for a free one")
@@ -188,7 +217,7 @@ impl Sandbox {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(unavailable)?;
         let address = listener.local_addr().map_err(unavailable)?;
         let shared = Arc::new(Shared {
-            stage: stage::Stage::new(World::generate(options.seed, options.scale)),
+            stage: stage::Stage::new(World::generate(options.seed, options.scale), ledger),
             options,
             faults: Mutex::default(),
             journal,
@@ -196,6 +225,7 @@ impl Sandbox {
             rate: Mutex::default(),
             recorded,
             flights: flights::Flights::default(),
+            late: late::Late::default(),
             started: Instant::now(),
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
@@ -248,6 +278,16 @@ impl Sandbox {
         self.shared.faults().waiting()
     }
 
+    /// How many effects are still to come ([`Action::Late`], [`Action::Replayed`]).
+    pub fn late_waiting(&self) -> usize {
+        self.shared.late.waiting()
+    }
+
+    /// Waits until no effect is to come any more.
+    pub async fn settle(&self) {
+        self.shared.late.settle().await;
+    }
+
     /// All requests since the start or the last [`Sandbox::clear_journal`].
     pub fn journal(&self) -> Vec<Entry> {
         self.shared.journal.entries()
@@ -284,6 +324,7 @@ impl Sandbox {
     /// Closes the port and all connections.
     pub async fn stop(mut self) {
         self.task.abort();
+        self.shared.late.abort();
         // The only error is that it was aborted, which was the wish.
         let _ = (&mut self.task).await;
     }
@@ -298,5 +339,6 @@ impl fmt::Debug for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.task.abort();
+        self.shared.late.abort();
     }
 }

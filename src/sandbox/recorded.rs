@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind, Result};
 use super::fintablo;
 
 /// The iiko files and what they record: `products.json` is `v2/entities/products/list`.
-const IIKO: [(&str, &str); 11] = [
+const IIKO: [(&str, &str); 12] = [
     ("entities.json", "entities"),
     ("products.json", "products"),
     ("product_groups.json", "product_groups"),
@@ -26,6 +26,7 @@ const IIKO: [(&str, &str); 11] = [
     ("suppliers.xml", "suppliers"),
     ("employees.xml", "employees"),
     ("roles.xml", "roles"),
+    ("olap.xml", "olap"),
 ];
 
 /// The recorded answers by the name of their list (FinTablo's with `fintablo/` before it).

@@ -122,7 +122,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// Text with what XML reserves escaped.
-fn escape(out: &mut String, text: &str) {
+pub(super) fn escape(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),

@@ -10,15 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::oneshot,
     task::JoinSet,
 };
 
 use super::{
     Shared, control,
-    faults::{Action, gzip_bomb},
+    faults::{Action, gzip_bomb, patched},
     fintablo::FinTablo,
     iiko::Iiko,
     journal::{Entry, SessionEvent, redact},
@@ -65,6 +65,14 @@ pub(super) trait Upstream: Sync {
     fn access(&self, request: &Request) -> Access;
     /// The work.
     fn answer(&self, shared: &Shared, request: &Request) -> Answer;
+    /// Whether the request may be carried out, for an effect that comes later; else the answer.
+    fn admit(&self, _shared: &Shared, _request: &Request) -> Result<(), Reply> {
+        Ok(())
+    }
+    /// The work on a request that was admitted earlier.
+    fn belated(&self, shared: &Shared, request: &Request) -> Answer {
+        self.answer(shared, request)
+    }
     /// Forgets who is logged in; an answer if the request is thereby answered.
     fn expire(&self, shared: &Shared) -> Option<Reply>;
     /// 403 for want of a licence.
@@ -116,8 +124,8 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
 
 /// Answers one request of an upstream, as well or as badly as the faults want it.
 async fn answer(
-    upstream: &dyn Upstream,
-    shared: &Shared,
+    upstream: &'static dyn Upstream,
+    shared: &Arc<Shared>,
     connection: &mut Connection,
     request: &Request,
 ) -> io::Result<bool> {
@@ -136,10 +144,17 @@ async fn answer(
     let violation = (together > upstream.most_in_flight()).then(|| format!("{together} requests at once"));
 
     let refused = violation.as_ref().and_then(|_| upstream.crowded());
-    let outcome = match refused {
+    let mut outcome = match refused {
         Some(reply) => Outcome::reply(reply),
         None => outcome(upstream, shared, request),
     };
+    if let Some(pending) = outcome.pending.take() {
+        outcome = match connection.patient(pending).await {
+            Ok(Ok(Answer { reply, event })) => Outcome { event, ..Outcome::reply(reply) },
+            // The client has gone, or the effect was given up with the sandbox.
+            _ => Outcome::nothing(),
+        };
+    }
     let reply = upstream.finish(outcome.reply, NUMBER.fetch_add(1, Ordering::Relaxed));
     let access = upstream.access(request);
     let answered = !matches!(outcome.delivery, Delivery::Nothing | Delivery::Raw(_));
@@ -175,12 +190,19 @@ struct Outcome {
     event: Option<SessionEvent>,
     delivery: Delivery,
     delay: Duration,
+    /// The answer that comes with a late effect.
+    pending: Option<oneshot::Receiver<Answer>>,
 }
 
 impl Outcome {
     /// A plain answer.
     fn reply(reply: Reply) -> Self {
-        Self { reply, event: None, delivery: Delivery::Whole, delay: Duration::ZERO }
+        Self { reply, event: None, delivery: Delivery::Whole, delay: Duration::ZERO, pending: None }
+    }
+
+    /// No answer at all.
+    fn nothing() -> Self {
+        Self::reply(Reply::text(503, "")).by(Delivery::Nothing)
     }
 
     /// The same by another way.
@@ -200,7 +222,7 @@ impl Outcome {
 
 /// Applies the edits and the fault that wait for this request, and lets the upstream work where the fault
 /// allows it.
-fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outcome {
+fn outcome(upstream: &'static dyn Upstream, shared: &Arc<Shared>, request: &Request) -> Outcome {
     let (edits, action) = {
         let mut faults = shared.faults();
         (faults.due(request), faults.meet(request))
@@ -211,10 +233,11 @@ fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outco
             edit(&mut world);
         }
     }
-    let work = || {
+    let work_on = |request: &Request| {
         let Answer { reply, event } = upstream.answer(shared, request);
         Outcome { event, ..Outcome::reply(reply) }
     };
+    let work = || work_on(request);
     let Some(action) = action else { return work() };
     match action {
         Action::Status { code, content_type, body, headers } => {
@@ -222,9 +245,34 @@ fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outco
         }
         Action::Cut { at } => work().by(Delivery::Cut(at)),
         Action::CutClose { at } => work().by(Delivery::CutClose(at)),
-        Action::Close => Outcome::reply(Reply::text(503, "")).by(Delivery::Nothing),
+        Action::Close => Outcome::nothing(),
         Action::CloseAfterEffect => work().by(Delivery::Nothing),
         Action::Slow { delay_ms } => Outcome { delay: Duration::from_millis(delay_ms), ..work() },
+        Action::Late { delay_ms, hold } => match upstream.admit(shared, request) {
+            Err(refusal) if hold => Outcome::reply(refusal),
+            Err(_) => Outcome::nothing(),
+            Ok(()) => {
+                let answer = later(upstream, shared, request, delay_ms);
+                Outcome { pending: hold.then_some(answer), ..Outcome::nothing() }
+            }
+        },
+        Action::Doubled => {
+            let first = work();
+            let second = work();
+            Outcome { event: first.event.or(second.event), ..second }
+        }
+        Action::Replayed { delay_ms } => {
+            if upstream.admit(shared, request).is_ok() {
+                later(upstream, shared, request, delay_ms);
+            }
+            work()
+        }
+        Action::PatchRequest { patch } => {
+            let mut sent = request.clone();
+            sent.body = patched(&request.body, &patch);
+            work_on(&sent)
+        }
+        Action::PatchAnswer { patch } => work().with_body(|reply| patched(&reply.body, &patch)),
         Action::Drip { bytes_per_second, head } => work().by(Delivery::Drip { bytes_per_second, head }),
         Action::Garbage => {
             let garbage = Bytes::from_static(b"\x16\x03\x01\x00\xff\xfe SSH-2.0-not-http\r\n\0\0\0");
@@ -255,19 +303,28 @@ fn outcome(upstream: &dyn Upstream, shared: &Shared, request: &Request) -> Outco
     }
 }
 
+/// Carries a request out so much later and tells who still listens how it went.
+fn later(
+    upstream: &'static dyn Upstream,
+    shared: &Arc<Shared>,
+    request: &Request,
+    delay_ms: u64,
+) -> oneshot::Receiver<Answer> {
+    let (sender, receiver) = oneshot::channel();
+    let (spawner, shared, request) = (Arc::clone(shared), Arc::clone(shared), request.clone());
+    spawner.late.spawn(async move {
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        // Nobody need be listening.
+        let _ = sender.send(upstream.belated(&shared, &request));
+    });
+    receiver
+}
+
 /// What a proxy or a wrong port answers.
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Вход</title></head>\
     <body><form action=\"/login\"><input name=\"user\"><input type=\"password\"></form></body></html>\n";
 
 /// The time of the upstreams, for the `Date` header.
 fn date(shared: &Shared) -> String {
-    let offset = TimeDelta::try_seconds(shared.world().clock_offset_seconds).unwrap_or_default();
-    let time = now().checked_add_signed(offset).unwrap_or_else(now);
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// The true time.
-#[expect(clippy::disallowed_methods, reason = "an upstream has a clock of its own, which is not the tool's")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
+    shared.world().time().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

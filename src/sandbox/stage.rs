@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
+    io::{self, Write as _},
     ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard},
 };
@@ -16,12 +18,15 @@ pub(super) struct Stage(Mutex<Scene>);
 struct Scene {
     world: World,
     rendered: HashMap<String, Bytes>,
+    ledger: Option<File>,
+    /// How many lines of the ledger are in the file.
+    written: usize,
 }
 
 impl Stage {
-    /// A stage with `world` on it.
-    pub(super) fn new(world: World) -> Self {
-        Self(Mutex::new(Scene { world, rendered: HashMap::new() }))
+    /// A stage with `world` on it, whose ledger also goes to a file.
+    pub(super) fn new(world: World, ledger: Option<File>) -> Self {
+        Self(Mutex::new(Scene { world, rendered: HashMap::new(), ledger, written: 0 }))
     }
 
     /// The world.
@@ -37,10 +42,36 @@ impl WorldGuard<'_> {
     /// The answer that `render` makes of the world; under a `key`, an earlier one if nothing was edited
     /// since. Large lists are asked for many times in measurements, which should not measure the stand-in.
     pub(super) fn rendered(&mut self, key: Option<String>, render: impl FnOnce(&World) -> Bytes) -> Bytes {
-        let Scene { world, rendered } = &mut *self.0;
+        let Scene { world, rendered, .. } = &mut *self.0;
         match key {
             None => render(world),
             Some(key) => rendered.entry(key).or_insert_with(|| render(world)).clone(),
+        }
+    }
+}
+
+impl Scene {
+    /// Appends the new lines of the ledger to its file and waits for the disk: whoever counts moves reads
+    /// there what was done, whatever became of the processes.
+    fn write_ledger(&mut self) -> io::Result<()> {
+        let ledger = self.world.ledger();
+        let written = std::mem::replace(&mut self.written, ledger.len());
+        let Some(file) = &mut self.ledger else { return Ok(()) };
+        for line in ledger.iter().skip(written) {
+            let mut text = serde_json::to_vec(line)?;
+            text.push(b'\n');
+            file.write_all(&text)?;
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WorldGuard<'_> {
+    fn drop(&mut self) {
+        // As with the journal: a full disk must not stop the stand-in.
+        if let Err(error) = self.0.write_ledger() {
+            tracing::warn!("sandbox ledger: {error}");
         }
     }
 }

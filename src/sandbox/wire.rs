@@ -7,6 +7,7 @@
 use std::{
     fmt::Write as _,
     io::{self, ErrorKind},
+    pin::pin,
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ const MAX_BODY: usize = 64 << 20;
 const LAST_PIECE: usize = 1024;
 
 /// A request as it came.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Request {
     /// `GET`, `POST`, …
     pub(super) method: String,
@@ -171,6 +172,7 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
         409 => "Conflict",
+        415 => "Unsupported Media Type",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",
@@ -312,16 +314,21 @@ impl Connection {
         if time.is_zero() {
             return Ok(());
         }
+        self.patient(sleep(time)).await
+    }
+
+    /// Waits for `work`; fails when the client hangs up meanwhile.
+    pub(super) async fn patient<T>(&mut self, work: impl Future<Output = T>) -> io::Result<T> {
+        let mut work = pin!(work);
         let mut byte = [0];
         tokio::select! {
-            () = sleep(time) => return Ok(()),
+            done = &mut work => return Ok(done),
             peeked = self.stream.peek(&mut byte) => if peeked? == 0 {
                 return Err(ErrorKind::ConnectionAborted.into());
             },
         }
         // It sent its next request already, so nothing more can be learnt from the socket.
-        sleep(time).await;
-        Ok(())
+        Ok(work.await)
     }
 
     /// Sends `reply` in the given manner and says whether the connection stays open. `released` is called

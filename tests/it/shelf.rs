@@ -171,7 +171,7 @@ impl Shelf {
             let answer = Action::Body { content_type, body };
             world.sandbox.fault(Fault::new(format!("GET /v1/{}$", self.path), answer).times(usize::MAX));
         } else {
-            world.sandbox.edit(|world| world.documents.insert(self.path.to_owned(), (content_type, body)));
+            world.sandbox.edit(|world| world.answers.insert(self.path.to_owned(), (content_type, body)));
         }
     }
 

@@ -1,8 +1,10 @@
 //! The lists of the iiko server: which records an answer holds.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use chrono::{NaiveDate, NaiveDateTime};
-use serde_json::Value;
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Call, JSON, XML};
@@ -10,7 +12,7 @@ use crate::sandbox::{
     recorded,
     render::{self, Document},
     wire::Reply,
-    world::World,
+    world::{Amount, World},
 };
 
 /// The sixteen root types (iiko REST API documentation, directories).
@@ -224,15 +226,17 @@ pub(super) fn product_groups(call: &Call<'_>) -> Result<Reply, Reply> {
     ))
 }
 
-/// `v2/reports/balance/stores`: the balances do not depend on the time that was asked for, only on the world.
+/// `v2/reports/balance/stores`: the opening balances and what documents dated up to the time that was asked
+/// for have moved. A date alone is the end of the day before. Recorded balances do not move.
 pub(super) fn balances(call: &Call<'_>) -> Result<Reply, Reply> {
     let Some(timestamp) = call.all("timestamp").last() else {
         return Err(Reply::text(400, "Argument for @NotNull parameter 'timestamp' must not be null"));
     };
-    let time = NaiveDateTime::parse_from_str(timestamp, "%Y-%m-%dT%H:%M:%S").is_ok();
-    if !time && NaiveDate::parse_from_str(timestamp, "%Y-%m-%d").is_err() {
-        return Err(Reply::text(400, format!("Wrong date format: {timestamp}")));
-    }
+    let time = NaiveDateTime::parse_from_str(timestamp, "%Y-%m-%dT%H:%M:%S").ok();
+    let day =
+        || NaiveDate::parse_from_str(timestamp, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
+    let time =
+        time.or_else(day).ok_or_else(|| Reply::text(400, format!("Wrong date format: {timestamp}")))?;
     check_ids(call, &["department", "store", "product"], "Entity", false)?;
     let departments: Vec<_> = call.all("department").collect();
     let stores: Option<Vec<String>> = (!departments.is_empty()).then(|| {
@@ -251,8 +255,44 @@ pub(super) fn balances(call: &Call<'_>) -> Result<Reply, Reply> {
         let inside = |stores: &Vec<String>| stores.iter().any(|store| record["store"] == store.as_str());
         filters.keep(record) && stores.as_ref().is_none_or(inside)
     };
-    let filter = if stores.is_some() { "filtered" } else { filters.part(false) };
-    Ok(list(call, "balances", filter, JSON, |world| &world.balances, keep, render::json))
+    let moves = call.shared.world().stock_moves(Some(time));
+    if moves.is_empty() || call.shared.recorded.whole("balances").is_some() {
+        let filter = if stores.is_some() { "filtered" } else { filters.part(false) };
+        return Ok(list(call, "balances", filter, JSON, |world| &world.balances, keep, render::json));
+    }
+    Ok(Reply::new(200, JSON, moved_balances(&call.shared.world(), moves, keep)))
+}
+
+/// The balances with moves; an amount that was moved is written exactly.
+fn moved_balances(
+    world: &World,
+    mut moves: BTreeMap<(String, String), Amount>,
+    keep: impl Fn(&Value) -> bool,
+) -> String {
+    let mut rows = Vec::new();
+    let mut put = |record: &Value, moved: Amount| {
+        let amount = Amount::of(&record["amount"]) + moved;
+        let Value::Object(fields) = record else { return };
+        let fields = fields.iter().map(|(name, value)| match name.as_str() {
+            "amount" => format!(r#""amount":{amount}"#),
+            _ => format!(r#""{name}":{value}"#),
+        });
+        rows.push(format!("{{{}}}", fields.collect::<Vec<_>>().join(",")));
+    };
+    for record in world.balances.iter().filter(|record| keep(record)) {
+        let [store, product] = ["store", "product"].map(|field| record[field].as_str().unwrap_or_default());
+        let change = moves.remove(&(store.to_owned(), product.to_owned()));
+        put(record, change.unwrap_or_default());
+    }
+    let stores: Vec<_> = world.stores.iter().filter_map(|store| store["id"].as_str()).collect();
+    for ((store, product), moved) in moves {
+        let record = json!({"store": store, "product": product, "amount": 0, "sum": 0});
+        // What a write-off puts on its account is no stock.
+        if stores.contains(&store.as_str()) && keep(&record) {
+            put(&record, moved);
+        }
+    }
+    format!("[{}]", rows.join(","))
 }
 
 /// A list of the XML interface.

@@ -4,12 +4,16 @@
 //! leaves open (the answer to a wrong password, to an unknown parameter or root type) is answered strictly,
 //! so that a client which relies on leniency is found out.
 
+mod documents;
 mod lists;
+mod olap;
 pub(super) mod session;
 
 use std::{borrow::Cow, cell::Cell};
 
 use sha1::{Digest, Sha1};
+
+use documents::{TRANSFER, WRITEOFF};
 
 use super::{
     Shared,
@@ -32,14 +36,25 @@ pub(super) struct Iiko;
 struct Route {
     /// The path after `/resto/api/`.
     path: &'static str,
-    /// Whether it also takes a form by POST.
-    post: bool,
+    /// What a POST does.
+    post: Post,
     /// Whether it can be called without a session.
     open: bool,
     /// The parameters that it knows beside `key`.
     parameters: &'static [&'static str],
     produces: &'static str,
     answer: fn(&Call<'_>) -> Result<Reply, Reply>,
+}
+
+/// What a POST to an endpoint does.
+#[derive(Clone, Copy)]
+enum Post {
+    /// It is not allowed.
+    Refused,
+    /// The same as a GET, with the parameters in a form.
+    Form,
+    /// It writes; the body is JSON, and there are no parameters.
+    Writes(fn(&Call<'_>) -> Result<Reply, Reply>),
 }
 
 const TEXT: &str = "text/plain;charset=UTF-8";
@@ -53,7 +68,17 @@ const fn read(
     produces: &'static str,
     answer: fn(&Call<'_>) -> Result<Reply, Reply>,
 ) -> Route {
-    Route { path, post: false, open: false, parameters, produces, answer }
+    Route { path, post: Post::Refused, open: false, parameters, produces, answer }
+}
+
+/// An endpoint of documents: a GET lists them, a POST writes one.
+const fn documents(
+    path: &'static str,
+    post: fn(&Call<'_>) -> Result<Reply, Reply>,
+    list: fn(&Call<'_>) -> Result<Reply, Reply>,
+) -> Route {
+    let parameters = &["dateFrom", "dateTo", "status", "revisionFrom"];
+    Route { path, post: Post::Writes(post), open: false, parameters, produces: JSON, answer: list }
 }
 
 /// The parameters of the product list; by POST, `codes` comes to them.
@@ -61,19 +86,19 @@ const PRODUCT_PARAMETERS: &[&str] =
     &["includeDeleted", "revisionFrom", "ids", "nums", "types", "categoryIds", "parentIds", "codes"];
 
 /// The endpoints.
-const ROUTES: [Route; 15] = [
+static ROUTES: [Route; 22] = [
     Route {
         path: "auth",
-        post: true,
+        post: Post::Form,
         open: true,
         parameters: &["login", "pass"],
         produces: TEXT,
         answer: login,
     },
-    Route { path: "logout", post: true, open: false, parameters: &[], produces: TEXT, answer: logout },
+    Route { path: "logout", post: Post::Form, open: false, parameters: &[], produces: TEXT, answer: logout },
     Route {
         path: "licence/info",
-        post: false,
+        post: Post::Refused,
         open: true,
         parameters: &["moduleId"],
         produces: TEXT,
@@ -90,7 +115,7 @@ const ROUTES: [Route; 15] = [
     ),
     Route {
         path: "v2/entities/products/list",
-        post: true,
+        post: Post::Form,
         open: false,
         parameters: PRODUCT_PARAMETERS,
         produces: JSON,
@@ -108,6 +133,25 @@ const ROUTES: [Route; 15] = [
         JSON,
         lists::balances,
     ),
+    read("reports/olap", &["report", "from", "to", "groupRow", "agr", "summary"], XML, olap::report),
+    documents(
+        "v2/documents/internalTransfer",
+        |call| documents::post(call, &TRANSFER),
+        |call| documents::list(call, &TRANSFER),
+    ),
+    read("v2/documents/internalTransfer/byId", &["id"], JSON, |call| documents::by_id(call, &TRANSFER)),
+    read("v2/documents/internalTransfer/byNumber", &["documentNumber"], JSON, |call| {
+        documents::by_number(call, &TRANSFER)
+    }),
+    documents(
+        "v2/documents/writeoff",
+        |call| documents::post(call, &WRITEOFF),
+        |call| documents::list(call, &WRITEOFF),
+    ),
+    read("v2/documents/writeoff/byId", &["id"], JSON, |call| documents::by_id(call, &WRITEOFF)),
+    read("v2/documents/writeoff/byNumber", &["documentNumber"], JSON, |call| {
+        documents::by_number(call, &WRITEOFF)
+    }),
     read("suppliers", &["revisionFrom"], XML, |call| lists::xml(call, &lists::SUPPLIERS)),
     read("corporation/departments", &["revisionFrom"], XML, |call| lists::xml(call, &lists::DEPARTMENTS)),
     read("corporation/stores", &["revisionFrom"], XML, |call| lists::xml(call, &lists::STORES)),
@@ -125,6 +169,8 @@ struct Call<'a> {
     parameters: Vec<(String, String)>,
     token: Option<String>,
     event: Cell<Option<SessionEvent>>,
+    /// Whether the session was found good earlier.
+    admitted: bool,
 }
 
 impl<'a> Call<'a> {
@@ -134,7 +180,7 @@ impl<'a> Call<'a> {
         let key = parameters.iter().find(|(name, _)| name == "key").map(|(_, value)| value.clone());
         parameters.retain(|(name, _)| name != "key");
         let cookie = request.cookie("key").filter(|_| !shared.options.token_in_query_only).map(str::to_owned);
-        Self { shared, request, parameters, token: key.or(cookie), event: Cell::new(None) }
+        Self { shared, request, parameters, token: key.or(cookie), event: Cell::new(None), admitted: false }
     }
 
     /// All values of a parameter that may be repeated.
@@ -155,34 +201,42 @@ impl<'a> Call<'a> {
     /// Checks what every endpoint checks, then answers.
     fn answer(&self) -> Result<Reply, Reply> {
         let path = path(self.request);
-        let document = self.shared.world().documents.get(path.as_ref()).cloned();
-        let route = ROUTES.iter().find(|route| route.path == path);
-        if !route.is_some_and(|route| route.open) {
-            self.authorize()?;
-        }
-        if let Some((content_type, body)) = document {
+        let prepared = self.shared.world().answers.get(path.as_ref()).cloned();
+        let route = self.route();
+        self.authorize()?;
+        if let Some((content_type, body)) = prepared {
             self.acceptable(&content_type)?;
             return Ok(Reply::new(200, &content_type, body));
         }
         let Some(route) = route else {
             return Err(Reply::text(404, format!("Not found: {path}")));
         };
-        if !(self.request.method == "GET" || route.post && self.request.method == "POST") {
-            return Err(Reply::text(405, "Method not allowed"));
-        }
+        let (work, known) = match (self.request.method.as_str(), route.post) {
+            ("GET", _) | ("POST", Post::Form) => (route.answer, route.parameters),
+            ("POST", Post::Writes(work)) => (work, &[][..]),
+            _ => return Err(Reply::text(405, "Method not allowed")),
+        };
         self.acceptable(route.produces)?;
-        if let Some((name, _)) =
-            self.parameters.iter().find(|(name, _)| !route.parameters.contains(&name.as_str()))
-        {
+        if let Some((name, _)) = self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             return Err(Reply::text(400, format!("Unknown parameter: {name}")));
         }
         if let Some(revision) = self.all("revisionFrom").find(|value| value.parse::<i64>().is_err()) {
             return Err(Reply::text(400, format!("Wrong revisionFrom: '{revision}'")));
         }
-        (route.answer)(self)
+        work(self)
     }
 
+    /// The endpoint that is meant.
+    fn route(&self) -> Option<&'static Route> {
+        let path = path(self.request);
+        ROUTES.iter().find(|route| route.path == path)
+    }
+
+    /// Refuses a request without a session where one is needed.
     fn authorize(&self) -> Result<(), Reply> {
+        if self.admitted || self.route().is_some_and(|route| route.open) {
+            return Ok(());
+        }
         let life = self.shared.options.session_ttl;
         let known = self.token.as_ref().is_some_and(|token| self.shared.sessions().is_open(token, life));
         if known { Ok(()) } else { Err(Reply::text(401, EXPIRED)) }
@@ -257,13 +311,25 @@ impl Upstream for Iiko {
             "auth" | "logout" => Access::Session,
             _ if request.method == "GET" || request.method == "HEAD" => Access::Read,
             // The POST form of the product list only carries a long filter.
-            known if ROUTES.iter().any(|route| route.path == known && route.post) => Access::Read,
+            known if ROUTES.iter().any(|route| route.path == known && matches!(route.post, Post::Form)) => {
+                Access::Read
+            }
             _ => Access::Write,
         }
     }
 
     fn answer(&self, shared: &Shared, request: &Request) -> Answer {
         let call = Call::new(shared, request);
+        let reply = call.answer().unwrap_or_else(|refusal| refusal);
+        Answer { reply, event: call.event.get() }
+    }
+
+    fn admit(&self, shared: &Shared, request: &Request) -> Result<(), Reply> {
+        Call::new(shared, request).authorize()
+    }
+
+    fn belated(&self, shared: &Shared, request: &Request) -> Answer {
+        let call = Call { admitted: true, ..Call::new(shared, request) };
         let reply = call.answer().unwrap_or_else(|refusal| refusal);
         Answer { reply, event: call.event.get() }
     }

@@ -238,7 +238,7 @@ async fn who_hangs_up_and_asks_again_breaks_no_rule() {
 async fn the_next_request_after_a_slow_or_large_answer_is_in_order() {
     let (sandbox, token) = session().await;
     let large = ("application/octet-stream".to_owned(), Bytes::from(vec![b' '; 32 << 20]));
-    sandbox.edit(|world| world.documents.insert("large".to_owned(), large));
+    sandbox.edit(|world| world.answers.insert("large".to_owned(), large));
     let begin = async |path: &str| {
         let mut stream = TcpStream::connect(sandbox.addr()).await.expect("a listening sandbox");
         let request = format!("GET /resto/api/{path} HTTP/1.1\r\nCookie: key={token}\r\n\r\n");

@@ -1,6 +1,8 @@
 //! The sandbox as a client sees it: bytes on a socket.
 
+mod documents;
 mod faults;
+mod olap;
 mod rules;
 
 use serde_json::Value;
@@ -55,7 +57,11 @@ async fn raw(sandbox: &Sandbox, request: &str) -> Vec<u8> {
 /// A request on a connection of its own.
 async fn ask(sandbox: &Sandbox, method: &str, target: &str, headers: &str, body: &str) -> Seen {
     let length = body.len();
-    let form = if body.is_empty() { "" } else { "Content-Type: application/x-www-form-urlencoded\r\n" };
+    let form = if body.is_empty() || headers.contains("Content-Type") {
+        ""
+    } else {
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+    };
     let request = format!(
         "{method} {target} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\
          Content-Length: {length}\r\n{form}{headers}\r\n{body}"
@@ -90,6 +96,12 @@ async fn try_login(sandbox: &Sandbox, login: &str, password: &str) -> Seen {
 /// A GET of the iiko server with the token as a cookie.
 async fn iiko(sandbox: &Sandbox, token: &str, target: &str) -> Seen {
     ask(sandbox, "GET", &format!("/resto/api/{target}"), &format!("Cookie: key={token}\r\n"), "").await
+}
+
+/// A POST of JSON to the iiko server.
+async fn post(sandbox: &Sandbox, token: &str, target: &str, body: &str) -> Seen {
+    let headers = format!("Cookie: key={token}\r\nContent-Type: application/json\r\n");
+    ask(sandbox, "POST", &format!("/resto/api/{target}"), &headers, body).await
 }
 
 /// A GET of FinTablo with the right token.

@@ -238,7 +238,7 @@ async fn edits_show_in_the_next_answer() {
     assert_eq!(iiko(&sandbox, &token, "v2/entities/products/list").await.json()[0]["name"], "Новое имя");
     sandbox.edit(|world| {
         let widgets = ("application/json".to_owned(), r#"[{"id":1}]"#.into());
-        world.documents.insert("v2/entities/widgets/list".to_owned(), widgets);
+        world.answers.insert("v2/entities/widgets/list".to_owned(), widgets);
         world.clock_offset_seconds = -86_400 * 365 * 20;
     });
     assert_eq!(get(&sandbox, "/resto/api/v2/entities/widgets/list").await.status, 401);
@@ -303,6 +303,7 @@ async fn recorded_answers_go_out_as_they_are() {
     write("products.json", &products);
     write("employees.xml", "<employees>\n</employees>");
     write("olap.json", "[]");
+    write("olap.xml", "<report />");
     write("fintablo/deal.json", &deals);
     write("fintablo/job.json", r#"{ "status": 200, "items": [ {"id": "5", "name": "Банкет"} ] }"#);
     write("fintablo/goods.json", "[ ]");

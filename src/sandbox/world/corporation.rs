@@ -36,12 +36,10 @@ fn department(seed: u64, index: usize) -> String {
 /// The stores of each restaurant.
 pub(super) fn stores(seed: u64) -> Vec<Value> {
     let mut all = Vec::new();
-    for (index, restaurant) in RESTAURANTS.iter().enumerate() {
-        for (kind, store) in STORES.iter().enumerate() {
-            all.push(json!({"id": id(seed, "store", index * STORES.len() + kind),
-                "parentId": department(seed, index), "code": "", "name": format!("{store} ({restaurant})"),
-                "type": "STORE", "taxpayerIdNumber": ""}));
-        }
+    for (index, store) in STORES.as_flattened().iter().enumerate() {
+        all.push(json!({"id": id(seed, "store", index),
+            "parentId": department(seed, index / STORES[0].len()), "code": "", "name": store,
+            "type": "STORE", "taxpayerIdNumber": ""}));
     }
     all
 }

@@ -5,6 +5,8 @@
 //! starts with
 //! `@` is an attribute of the element it stands in.
 
+mod amount;
+mod books;
 mod corporation;
 mod dice;
 mod directories;
@@ -16,7 +18,15 @@ mod people;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono_tz::Europe::Kaliningrad;
 use serde_json::Value;
+
+pub(super) use self::books::local;
+pub use self::{
+    amount::Amount,
+    books::{Document, DocumentKind, Item, Move, Status},
+};
 
 /// What the stand-in upstreams know. Every list may be edited; the next answer shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,7 +51,8 @@ pub struct World {
     pub employees: Vec<Value>,
     /// `employees/roles` (XML).
     pub roles: Vec<Value>,
-    /// `v2/reports/balance/stores`.
+    /// `v2/reports/balance/stores` before any document: the opening balances. Answers show them and what the
+    /// ledger has moved since.
     pub balances: Vec<Value>,
     /// `replication/serverType`.
     pub server_type: String,
@@ -49,9 +60,10 @@ pub struct World {
     pub fintablo: BTreeMap<String, Vec<Value>>,
     /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
     /// before the endpoints above and obey the same rules of login.
-    pub documents: BTreeMap<String, (String, Bytes)>,
-    /// How many seconds the servers' `Date` header is ahead of the true time.
+    pub answers: BTreeMap<String, (String, Bytes)>,
+    /// How many seconds the servers' clock, and so their `Date` header, is ahead of the true time.
     pub clock_offset_seconds: i64,
+    books: books::Books,
 }
 
 impl World {
@@ -80,10 +92,28 @@ impl World {
             balances,
             server_type: "CHAIN".to_owned(),
             fintablo: finance::lists(seed, scale),
-            documents: BTreeMap::new(),
+            answers: BTreeMap::new(),
             clock_offset_seconds: 0,
+            books: books::Books::new(seed),
         }
     }
+
+    /// The time by the servers' clock.
+    pub(super) fn time(&self) -> DateTime<Utc> {
+        let offset = TimeDelta::try_seconds(self.clock_offset_seconds).unwrap_or_default();
+        now().checked_add_signed(offset).unwrap_or_else(now)
+    }
+
+    /// The same on the wall of the restaurants.
+    pub(super) fn local_time(&self) -> NaiveDateTime {
+        self.time().with_timezone(&Kaliningrad).naive_local()
+    }
+}
+
+/// The true time.
+#[expect(clippy::disallowed_methods, reason = "an upstream has a clock of its own, which is not the tool's")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }
 
 /// A number as JSON, whole where it is whole: the upstreams write `20` and `11.307` in the same field.
@@ -151,5 +181,37 @@ mod tests {
         assert_eq!((text(root, "name"), &root["parent"]), ("Расходные материалы", &Value::Null));
         let nums: HashSet<_> = world.products.iter().map(|product| text(product, "num")).collect();
         assert_eq!(nums.len(), world.products.len());
+    }
+
+    #[test]
+    fn bars_and_kitchens_are_short_of_consumables() {
+        let world = World::generate(1, 1);
+        let group = |id: &Value| world.product_groups.iter().find(|group| group["id"] == *id);
+        let consumable = |product: &Value| {
+            let groups = std::iter::successors(group(&product["parent"]), |above| group(&above["parent"]));
+            groups.last().is_some_and(|top| top["name"] == "Расходные материалы")
+        };
+        for store in &world.stores {
+            let short: Vec<_> = (world.balances.iter())
+                .filter(|row| row["store"] == store["id"] && Amount::of(&row["amount"]) < Amount::default())
+                .filter_map(|row| world.products.iter().find(|product| product["id"] == row["product"]))
+                .collect();
+            if !["Бар", "Кухня"].iter().any(|kind| text(store, "name").starts_with(kind)) {
+                continue;
+            }
+            let consumables: Vec<_> = short.iter().filter(|product| consumable(product)).collect();
+            let names: HashSet<_> = consumables.iter().map(|product| text(product, "name").trim()).collect();
+            let nums: HashSet<_> = consumables.iter().map(|product| text(product, "num")).collect();
+            let name = text(store, "name");
+            assert!(consumables.len() >= 7 && consumables.len() < short.len(), "{name}");
+            assert!(names.len() < nums.len(), "{name}: two of one name");
+            assert!(consumables.iter().any(|product| product["mainUnit"].is_null()), "{name}");
+            let groups: HashSet<_> = consumables.iter().map(|product| text(product, "parent")).collect();
+            assert!(groups.len() > 1, "{name}: sub groups");
+        }
+        assert!(world.balances.iter().any(|row| {
+            let amount = row["amount"].to_string();
+            amount.starts_with('-') && amount.split_once('.').is_some_and(|(_, digits)| digits.len() == 9)
+        }));
     }
 }

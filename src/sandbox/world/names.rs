@@ -3,8 +3,14 @@
 /// Restaurants, in the order in which they open.
 pub(super) const RESTAURANTS: [&str; 4] = ["Московский", "Набережная", "Амалиенау", "Рыбная деревня"];
 
-/// The stores of each restaurant; the restaurant's name follows in brackets.
-pub(super) const STORES: [&str; 3] = ["Бар", "Кухня", "Хоз. товары"];
+/// The stores of each restaurant, as chains really name them: one source is spelled without its space, one
+/// restaurant has no source, one has a source and a single target, and one store names no restaurant.
+pub(super) const STORES: [[&str; 3]; RESTAURANTS.len()] = [
+    ["Бар (Московский)", "Кухня (Московский)", "Хоз. товары (Московский)"],
+    ["Бар (Набережная)", "Кухня (Набережная)", "Хоз.товары (Набережная)"],
+    ["Бар (Амалиенау)", "Кухня (Амалиенау)", "Центральный склад"],
+    ["Бар (Рыбная деревня)", "Пекарня (Рыбная деревня)", "Хоз. товары (Рыбная деревня)"],
+];
 
 /// Product groups: name and the index of the parent.
 pub(super) const GROUPS: [(&str, Option<usize>); 16] = [

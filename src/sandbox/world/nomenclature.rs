@@ -123,7 +123,7 @@ fn product(seed: u64, index: usize, dice: &mut Dice, entities: &[Value], groups:
         "accountingCategory": accounting,
         "color": grey(170), "fontColor": grey(0), "frontImageId": null, "position": null,
         "modifierSchemaId": null,
-        "mainUnit": if index % 97 == 96 { Value::Null } else { unit }, "excludedSections": excluded,
+        "mainUnit": if index % 97 == 96 || index == UNITLESS { Value::Null } else { unit }, "excludedSections": excluded,
         "defaultSalePrice": price, "placeType": place, "defaultIncludedInMenu": sort.kind == "DISH",
         "type": sort.kind, "unitWeight": decimal(dice.between(1, 2_500), 3),
         "unitCapacity": if stored { decimal(dice.between(0, 1_000), 3) } else { json!(0) },
@@ -178,29 +178,65 @@ fn barcodes(index: usize) -> Value {
     }
 }
 
+/// Consumables (of [`PRODUCTS`]) that every bar and kitchen is short of; the last two have the same name.
+const SHORT: [usize; 7] = [0, 1, 16, UNITLESS, 46, 151, 165];
+/// A consumable without a main unit.
+const UNITLESS: usize = 30;
+
 /// Balances: one row a store and product. Among them are what real answers have: an amount of 0, a tiny
 /// negative one, a sum of 0 under an amount, deleted products, and a product and a store that no directory
-/// knows.
+/// knows. The last rows are the consumables that bars and kitchens are [`SHORT`] of.
 pub(super) fn balances(seed: u64, scale: usize, stores: &[Value], products: &[Value]) -> Vec<Value> {
     let mut dice = Dice::new(seed, "balances");
     let goods: Vec<_> =
         products.iter().filter(|product| matches!(text(product, "type"), "GOODS" | "PREPARED")).collect();
     let pairs = stores.len() * goods.len();
     let step = (pairs / 2 + 1..pairs).find(|step| coprime(*step, pairs)).unwrap_or(1);
-    let mut rows: Vec<_> = (0..BALANCES * scale)
-        .map(|index| {
-            let pair = index * step % pairs;
-            let (store, product) = (&stores[pair % stores.len()], goods[pair / stores.len()]);
-            let negative = if text(store, "name").starts_with("Хоз") { 2 } else { 25 };
-            let (amount, sum) = amount(&mut dice, negative);
-            json!({"store": store["id"], "product": product["id"], "amount": amount, "sum": sum})
-        })
-        .collect();
+    let short = shortages(seed, stores, products);
+    let pair = |row: &Value| (row["store"].clone(), row["product"].clone());
+    let taken: Vec<_> = short.iter().map(pair).collect();
+    let mut rows = Vec::new();
+    for index in 0.. {
+        if rows.len() + short.len() == BALANCES * scale {
+            break;
+        }
+        let place = index * step % pairs;
+        let (store, product) = (&stores[place % stores.len()], goods[place / stores.len()]);
+        let negative = if text(store, "name").starts_with("Хоз") { 2 } else { 25 };
+        let (amount, sum) = amount(&mut dice, negative);
+        let row = json!({"store": store["id"], "product": product["id"], "amount": amount, "sum": sum});
+        if !taken.contains(&pair(&row)) {
+            rows.push(row);
+        }
+    }
     (rows[5]["amount"], rows[5]["sum"]) = (json!(0), json!(0));
     (rows[6]["amount"], rows[6]["sum"]) = (json!(-0.000_05), json!(-0.01));
     (rows[7]["amount"], rows[7]["sum"]) = (json!(-8), json!(0));
     rows[10]["product"] = json!(id(seed, "forgotten product", 0));
     rows[11]["store"] = json!(id(seed, "forgotten store", 0));
+    rows.extend(short);
+    rows
+}
+
+/// What bars and kitchens are short of, each pair once.
+fn shortages(seed: u64, stores: &[Value], products: &[Value]) -> Vec<Value> {
+    let mut dice = Dice::new(seed, "shortages");
+    let mut rows = Vec::new();
+    for store in stores {
+        if !["Бар", "Кухня"].iter().any(|kind| text(store, "name").starts_with(kind)) {
+            continue;
+        }
+        for (place, index) in SHORT.iter().enumerate() {
+            let amount = match place % 3 {
+                0 => decimal(-dice.between(1, 400), 0),
+                1 => decimal(-dice.between(1, 90_000), 3),
+                _ => decimal(-dice.between(1, 90_000_000_000), 9),
+            };
+            let sum = decimal(-dice.between(0, 5_000_000), 2);
+            let product = &products[*index]["id"];
+            rows.push(json!({"store": store["id"], "product": product, "amount": amount, "sum": sum}));
+        }
+    }
     rows
 }
 
