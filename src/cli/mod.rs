@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod full_morning;
 pub mod migrate;
+pub mod negative_transfer;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;
@@ -32,13 +33,13 @@ Examples:
   zerkalo full-morning -q         what cron runs: mails only trouble
 
 Exit codes:
-  0  done                              6  an upstream refuses us
-  1  internal error                    7  an upstream's answer is invalid
-  2  usage or settings                 8  database or disk
-  4  done with warnings               11  another run holds the lock
-  5  an upstream is unreachable       12  too late for its slot, skipped
-                                      13  stopped for safety
-                                   128+n  stopped by signal n";
+  0  done                              7  an upstream's answer is invalid
+  1  internal error                    8  database or disk
+  2  usage or settings                 9  a document may or may not have been processed
+  3  some documents were not posted   11  another run holds the lock
+  4  done with warnings               12  too late for its slot, skipped
+  5  an upstream is unreachable       13  stopped for safety
+  6  an upstream refuses us        128+n  stopped by signal n";
 
 /// Mirrors an iiko server and a FinTablo account into SQL.
 #[derive(Debug, Parser)]
@@ -94,6 +95,8 @@ pub enum Command {
     Sync(sync::Arguments),
     /// Mirror everything, one step after the other: what cron runs
     FullMorning(full_morning::Arguments),
+    /// Post transfers of what is negative in bars and kitchens: what cron runs at night
+    NegativeTransfer(negative_transfer::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -110,6 +113,7 @@ impl Command {
         match self {
             Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
             Self::FullMorning(_) => "full-morning".to_owned(),
+            Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -149,6 +153,9 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Config(arguments) => config::run(arguments, &cli.globals, &environment, &printer),
         Command::Sync(arguments) => sync::run(arguments, &cli.globals, &environment, &printer),
         Command::FullMorning(arguments) => full_morning::run(arguments, &cli.globals, &environment, &printer),
+        Command::NegativeTransfer(arguments) => {
+            negative_transfer::run(arguments, &cli.globals, &environment, &printer)
+        }
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

@@ -22,7 +22,7 @@ use crate::{
     store::Store,
     testing,
 };
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -85,7 +85,8 @@ pub struct Machine<'a> {
 }
 
 /// What a look at iiko says of a number.
-enum Found {
+#[derive(Debug)]
+pub(super) enum Found {
     /// Nothing of it, or only what somebody deleted.
     Nothing { deleted: bool },
     /// Drafts that are ours, the lowest id first.
@@ -364,7 +365,9 @@ impl Machine<'_> {
         }
     }
 
+    /// Sends a document once, unless the clocks disagree: its date and the day's end come from ours.
     async fn post(&self, row: &Row, id: Option<Uuid>, status: Status) -> Result<Posted> {
+        check_clock(self.ctx)?;
         self.ctx.iiko()?.post_document(&row.payload, id, status).await
     }
 
@@ -447,6 +450,27 @@ impl Machine<'_> {
     }
 }
 
+/// How far this host's clock may be off the server's for documents to be sent.
+const CLOCK: TimeDelta = TimeDelta::minutes(10);
+
+/// Refuses a clock that is more than ten minutes off that of the server's last answer. A warning above two minutes, and
+/// where the server shows no clock.
+pub fn check_clock(ctx: &Context) -> Result<Option<String>> {
+    let Some(ahead) = ctx.iiko()?.clock_ahead(ctx.clock.now()) else {
+        return Ok(Some(
+            "iiko sends no Date, so this host's clock is not compared with the server's".to_owned(),
+        ));
+    };
+    let off = crate::report::duration(ahead.abs().to_std().unwrap_or_default());
+    let way = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
+    let text = format!("this host's clock is {off} {way} the iiko server's");
+    if ahead.abs() > CLOCK {
+        return Err(Failure::new(Kind::Safety, text)
+            .hint("nothing was sent; set this host's clock right (timedatectl), or the server's, then start this again"));
+    }
+    Ok((ahead.abs() > TimeDelta::minutes(2)).then_some(text))
+}
+
 /// Takes a row one step further. Fails when another process has taken it meanwhile.
 pub(super) async fn advance(store: &mut dyn Store, row: &mut Row, change: Change) -> Result<()> {
     if !store.advance(row.key(), &change).await? {
@@ -475,7 +499,7 @@ fn unread(row: &Row, failure: &Failure) -> Failure {
 }
 
 /// What the documents of a number are to a payload.
-fn judge(payload: &Payload, found: &[Document]) -> Found {
+pub(super) fn judge(payload: &Payload, found: &[Document]) -> Found {
     let ours = |found: &&Document| payload.difference(found).is_none();
     let is = |status: Status| move |found: &&Document| found.status == status;
     let processed: Vec<Uuid> =

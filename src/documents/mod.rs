@@ -10,11 +10,13 @@
 //! - [`key`]: document numbers
 //! - [`row`]: how far a document is
 //! - [`machine`]: one committed step after the other
+//! - [`reconcile`]: what iiko has, without sending anything
 
 pub mod amount;
 pub mod key;
 pub mod machine;
 pub mod payload;
+pub mod reconcile;
 pub mod row;
 
 pub use payload::{Kind, Line, Payload, Status};

@@ -36,6 +36,14 @@ impl Kind {
         [Self::Transfer, Self::Writeoff].into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The command that goes on with it.
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Transfer => "negative-transfer",
+            Self::Writeoff => "writeoff",
+        }
+    }
+
     /// Its endpoint below `/resto/api` (iiko REST API documentation, documents).
     pub const fn path(self) -> &'static str {
         match self {

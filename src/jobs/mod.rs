@@ -4,12 +4,14 @@
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
 //! - [`negative_transfer`]: the nightly transfer of what is negative
 //! - [`feed`]: which client reads which table
+//! - `posting`: what jobs that post documents share
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`slot`]: what a scheduled start has to do
 
 pub mod feed;
 pub mod mirror;
 pub mod negative_transfer;
+mod posting;
 pub mod run;
 pub mod slot;
 

@@ -1,5 +1,6 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
+pub mod documents;
 mod table;
 
 use std::{fmt, time::Duration};
