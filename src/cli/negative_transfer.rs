@@ -54,7 +54,8 @@ pub(super) fn run(
         work::context(globals, environment, printer, "negative-transfer", access)?.scheduled(schedule);
     if let Some(date) = arguments.date {
         if date != ctx.business_date && !arguments.dry_run {
-            let text = format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
+            let text =
+                format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
             return Err(Failure::new(Kind::Usage, text).hint("with --dry-run any date can be looked at"));
         }
         ctx.business_date = date;

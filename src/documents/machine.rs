@@ -33,7 +33,7 @@ const DRAFTS: u32 = 3;
 /// How often a draft is processed in one run while iiko keeps showing it as a draft.
 const TRIES: usize = 3;
 
-/// The waits between look-ups after a lost answer in the mode `single`.
+/// The longest wait between look-ups after a lost answer in the mode `single`.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a document's turn ended.
@@ -329,7 +329,8 @@ impl Machine<'_> {
 
     /// Looks for a document that was sent as processed, for as long as the settings say. It is never sent again.
     async fn look_for(&mut self, row: &mut Row, id: Option<Uuid>) -> Result<End> {
-        let until = Instant::now() + self.ctx.config.documents.lookup_time;
+        let time = self.ctx.config.documents.lookup_time;
+        let (until, pause) = (Instant::now() + time, LOOK_AGAIN.min(time / 10));
         loop {
             match self.look_up(row).await {
                 Ok(Found::Processed(found)) => return self.done(row, found, id.is_some(), None).await,
@@ -343,10 +344,10 @@ impl Machine<'_> {
                 Ok(Found::Nothing { deleted: false }) => {}
                 Err(failure) => tracing::warn!("{}: {failure}", row.key()),
             }
-            if Instant::now() + LOOK_AGAIN > until {
+            if Instant::now() + pause > until {
                 return self.unknown(row, "the answer was lost, and iiko has no such document", id).await;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(pause).await;
         }
     }
 

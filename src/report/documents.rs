@@ -193,7 +193,9 @@ impl Report {
                 lines += document.lines.len() as u64;
             }
             let (count, total) = (number(documents.len() as u64), amount::show(total));
-            let _ = writeln!(out, "total: {count} documents, {} lines, {total} in all\n", number(lines));
+            let plural = if documents.len() == 1 { "" } else { "s" };
+            let _ =
+                writeln!(out, "total: {count} document{plural}, {} lines, {total} in all\n", number(lines));
         }
         self.tell_skipped(&mut out);
         for note in &self.notes {

@@ -21,6 +21,7 @@ mod guard;
 mod hands;
 mod kills;
 mod locks;
+mod nights;
 mod pages;
 mod records;
 mod rivals;

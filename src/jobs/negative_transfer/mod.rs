@@ -109,6 +109,10 @@ impl Night<'_> {
         if is_planned && !self.options.again {
             slot::claim(ctx, store, entry).await?;
             step.unchanged = rows.len() as u64;
+            if !rows.iter().any(|row| row.state.is_open()) {
+                let text = format!("{} was planned before, and no document of it is open", ctx.business_date);
+                self.report.borrow_mut().notes.push(text);
+            }
         } else {
             let planned = self.plan(store, &mut rows, &mut step).await?;
             if ctx.is_dry_run() {
@@ -285,11 +289,9 @@ impl Night<'_> {
                 }
                 continue;
             }
-            let meter = ctx.printer.meter(row.key());
-            meter.phase("posting");
             let outcome = Machine { ctx, store: &mut *store, window }.finish(row).await?;
             let (report, document) = posting::told(STEP, &outcome);
-            meter.done(&report);
+            tracing::info!("{}: {}", document.key, document.state.name());
             step.updated += report.updated;
             ctx.reports.borrow_mut().push(report);
             self.report.borrow_mut().documents.push(document);
