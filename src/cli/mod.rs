@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod documents;
 pub mod full_morning;
 pub mod migrate;
 pub mod negative_transfer;
@@ -12,6 +13,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod sync;
 mod work;
+pub mod writeoff;
 
 use std::{convert::Infallible, path::PathBuf, process::ExitCode};
 
@@ -97,6 +99,10 @@ pub enum Command {
     FullMorning(full_morning::Arguments),
     /// Post transfers of what is negative in bars and kitchens: what cron runs at night
     NegativeTransfer(negative_transfer::Arguments),
+    /// Post a write-off act from a file
+    Writeoff(writeoff::Arguments),
+    /// List, read back and give up documents that were posted to iiko
+    Documents(documents::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -114,6 +120,8 @@ impl Command {
             Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
             Self::FullMorning(_) => "full-morning".to_owned(),
             Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
+            Self::Writeoff(_) => "writeoff".to_owned(),
+            Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -156,6 +164,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::NegativeTransfer(arguments) => {
             negative_transfer::run(arguments, &cli.globals, &environment, &printer)
         }
+        Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
+        Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

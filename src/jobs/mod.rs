@@ -4,16 +4,20 @@
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
 //! - [`negative_transfer`]: the nightly transfer of what is negative
 //! - [`feed`]: which client reads which table
+//! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`run`]: the locks, lanes, signals and the report around the steps
+//! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
 
+pub mod desk;
 pub mod feed;
 pub mod mirror;
 pub mod negative_transfer;
 mod posting;
 pub mod run;
 pub mod slot;
+pub mod writeoff;
 
 use crate::{
     engine::Table,

@@ -5,9 +5,10 @@ use super::{
     run::{check_identity, log_abandoned, session},
 };
 use crate::{
+    config::Transfer,
     context::Context,
     documents::{
-        Kind as DocumentKind, amount,
+        Kind as DocumentKind, Payload, amount,
         machine::{End, Outcome},
         row::{Row, State},
     },
@@ -16,8 +17,10 @@ use crate::{
     store::{
         Store,
         lock::{Locks, Name},
+        outbox::Catalogue,
     },
 };
+use chrono::TimeDelta;
 use hashbrown::HashMap;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -59,6 +62,49 @@ pub(super) async fn log(ctx: &Context, store: &mut dyn Store, report: &StepRepor
     store.log(&[row]).await?;
     ctx.pending.borrow_mut().remove(ENTITY);
     Ok(())
+}
+
+/// How old the mirror may be that stores and products are looked up in.
+const FRESH: TimeDelta = TimeDelta::hours(24);
+
+/// Refuses to make documents of a mirror that is older than a day.
+pub(super) fn check_freshness(ctx: &Context, catalogue: &Catalogue) -> Result<()> {
+    let refuse = |text: String| {
+        Err(Failure::new(Kind::Safety, text).hint("run `zerkalo sync iiko`, then start this again"))
+    };
+    let Some(at) = catalogue.mirrored_at else {
+        return refuse("the stores and products of iiko were never mirrored well".to_owned());
+    };
+    let age = ctx.clock.now() - at;
+    if age > FRESH {
+        return refuse(format!(
+            "the mirror of stores and products is {} h old, and 24 h are allowed",
+            age.num_hours()
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a document that is larger than is believed.
+pub(super) fn within_caps(payload: &Payload, title: &str, settings: &Transfer) -> Result<()> {
+    let stop = |text: String, setting: &str| {
+        Err(Failure::new(Kind::Safety, format!("{}: {text}", quote(title, 120))).hint(format!(
+            "nothing was posted; look at the quantities, and if they are right, raise {setting}"
+        )))
+    };
+    let (lines, cap) = (payload.lines.len(), Decimal::from(settings.max_quantity));
+    if lines > settings.max_lines {
+        let text = format!("{lines} lines, and no more than {} are believed", settings.max_lines);
+        return stop(text, "NEGATIVE_TRANSFER_MAX_LINES");
+    }
+    match payload.lines.iter().find(|line| line.amount > cap) {
+        Some(line) => {
+            let (shown, name) = (amount::show(line.amount), quote(&line.name, 60));
+            let text = format!("{shown} of {name}, and no more than {cap} is believed");
+            stop(text, "NEGATIVE_TRANSFER_MAX_QUANTITY")
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a document's turn came to, as a step of the run and as a document of its report.

@@ -107,6 +107,20 @@ impl DocumentReport {
         format!("{}\n{}", self.headline(), indent(&table))
     }
 
+    /// What else is known of it.
+    pub fn details(&self) -> String {
+        let mut out =
+            format!("  dateIncoming {}, comment: {}\n", self.date_incoming, quote(&self.comment, 200));
+        if let Some(id) = self.iiko_id {
+            let _ = writeln!(out, "  iiko's id {id}");
+        }
+        if let Some(problem) = &self.problem {
+            let _ = writeln!(out, "  {}", quote(problem, 300));
+        }
+        let _ = writeln!(out, "  touched {}", self.updated_at);
+        out
+    }
+
     fn headline(&self) -> String {
         format!(
             "{}  {}  {}  {} line{}, {} in all",

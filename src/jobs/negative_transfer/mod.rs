@@ -11,7 +11,7 @@ pub mod plan;
 
 use self::plan::{AGGREGATES, GROUPS, Input, Plan, Planned};
 use super::{
-    posting::{self, ENTITY},
+    posting::{self, ENTITY, check_freshness, within_caps},
     run::{self, guarded},
     slot::{self, Entry},
 };
@@ -33,15 +33,11 @@ use crate::{
     store::{Store, lock::Locks, outbox::Catalogue, slot::Claim},
     testing,
 };
-use chrono::{NaiveDateTime, TimeDelta, Timelike as _};
+use chrono::{NaiveDateTime, Timelike as _};
 use std::cell::RefCell;
-use uuid::Uuid;
 
 /// The step's name, which is the command's.
 const STEP: &str = "negative-transfer";
-
-/// How old the mirror may be that stores and products are looked up in.
-const FRESH: TimeDelta = TimeDelta::hours(24);
 
 /// How a night is run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -214,7 +210,9 @@ impl Night<'_> {
             date_incoming: moment(ctx),
         };
         let plan = plan::plan(&input)?;
-        plan::within_caps(&plan, &ctx.config.transfer)?;
+        for document in &plan.documents {
+            within_caps(&document.payload, &document.title(), &ctx.config.transfer)?;
+        }
         let unsettled = store.documents(&Which { unsettled: true, ..Which::default() }).await?;
         let documents = self.admitted(&plan, rows, &unsettled, &catalogue, step);
         step.rejected = plan.skipped.len() as u64;
@@ -334,23 +332,6 @@ fn moment(ctx: &Context) -> NaiveDateTime {
     }
 }
 
-fn check_freshness(ctx: &Context, catalogue: &Catalogue) -> Result<()> {
-    let refuse = |text: String| {
-        Err(Failure::new(Kind::Safety, text).hint("run `zerkalo sync iiko`, then start this again"))
-    };
-    let Some(at) = catalogue.mirrored_at else {
-        return refuse("the stores and products of iiko were never mirrored well".to_owned());
-    };
-    let age = ctx.clock.now() - at;
-    if age > FRESH {
-        return refuse(format!(
-            "the mirror of stores and products is {} h old, and 24 h are allowed",
-            age.num_hours()
-        ));
-    }
-    Ok(())
-}
-
 /// Why a further document must not follow this one.
 fn may_not_follow(row: &Row) -> Option<String> {
     match row.state {
@@ -392,7 +373,7 @@ fn row(ctx: &Context, planned: &Planned, sequence: u32) -> Row {
         slot: ctx.slot.as_ref().map(|slot| slot.at),
         sequence,
         state: State::Planned,
-        iiko_id: None::<Uuid>,
+        iiko_id: None,
         attempts: 0,
         last_error: None,
         seen_at: None,

@@ -180,37 +180,6 @@ pub fn plan(input: &Input<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Refuses a plan that is larger than is believed.
-pub(super) fn within_caps(plan: &Plan, settings: &Transfer) -> Result<()> {
-    let stop = |text: String, setting: &str| {
-        Err(Failure::new(FailureKind::Safety, text).hint(format!(
-            "nothing was planned; look at the balances in iiko, and if they are right, raise {setting}"
-        )))
-    };
-    for document in &plan.documents {
-        let target = quote(document.target.trim(), 60);
-        let lines = document.payload.lines.len();
-        if lines > settings.max_lines {
-            let text = format!(
-                "{target}: {lines} products are negative, and no more than {} are believed",
-                settings.max_lines
-            );
-            return stop(text, "NEGATIVE_TRANSFER_MAX_LINES");
-        }
-        let cap = Decimal::from(settings.max_quantity);
-        if let Some(line) = document.payload.lines.iter().find(|line| line.amount > cap) {
-            let text = format!(
-                "{target}: {} is negative by {}, and no more than {} is believed",
-                quote(line.name.trim(), 60),
-                amount::show(line.amount),
-                settings.max_quantity
-            );
-            return stop(text, "NEGATIVE_TRANSFER_MAX_QUANTITY");
-        }
-    }
-    Ok(())
-}
-
 /// The restaurants that have a source and a target, in the order of their names.
 fn restaurants<'a>(input: &Input<'a>, plan: &mut Plan) -> Vec<Restaurant<'a>> {
     let source_kind = folded(&input.settings.source_prefix);
@@ -373,13 +342,14 @@ fn shortages(restaurant: &Restaurant<'_>, balances: &Balances<'_>, products: &Pr
 }
 
 /// Products by article and by name.
-struct Products<'a> {
+pub(crate) struct Products<'a> {
     by_num: HashMap<&'a str, Vec<&'a Product>>,
     by_name: HashMap<&'a str, Vec<&'a Product>>,
 }
 
 impl<'a> Products<'a> {
-    fn new(products: &'a [Product]) -> Self {
+    /// Sorts products.
+    pub(crate) fn new(products: &'a [Product]) -> Self {
         let (mut by_num, mut by_name) = (HashMap::new(), HashMap::new());
         for product in products {
             let (num, name) = (product.num.trim(), product.name.trim());
@@ -392,7 +362,7 @@ impl<'a> Products<'a> {
     }
 
     /// The product of an article, else of a name, goods before other types: only when there is one. Else why not.
-    fn find(&self, num: &str, name: &str) -> Result<&'a Product, String> {
+    pub(crate) fn find(&self, num: &str, name: &str) -> Result<&'a Product, String> {
         if let Some(of_num) = self.by_num.get(num) {
             return match preferred(of_num) {
                 Some(product) => Ok(product),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::{config::Config, jobs::posting::within_caps};
 
 fn named(id: u128, name: &str) -> Named {
     Named { id: Uuid::from_u128(id << 96 | id), name: name.to_owned(), code: String::new() }
@@ -191,14 +191,16 @@ fn two_rows_of_one_product_are_not_added_up() {
 fn what_is_too_much_is_not_believed() {
     let settings = Config::default().transfer;
     let plan = planned(&catalogue(), &[row("Бар (Московский)", "Салфетки", "002", "-10000.000000001")]);
-    let failure = within_caps(&plan, &settings).unwrap_err();
+    let document = &plan.documents[0];
+    let check = |settings: &Transfer| within_caps(&document.payload, &document.title(), settings);
+    let failure = check(&settings).unwrap_err();
     assert_eq!(failure.kind.exit_code(), 13);
     assert_eq!(
         failure.message,
-        "Бар (Московский): Салфетки is negative by 10000.000000001, and no more than 10000 is believed"
+        "Хоз. товары (Московский) → Бар (Московский): 10000.000000001 of Салфетки, and no more than 10000 is believed"
     );
-    assert!(within_caps(&plan, &Transfer { max_quantity: 10_001, ..settings.clone() }).is_ok());
-    assert!(within_caps(&plan, &Transfer { max_quantity: 10_001, max_lines: 0, ..settings }).is_err());
+    assert!(check(&Transfer { max_quantity: 10_001, ..settings.clone() }).is_ok());
+    assert!(check(&Transfer { max_quantity: 10_001, max_lines: 0, ..settings }).is_err());
 }
 
 #[test]
