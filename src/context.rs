@@ -11,6 +11,7 @@ use crate::{
     report::{SlotReport, StepReport},
     schedule::{Schedule, Slot},
     store::{Access, Database, lock::Holder},
+    telegram,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use hashbrown::HashMap;
@@ -66,6 +67,7 @@ pub struct Context {
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
+    telegram: OnceCell<telegram::Client>,
 }
 
 impl Context {
@@ -97,6 +99,7 @@ impl Context {
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
+            telegram: OnceCell::new(),
             config,
             clock,
             printer,
@@ -135,6 +138,15 @@ impl Context {
             return Ok(self.fintablo.get_or_init(|| client));
         }
         Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// The client of the Telegram bot, made on first use.
+    pub fn telegram(&self) -> Result<&telegram::Client> {
+        if self.telegram.get().is_none() {
+            let client = telegram::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.telegram.get_or_init(|| client));
+        }
+        Ok(self.telegram.get().expect("checked above"))
     }
 
     /// Asks for nothing more, and waits until no login and no document is under way.

@@ -14,6 +14,7 @@
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
 //! - [`http`], [`iiko`], [`fintablo`]: the upstreams
+//! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
@@ -40,4 +41,5 @@ pub mod sandbox;
 pub mod schedule;
 pub mod store;
 pub mod tables;
+pub mod telegram;
 pub mod testing;

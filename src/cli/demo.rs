@@ -16,7 +16,7 @@ use crate::{
     config::{self, Environment, Flags},
     context::Context,
     error::{Failure, Kind, Result},
-    jobs::{Options, run},
+    jobs::{Options, notify::Notify, run},
     printer::Printer,
     report::RunReport,
     sandbox::{self, Sandbox},
@@ -81,7 +81,8 @@ async fn morning(settings: &Path, printer: &Printer) -> Result<RunReport> {
     let loaded = config::load(&flags, &Environment::from_iter(Vec::<(&str, &str)>::new()))?;
     let clock = Clock::system(loaded.config.timezone);
     let ctx = Context::new(loaded.config, clock, printer.clone(), "full-morning".to_owned(), Access::Write);
-    Ok(run::run(&ctx, full_morning::lanes(&[]), &Options::default()).await)
+    let options = Options { notify: Notify::Problems, ..Options::default() };
+    Ok(run::run(&ctx, full_morning::lanes(&[]), &options).await)
 }
 
 /// Writes the settings that lead to the stand-in servers, as an operator would.
@@ -91,6 +92,7 @@ fn settings_file<'a>(
 ) -> impl FnOnce(&Sandbox) -> Result<PathBuf> + use<'a> {
     let (login, password, token) =
         (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
+    let bot_token = options.telegram_token.clone();
     move |sandbox| {
         let mut text = format!("state_dir = {:?}\n\n", folder.join("state").display().to_string());
         let _ = writeln!(
@@ -104,6 +106,12 @@ fn settings_file<'a>(
             sandbox.iiko_url()
         );
         let _ = writeln!(text, "[fintablo]\nbase_url = {:?}\ntoken = {token:?}", sandbox.fintablo_url());
+        let _ = writeln!(
+            text,
+            "\n[telegram]\nbase_url = {:?}\nbot_token = {bot_token:?}\nadmin_chat_ids = {:?}",
+            sandbox.telegram_url(),
+            sandbox::ADMIN_CHAT
+        );
         let path = folder.join("zerkalo.toml");
         std::fs::OpenOptions::new()
             .write(true)

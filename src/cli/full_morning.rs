@@ -8,7 +8,12 @@ use super::{
     sync::{Mirror, Source},
     work,
 };
-use crate::{config::Environment, error::Result, jobs::run::Lane, printer::Printer};
+use crate::{
+    config::Environment,
+    error::Result,
+    jobs::{notify::Notify, run::Lane},
+    printer::Printer,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +31,9 @@ pub struct Arguments {
     /// How it is mirrored
     #[command(flatten)]
     pub mirror: Mirror,
+    /// When the admins are told in Telegram: always, problems or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "problems", hide_possible_values = true)]
+    pub notify: Notify,
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
@@ -51,6 +59,7 @@ pub(super) fn run(
         command: "full-morning",
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
+        notify: arguments.notify,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

@@ -109,7 +109,7 @@ pub enum Command {
     Config(config::Arguments),
     /// See it work: stand-in servers, a database of its own and two runs
     Demo(demo::Arguments),
-    /// Serve stand-in iiko and FinTablo servers on loopback
+    /// Serve stand-in iiko, FinTablo and Telegram servers on loopback
     Sandbox(sandbox::Arguments),
 }
 

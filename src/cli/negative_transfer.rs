@@ -9,7 +9,10 @@ use super::{Globals, schedule::ScheduleArguments, work};
 use crate::{
     config::Environment,
     error::{Failure, Kind, Result},
-    jobs::negative_transfer::{self, Options},
+    jobs::{
+        negative_transfer::{self, Options},
+        notify::Notify,
+    },
     printer::Printer,
     store::Access,
 };
@@ -36,6 +39,9 @@ pub struct Arguments {
     /// Make a further document for stores that had one today, if it is done and the balances show it
     #[arg(long, conflicts_with = "scheduled")]
     pub again: bool,
+    /// When the admins are told in Telegram: always, problems or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "always", hide_possible_values = true)]
+    pub notify: Notify,
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
@@ -61,7 +67,8 @@ pub(super) fn run(
         ctx.business_date = date;
     }
     let runtime = work::runtime()?;
-    let report = runtime.block_on(negative_transfer::run(&ctx, Options { again: arguments.again }));
+    let options = Options { again: arguments.again, notify: arguments.notify };
+    let report = runtime.block_on(negative_transfer::run(&ctx, options));
     // A name look-up that the system does not answer must not hold up the end.
     runtime.shutdown_background();
     printer.documents(&report);

@@ -8,7 +8,7 @@ use super::work;
 use crate::{
     error::Result,
     printer::Printer,
-    sandbox::{Options, Sandbox},
+    sandbox::{self, Options, Sandbox},
 };
 
 const EXAMPLES: &str = "\
@@ -54,12 +54,13 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         };
         let (login, password, token) =
             (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
+        let bot_token = options.telegram_token.clone();
         let sandbox = Sandbox::start(options).await?;
         for file in sandbox.ignored_files() {
             tracing::warn!("{} is named after no endpoint and is not served", file.display());
         }
         printer.stdout(&format!(
-            "The stand-in servers of iiko and FinTablo listen on {}.\nIn another terminal:\n",
+            "The stand-in servers of iiko, FinTablo and Telegram listen on {}.\nIn another terminal:\n",
             sandbox.addr()
         ));
         for (name, value) in [
@@ -68,6 +69,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             ("IIKO_PASSWORD", password),
             ("FINTABLO_BASE_URL", sandbox.fintablo_url()),
             ("FINTABLO_TOKEN", token),
+            ("TELEGRAM_BASE_URL", sandbox.telegram_url()),
+            ("TELEGRAM_BOT_TOKEN", bot_token),
+            ("TELEGRAM_CHAT_IDS", sandbox::READERS_CHAT.to_owned()),
+            ("TELEGRAM_ADMIN_CHAT_IDS", sandbox::ADMIN_CHAT.to_owned()),
         ] {
             printer.stdout(&format!("  export {name}={value}"));
         }

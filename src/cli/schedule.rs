@@ -15,7 +15,7 @@ pub struct ScheduleArguments {
     /// Run for the latest slot at this time of the business's day: once, and not after its grace
     #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub scheduled: Option<NaiveTime>,
-    /// How long after the slot the job may still begin, such as 55m, 1h, 90s [default: 1h]
+    /// How long after the slot the job may still begin, such as 55m, 1h, 90s [default: 1h, for transfers 55m]
     #[arg(long, value_name = "D", requires = "scheduled", value_parser = grace)]
     pub grace: Option<Duration>,
 }

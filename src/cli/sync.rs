@@ -123,6 +123,7 @@ pub(super) fn run(
         command: &command,
         lanes: vec![vec![step]],
         mirror: &arguments.mirror,
+        notify: jobs::notify::Notify::Never,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

@@ -8,6 +8,7 @@ use crate::{
     error::{Failure, Kind, Result},
     jobs::{
         Allowance, Options,
+        notify::Notify,
         run::{self, Lane},
     },
     printer::Printer,
@@ -47,6 +48,8 @@ pub(super) struct Job<'a> {
     pub(super) lanes: Vec<Lane>,
     /// How they write.
     pub(super) mirror: &'a Mirror,
+    /// When the admins are told how it ended.
+    pub(super) notify: Notify,
     /// When it is due; none for a start by hand.
     pub(super) schedule: Option<Schedule>,
 }
@@ -58,7 +61,7 @@ pub(super) fn mirror(
     printer: &Printer,
     job: Job<'_>,
 ) -> Result<u8> {
-    let options = job.mirror.options();
+    let options = Options { notify: job.notify, ..job.mirror.options() };
     options.check()?;
     let access = if job.mirror.dry_run { Access::DryRun } else { Access::Write };
     let ctx = context(globals, environment, printer, job.command, access)?.scheduled(job.schedule);
@@ -81,6 +84,7 @@ impl Mirror {
             verify: self.verify,
             adopt_source: self.adopt_source,
             allow_delete: self.allow_delete.iter().map(allowance).collect(),
+            notify: Notify::default(),
         }
     }
 }

@@ -14,8 +14,9 @@ fn base_url(text: &str) -> Read<Url> {
     }
     let url = Url::parse(text).map_err(|error| Problem::new(format!("must be an address ({error})")))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Problem::new("must not hold a login or password")
-            .hint("iiko's go into IIKO_LOGIN and IIKO_PASSWORD, FinTablo's token into FINTABLO_TOKEN"));
+        return Err(Problem::new("must not hold a login or password").hint(
+            "iiko's go into IIKO_LOGIN and IIKO_PASSWORD, a token into FINTABLO_TOKEN or TELEGRAM_BOT_TOKEN",
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Problem::new("must end before any `?` or `#`"));

@@ -274,6 +274,15 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
         let hint = "the token would travel unencrypted; plain http is for loopback only";
         return refuse("fintablo.base_url", "must begin with `https://`", hint);
     }
+    let telegram = &config.telegram;
+    if matches!(address::reach(&telegram.base_url), Reach::Private | Reach::Public) {
+        let hint = "the bot's token would travel unencrypted; plain http is for loopback only";
+        return refuse("telegram.base_url", "must begin with `https://`", hint);
+    }
+    let chats = [&telegram.chat_ids, &telegram.admin_chat_ids];
+    if telegram.bot_token.is_none() && chats.iter().any(|chats| !chats.is_empty()) {
+        warnings.push("Telegram has chats, but no bot to write to them: set TELEGRAM_BOT_TOKEN".to_owned());
+    }
     let Some(base_url) = &config.iiko.base_url else { return Ok(()) };
     match (address::reach(base_url), config.iiko.allow_http) {
         (Reach::Https | Reach::Loopback, _) => {}

@@ -48,6 +48,8 @@ pub struct Config {
     pub transfer: Transfer,
     /// How documents are posted to iiko.
     pub documents: Documents,
+    /// The Telegram bot.
+    pub telegram: Telegram,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -195,6 +197,19 @@ impl PostMode {
     }
 }
 
+/// The Telegram bot and whom it writes to.
+#[derive(Clone, Debug)]
+pub struct Telegram {
+    /// The address of the Bot API, without a slash at its end.
+    pub base_url: String,
+    /// The bot's token; without it no message is sent.
+    pub bot_token: Option<SecretString>,
+    /// The readers of the reports.
+    pub chat_ids: Vec<String>,
+    /// Who is told of problems.
+    pub admin_chat_ids: Vec<String>,
+}
+
 /// What is tried again, when and how often. Only reads are.
 #[derive(Clone, Debug)]
 pub struct Retries {
@@ -303,6 +318,12 @@ impl Default for Config {
                 max_quantity: 10_000,
             },
             documents: Documents { post_mode: PostMode::TwoPhase, lookup_time: Duration::from_mins(10) },
+            telegram: Telegram {
+                base_url: "https://api.telegram.org".to_owned(),
+                bot_token: None,
+                chat_ids: Vec::new(),
+                admin_chat_ids: Vec::new(),
+            },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),
                 jitter: 0.2,

@@ -46,8 +46,13 @@ fn row(setting: &Setting, loaded: &Loaded) -> Row {
         SettingKind::Seconds | SettingKind::SecondsList => format!("{shown} s"),
         _ => shown,
     });
-    // Of the two ways to give the password one is enough.
-    let needless = setting.key.starts_with("iiko.") && loaded.config.iiko.sha1_password.is_some();
+    // Of the two ways to give the password one is enough, and messages are sent by whoever wants them.
+    let telegram = &loaded.config.telegram;
+    let needless = match setting.key.split_once('.') {
+        Some(("iiko", _)) => loaded.config.iiko.sha1_password.is_some(),
+        Some(("telegram", _)) => telegram.chat_ids.is_empty() && telegram.admin_chat_ids.is_empty(),
+        _ => false,
+    };
     // The address of a database is shown without its password; of other secrets only that they are there.
     let value = match shown {
         Some(shown) if !setting.secret || setting.key == "database.url" => shown,

@@ -126,6 +126,10 @@ fn list(values: &[String]) -> Option<Value> {
     Some(Value::Array(values.iter().cloned().map(Value::String).collect()))
 }
 
+fn chats(list: &[String]) -> Option<Value> {
+    (!list.is_empty()).then(|| Value::String(list.join(", ")))
+}
+
 use SettingKind::{Bool, Bytes, Choice, Count, List, Path, Seconds, SecondsList, Share, Text};
 
 /// Every setting, in the order of the settings file: top-level keys first, then section by section.
@@ -321,6 +325,32 @@ pub const SETTINGS: &[Setting] = &[
         "Seconds for which a document is looked for after a lost answer, where it is posted in one step.",
         |config, text| value::seconds(text).map(|time| config.documents.lookup_time = time),
         |config| seconds(config.documents.lookup_time),
+    ),
+    setting(
+        ("telegram.base_url", "TELEGRAM_BASE_URL", Text, "https://api.telegram.org"),
+        "The address of Telegram's Bot API.",
+        |config, text| address::api_base(text).map(|url| config.telegram.base_url = url),
+        |config| text(config.telegram.base_url.as_str()),
+    ),
+    secret(setting(
+        ("telegram.bot_token", "TELEGRAM_BOT_TOKEN", Text, ""),
+        "The bot's token, as BotFather gave it; without it no message is sent.",
+        |config, text| {
+            value::bot_token(text).map(|token| config.telegram.bot_token = Some(SecretString::from(token)))
+        },
+        |config| hidden(config.telegram.bot_token.as_ref()),
+    )),
+    setting(
+        ("telegram.chat_ids", "TELEGRAM_CHAT_IDS", Text, ""),
+        "The chats that get reports, with commas between them: numbers (groups have negative ones) or `@channel`.",
+        |config, text| value::chats(text).map(|chats| config.telegram.chat_ids = chats),
+        |config| chats(&config.telegram.chat_ids),
+    ),
+    setting(
+        ("telegram.admin_chat_ids", "TELEGRAM_ADMIN_CHAT_IDS", Text, ""),
+        "The chats that are told of problems, written in the same way.",
+        |config, text| value::chats(text).map(|chats| config.telegram.admin_chat_ids = chats),
+        |config| chats(&config.telegram.admin_chat_ids),
     ),
     setting(
         ("retries.delays", "ZERKALO_RETRY_DELAYS", SecondsList, "1, 3, 7"),

@@ -139,6 +139,34 @@ fn the_stronger_layer_wins() {
 }
 
 #[test]
+fn the_bot_and_its_chats_are_read_and_the_token_is_not_shown() {
+    let token = "123456:c4n4ry-Pa55_x";
+    let house = House::new()
+        .set("TELEGRAM_BOT_TOKEN", token)
+        .set("TELEGRAM_CHAT_IDS", "-1001234567890, 5,5 @zerkalo_report")
+        .set("TELEGRAM_ADMIN_CHAT_IDS", "42");
+    let loaded = house.load().unwrap();
+    assert_eq!(loaded.config.telegram.chat_ids, ["-1001234567890", "5", "@zerkalo_report"]);
+    assert_eq!(loaded.config.telegram.admin_chat_ids, ["42"]);
+    assert!(!format!("{loaded:?}{:?}{}", rows(&loaded), toml(&loaded.config)).contains("c4n4ry"));
+    assert!(!loaded.warnings.iter().any(|warning| warning.contains("Telegram")));
+    let warned = house.set("TELEGRAM_BOT_TOKEN", "").load().unwrap();
+    assert!(warned.warnings.iter().any(|warning| warning.contains("no bot")), "{:?}", warned.warnings);
+    for (name, wrong, said) in [
+        ("TELEGRAM_BOT_TOKEN", "c4n4ry-Pa55", "is no bot token"),
+        ("TELEGRAM_BOT_TOKEN", "bot123456:c4n4ry", "is no bot token"),
+        ("TELEGRAM_BOT_TOKEN", "123456:c4n4ry/../x", "is no bot token"),
+        ("TELEGRAM_CHAT_IDS", "5;6", "must be ids of chats"),
+        ("TELEGRAM_ADMIN_CHAT_IDS", "channel", "must be ids of chats"),
+        ("TELEGRAM_ADMIN_CHAT_IDS", "0", "must be ids of chats"),
+        ("TELEGRAM_BASE_URL", "http://api.telegram.org", "must begin with `https://`"),
+    ] {
+        refused(&House::new().set(name, wrong), &[said]);
+    }
+    assert!(House::new().set("TELEGRAM_BASE_URL", "http://127.0.0.1:1/telegram").load().is_ok());
+}
+
+#[test]
 fn the_settings_file_is_found_where_it_is_said_to_be() {
     let house = House::new();
     house.write(".config/zerkalo/zerkalo.toml", "trigger = \"home\"", 0o644);

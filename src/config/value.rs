@@ -133,6 +133,43 @@ pub(super) fn token(text: &str) -> Read<String> {
     Err(Problem::new("holds a character that no token has (a space, a line break, a letter beyond ASCII)"))
 }
 
+/// A bot's token: a number, a colon, and letters, digits, `_` and `-` (Bot API, "Authorizing your bot").
+pub(super) fn bot_token(text: &str) -> Read<String> {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let fits = |(number, rest): &(&str, &str)| {
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && !rest.is_empty()
+            && rest.bytes().all(sign)
+    };
+    if text.split_once(':').as_ref().is_some_and(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new("is no bot token: it looks like 123456:ABC-def_…")
+        .hint("BotFather shows it after /token"))
+}
+
+/// Chats with commas or spaces between them: numbers, or names of channels; each one once.
+pub(super) fn chats(text: &str) -> Read<Vec<String>> {
+    let mut chats: Vec<String> = Vec::new();
+    let separator = |sign: char| sign == ',' || sign.is_whitespace();
+    for chat in text.split(separator).filter(|chat| !chat.is_empty()) {
+        let sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_chat = match chat.strip_prefix('@') {
+            Some(name) => !name.is_empty() && name.bytes().all(sign),
+            None => chat.parse::<i64>().is_ok_and(|id| id != 0 && id.to_string() == chat),
+        };
+        if !is_chat {
+            return Err(Problem::new("must be ids of chats with commas between them")
+                .hint("such as `123456789, -1001234567890, @channel`"));
+        }
+        if !chats.iter().any(|known| known == chat) {
+            chats.push(chat.to_owned());
+        }
+    }
+    Ok(chats)
+}
+
 pub(super) fn schema(text: &str) -> Read<String> {
     let first = |c: char| c.is_ascii_lowercase() || c == '_';
     let fits = text.starts_with(first) && text.len() <= 63;

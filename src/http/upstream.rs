@@ -6,6 +6,7 @@ use crate::{
     error::{Failure, Kind, Result},
 };
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     cell::Cell,
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -21,6 +22,8 @@ pub type Budget = Rc<Cell<usize>>;
 pub struct Upstream {
     name: &'static str,
     base: String,
+    /// The part between the base and a request's path that nobody may see.
+    secret_path: SecretString,
     client: reqwest::Client,
     max_answer: u64,
     retries: Retries,
@@ -37,7 +40,14 @@ impl Upstream {
         retries: Retries,
         budget: Budget,
     ) -> Self {
-        Self { name, base, client, max_answer: limits.max_answer, retries, budget }
+        let secret_path = SecretString::default();
+        Self { name, base, secret_path, client, max_answer: limits.max_answer, retries, budget }
+    }
+
+    /// The same with a secret, such as `/bot<token>`, between the base URL and every path.
+    #[must_use]
+    pub fn below(self, secret_path: SecretString) -> Self {
+        Self { secret_path, ..self }
     }
 
     /// The same upstream through another client.
@@ -46,6 +56,7 @@ impl Upstream {
         Self {
             name: self.name,
             base: self.base.clone(),
+            secret_path: self.secret_path.clone(),
             client,
             max_answer: self.max_answer,
             retries: self.retries.clone(),
@@ -80,7 +91,7 @@ impl Upstream {
         secret: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, Trouble> {
         let label = format!("{} {}", self.name, request.path);
-        let url = format!("{}/{}", self.base, request.path);
+        let url = format!("{}{}/{}", self.base, self.secret_path.expose_secret(), request.path);
         let mut builder =
             self.client.request(request.method.clone(), url).header(ACCEPT, request.accept.header());
         if !request.query.is_empty() {

@@ -1,6 +1,7 @@
 //! The operator's desk: documents read back from iiko, and given up.
 
 use super::{
+    notify::Telling,
     posting::{self, ENTITY},
     run::guarded,
 };
@@ -37,7 +38,7 @@ pub async fn list(ctx: &Context, which: &Which) -> Result<Vec<DocumentReport>> {
 /// Reads what iiko has of documents and writes down what follows. Nothing is sent.
 pub async fn reconcile(ctx: &Context, asked: &Asked) -> Report {
     let report = RefCell::new(Report::new(ctx.business_date));
-    let run = guarded(ctx, posting::names(ctx), &[ENTITY], async |locks| {
+    let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;
@@ -61,7 +62,7 @@ pub async fn reconcile(ctx: &Context, asked: &Asked) -> Report {
 /// Gives a document up.
 pub async fn abandon(ctx: &Context, key: &str) -> Report {
     let report = RefCell::new(Report::new(ctx.business_date));
-    let run = guarded(ctx, posting::names(ctx), &[ENTITY], async |locks| {
+    let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;

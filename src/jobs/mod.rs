@@ -6,6 +6,7 @@
 //! - [`feed`]: which client reads which table
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
+//! - [`notify`]: the message at the end
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
@@ -14,10 +15,13 @@ pub mod desk;
 pub mod feed;
 pub mod mirror;
 pub mod negative_transfer;
+pub mod notify;
 mod posting;
 pub mod run;
 pub mod slot;
 pub mod writeoff;
+
+use self::notify::Notify;
 
 use crate::{
     engine::Table,
@@ -45,6 +49,8 @@ pub struct Options {
     pub adopt_source: bool,
     /// Exact numbers of rows that may be deleted although the guard would not.
     pub allow_delete: Vec<Allowance>,
+    /// When the admins are told how it ended.
+    pub notify: Notify,
 }
 
 /// An exact number of rows that one run may delete.

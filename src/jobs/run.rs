@@ -2,13 +2,14 @@
 
 use super::{
     Options, Step, mirror,
+    notify::{self, Telling},
     slot::{self, Entry},
 };
 use crate::{
     context::Context,
     engine::Index,
     error::{Failure, Kind, Result},
-    report::{RunReport, Status, StepReport},
+    report::{RunReport, Status, StepReport, morning},
     store::{
         LogRow, Store,
         lock::{Locks, Name},
@@ -33,15 +34,19 @@ pub type Lane = Vec<Step>;
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
     let order: Vec<&str> =
         lanes.iter().flatten().flat_map(|step| &step.entities).map(|entity| entity.table.name).collect();
-    guarded(ctx, names(ctx, &lanes), &order, async |locks| job(ctx, &lanes, options, locks).await).await
+    let text = |report: &RunReport| Some(morning::message(report, ctx.business_date));
+    let telling = Telling { notify: options.notify, text: &text };
+    guarded(ctx, names(ctx, &lanes), &order, telling, async |locks| job(ctx, &lanes, options, locks).await)
+        .await
 }
 
 /// Runs `job` under the locks `names`, until it is done, panics, takes too long or is told to stop; then logs out and logs
-/// what was not finished. The report's steps are in the `order` of their entities.
+/// what was not finished, and tells the admins. The report's steps are in the `order` of their entities.
 pub(super) async fn guarded(
     ctx: &Context,
     names: Vec<Name>,
     order: &[&str],
+    telling: Telling<'_>,
     job: impl AsyncFnOnce(&Locks) -> Result<()>,
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
@@ -61,6 +66,10 @@ pub(super) async fn guarded(
         locks.keep_name();
     }
     let report = report(ctx, order, failure);
+    if said {
+        // Before the slot is done: a run that is killed here is resumed, and knows whom it may have told.
+        notify::admins(ctx, &report, telling).await;
+    }
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }

@@ -6,7 +6,7 @@
 use crate::{
     context::Context,
     error::{Failure, Kind, Result},
-    report::SlotReport,
+    report::{SlotFound, SlotReport},
     schedule::Verdict,
     store::{Store, slot::Claim},
 };
@@ -32,26 +32,26 @@ pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
     let row = store.slot(slot).await?;
     let seen = row.as_ref().map_or(0, |row| row.attempts);
     let verdict = slot.verdict(ctx.started_at, row);
-    let told = |state: &'static str, note: Option<String>| {
-        ctx.slot_report.replace(Some(SlotReport::new(slot, state, note)));
+    let told = |found: SlotFound, note: Option<String>| {
+        ctx.slot_report.replace(Some(SlotReport::new(slot, found, note)));
     };
     match verdict {
         Verdict::Done(row) => {
             let when = row.finished_at.map_or_else(String::new, |at| {
                 format!(" at {}", at.to_rfc3339_opts(SecondsFormat::Secs, true))
             });
-            told("done", Some(format!("{slot}: already done by run {}{when}", row.run_id)));
+            told(SlotFound::Done, Some(format!("{slot}: already done by run {}{when}", row.run_id)));
             return Ok(Entry::Done);
         }
         Verdict::Misfire { late, begun } => {
-            told("misfired", None);
+            told(SlotFound::Misfired, None);
             store.misfire_slot(slot, ctx.run_id, ctx.clock.now()).await?;
             return Err(slot.misfire(late, begun.as_ref()));
         }
         Verdict::Resume(row) => {
-            told("resumed", Some(format!("{slot}: resumes what run {} did not finish", row.run_id)));
+            told(SlotFound::Resumed, Some(format!("{slot}: resumes what run {} did not finish", row.run_id)));
         }
-        Verdict::Fresh => told("fresh", None),
+        Verdict::Fresh => told(SlotFound::Fresh, None),
     }
     Ok(Entry::Open(Claim { slot: slot.clone(), seen, run: ctx.run_id, now: ctx.clock.now() }))
 }

@@ -1,6 +1,8 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
 pub mod documents;
+pub mod morning;
+pub mod night;
 mod table;
 
 use std::{fmt, time::Duration};
@@ -166,6 +168,20 @@ impl StepReport {
     }
 }
 
+/// How a scheduled run found its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotFound {
+    /// Nobody had begun with it.
+    Fresh,
+    /// A run had begun with it, and this one finishes.
+    Resumed,
+    /// An earlier run had done it.
+    Done,
+    /// It was too late.
+    Misfired,
+}
+
 /// What a scheduled run found of its slot.
 #[derive(Debug, Clone, Serialize)]
 pub struct SlotReport {
@@ -175,15 +191,15 @@ pub struct SlotReport {
     pub at: DateTime<Utc>,
     /// The day that the run belongs to.
     pub business_date: NaiveDate,
-    /// `fresh`, `resumed`, `done` (by an earlier run) or `misfired`.
-    pub found: &'static str,
+    /// How it was found.
+    pub found: SlotFound,
     /// What the operator should know of it, in one sentence without a full stop.
     pub note: Option<String>,
 }
 
 impl SlotReport {
     /// What was found of a slot.
-    pub fn new(slot: &Slot, found: &'static str, note: Option<String>) -> Self {
+    pub fn new(slot: &Slot, found: SlotFound, note: Option<String>) -> Self {
         let (job, at, business_date) = (slot.job.clone(), slot.at, slot.business_date());
         Self { job, at, business_date, found, note }
     }

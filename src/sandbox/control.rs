@@ -43,7 +43,10 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
         ("GET", "/_sandbox/documents") => json(&json!(shared.world().documents())),
         ("GET", "/_sandbox/ledger") => json(&json!(shared.world().ledger())),
         ("GET", "/_sandbox/state") => json(&state(shared)),
-        _ => Reply::text(404, "nothing here: iiko is at /resto, FinTablo at /v1, the controls at /_sandbox"),
+        _ => Reply::text(
+            404,
+            "nothing here: iiko is at /resto, FinTablo at /v1, Telegram at /telegram, the controls at /_sandbox",
+        ),
     }
 }
 
@@ -89,6 +92,7 @@ fn state(shared: &Shared) -> serde_json::Value {
             "documents": world.documents().len(),
             "moves": world.ledger().len(),
             "fintablo": fintablo,
+            "telegram_messages": world.telegram.last_message,
         },
     })
 }

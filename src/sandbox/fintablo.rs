@@ -156,7 +156,7 @@ pub(super) struct Rate(VecDeque<Instant>);
 
 impl Rate {
     /// Counts a request; with the limit reached, says for how long.
-    fn count(&mut self, limit: usize, window: Duration) -> Result<(), Duration> {
+    pub(super) fn count(&mut self, limit: usize, window: Duration) -> Result<(), Duration> {
         let now = Instant::now();
         while self.0.front().is_some_and(|at| now.duration_since(*at) >= window) {
             self.0.pop_front();

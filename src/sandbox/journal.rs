@@ -18,11 +18,11 @@ pub struct Entry {
     pub seq: u64,
     /// When it arrived, in milliseconds since the start of the sandbox.
     pub at_ms: u64,
-    /// `iiko` or `fintablo`.
+    /// `iiko`, `fintablo` or `telegram`.
     pub upstream: &'static str,
     /// `GET`, `POST`, …
     pub method: String,
-    /// The path without its query.
+    /// The path without its query; the token of a Telegram bot is shown as `***`.
     pub path: String,
     /// The query; the values of `login`, `pass` and `key` are shown as `***`.
     pub query: String,

@@ -18,6 +18,7 @@
 //! render.rs     records as JSON and XML
 //! iiko/         the iiko server, under /resto/api
 //! fintablo.rs   FinTablo, under /v1
+//! telegram.rs   Telegram's Bot API, under /telegram
 //! ```
 //!
 //! # The control interface
@@ -49,6 +50,7 @@ mod recorded;
 mod render;
 mod server;
 mod stage;
+mod telegram;
 mod wire;
 mod world;
 
@@ -56,6 +58,7 @@ mod world;
 mod tests;
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -71,7 +74,10 @@ pub use self::{
     faults::{Action, Fault},
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
-    world::{Amount, Document, DocumentKind, Item, Move, Status, World},
+    world::{
+        ADMIN_CHAT, Amount, Chat, Document, DocumentKind, Item, Message, Move, READERS_CHAT, Status,
+        Telegram, World,
+    },
 };
 
 /// How a sandbox is set up.
@@ -127,6 +133,12 @@ pub struct Options {
     pub fintablo_limit: usize,
     /// The time over which FinTablo counts requests.
     pub fintablo_window: Duration,
+    /// The token of the Telegram bot.
+    pub telegram_token: String,
+    /// How many messages Telegram takes for one chat in [`Options::telegram_window`].
+    pub telegram_limit: usize,
+    /// The time over which Telegram counts the messages of a chat.
+    pub telegram_window: Duration,
 }
 
 impl Default for Options {
@@ -155,6 +167,9 @@ impl Default for Options {
             latency: Duration::from_millis(1),
             fintablo_limit: 300,
             fintablo_window: Duration::from_mins(1),
+            telegram_token: "123456:demo-token".to_owned(),
+            telegram_limit: 20,
+            telegram_window: Duration::from_mins(1),
         }
     }
 }
@@ -167,6 +182,7 @@ struct Shared {
     journal: journal::Journal,
     sessions: Mutex<iiko::session::Sessions>,
     rate: Mutex<fintablo::Rate>,
+    chat_rates: Mutex<HashMap<String, fintablo::Rate>>,
     recorded: recorded::Recorded,
     flights: flights::Flights,
     late: late::Late,
@@ -193,6 +209,11 @@ impl Shared {
 
     fn rate(&self) -> MutexGuard<'_, fintablo::Rate> {
         lock(&self.rate)
+    }
+
+    /// Counts a message to a chat; with the limit reached, says for how long.
+    fn chat_rate(&self, chat: &str, limit: usize, window: Duration) -> Result<(), Duration> {
+        lock(&self.chat_rates).entry(chat.to_owned()).or_default().count(limit, window)
     }
 }
 
@@ -223,6 +244,7 @@ impl Sandbox {
             journal,
             sessions: Mutex::default(),
             rate: Mutex::default(),
+            chat_rates: Mutex::default(),
             recorded,
             flights: flights::Flights::default(),
             late: late::Late::default(),
@@ -245,6 +267,11 @@ impl Sandbox {
     /// The base URL of FinTablo.
     pub fn fintablo_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The base URL of Telegram's Bot API.
+    pub fn telegram_url(&self) -> String {
+        format!("http://{}/telegram", self.address)
     }
 
     /// The world, to read and to edit. Answers wait while the guard lives: let it go before waiting for one.

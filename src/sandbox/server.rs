@@ -23,11 +23,12 @@ use super::{
     iiko::Iiko,
     journal::{Entry, SessionEvent, redact},
     render,
+    telegram::Telegram,
     wire::{Connection, Delivery, Reply, Request},
 };
 
 /// The upstreams behind the port; a further one is a further line.
-pub(super) static UPSTREAMS: [&dyn Upstream; 2] = [&Iiko, &FinTablo];
+pub(super) static UPSTREAMS: [&dyn Upstream; 3] = [&Iiko, &FinTablo, &Telegram];
 
 /// How long a second request at once waits for news of a client that hung up.
 const HANGUP_GRACE: Duration = Duration::from_millis(25);
@@ -61,6 +62,10 @@ pub(super) trait Upstream: Sync {
     fn most_in_flight(&self) -> usize;
     /// The answer to one more, if the upstream minds.
     fn crowded(&self) -> Option<Reply>;
+    /// The path as the journal shows it, without its secrets.
+    fn shown_path(&self, request: &Request) -> String {
+        request.path.clone()
+    }
     /// What kind of request this is.
     fn access(&self, request: &Request) -> Access;
     /// The work.
@@ -163,7 +168,7 @@ async fn answer(
         at_ms: u64::try_from(arrived.as_millis()).unwrap_or(u64::MAX),
         upstream: upstream.name(),
         method: request.method.clone(),
-        path: request.path.clone(),
+        path: upstream.shown_path(request),
         query: redact(&request.query),
         write: access == Access::Write,
         session: access == Access::Session,

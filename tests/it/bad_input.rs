@@ -342,10 +342,7 @@ fn a_newer_schema_is_refused(engine: Engine) {
 fn an_older_schema_is_refused_by_a_dry_run(engine: Engine) {
     let world = World::new(engine);
     world.expect(0, &["migrate"]);
-    world.execute(
-        "delete from zerkalo_migration where version = (select max(version) from zerkalo_migration)",
-    );
-    world.execute("drop table stock_balance");
+    world.undo_last_migration();
     let says = "the database has schema version ";
     refuse(&world, world.command(&["full-morning", "--dry-run"]), 2, says, "run `zerkalo migrate`");
     world.expect(0, &["full-morning"]);

@@ -6,7 +6,7 @@ use super::{
     shelf::{Item, Shelf, counts},
 };
 use std::thread;
-use zerkalo::jobs::Options;
+use zerkalo::jobs::{Options, notify::Notify};
 
 on_both!(
     a_column_changed_by_hand_is_repaired_by_the_next_run,
@@ -17,7 +17,8 @@ on_both!(
     somebody_who_writes_all_the_time_is_reported_and_nothing_is_changed,
 );
 
-const VERIFY: Options = Options { verify: true, adopt_source: false, allow_delete: Vec::new() };
+const VERIFY: Options =
+    Options { verify: true, adopt_source: false, allow_delete: Vec::new(), notify: Notify::Never };
 
 /// Twenty rows are stored.
 fn stock_up(world: &World, shelf: Shelf) -> Vec<Item> {

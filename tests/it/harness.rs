@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::{
     collections::BTreeMap,
+    fs,
     future::Future,
     path::PathBuf,
     process::{Command, Output, Stdio},
@@ -168,6 +169,24 @@ impl World {
         let clock = Clock::system(config.timezone);
         let ctx = Context::new(config, clock, printer, "story".to_owned(), access);
         block_on(run::run(&ctx, lanes, options))
+    }
+
+    /// Makes the schema one version older: what the last migration made is gone.
+    pub(crate) fn undo_last_migration(&self) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+        let last = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+        let made = fs::read_to_string(last).unwrap();
+        let tables: Vec<&str> = made
+            .lines()
+            .filter_map(|line| line.strip_prefix("create table "))
+            .filter_map(|rest| rest.split(' ').next())
+            .collect();
+        assert!(!tables.is_empty(), "the last migration makes tables");
+        for table in tables {
+            self.execute(&format!("drop table {table}"));
+        }
+        let newest = "(select max(version) from zerkalo_migration)";
+        self.execute(&format!("delete from zerkalo_migration where version = {newest}"));
     }
 
     /// The directory of locks, sessions and spools.

@@ -30,4 +30,5 @@ mod secrets;
 mod signals;
 mod slots;
 mod source;
+mod telegram;
 mod upstream;

@@ -201,7 +201,7 @@ pub(crate) struct StoredColumn {
 
 /// One spelling for what the databases spell differently.
 fn spelling(table: &str, column: &str, text: &str) -> String {
-    if ["raw_json", "row", "key"].contains(&column) {
+    if column == "raw_json" || (table == "mirror_tombstone" && ["row", "key"].contains(&column)) {
         return canonical(text);
     }
     let declared = super::widget::declared().chain(tables::all()).find(|entity| entity.table.name == table);

@@ -16,12 +16,14 @@ on_both!(
 
 const PASSWORD: &str = "c4n4ry-iiko-password";
 const TOKEN: &str = "c4n4ry-fintablo-token";
+const BOT_TOKEN: &str = "123456:c4n4ry-telegram-token";
 const DATABASE_PASSWORD: &str = "c4n4ry-database-password";
 
 fn world(engine: Engine) -> World {
     let options = sandbox::Options {
         iiko_password: PASSWORD.to_owned(),
         fintablo_token: TOKEN.to_owned(),
+        telegram_token: BOT_TOKEN.to_owned(),
         ..sandbox::Options::default()
     };
     let mut world = World::with(engine, options);
@@ -30,6 +32,9 @@ fn world(engine: Engine) -> World {
         world.set("DATABASE_URL", url);
     }
     world.set("ZERKALO_RETRY_DELAYS", "0");
+    world.set("TELEGRAM_BASE_URL", world.sandbox.telegram_url());
+    world.set("TELEGRAM_BOT_TOKEN", BOT_TOKEN);
+    world.set("TELEGRAM_ADMIN_CHAT_IDS", sandbox::ADMIN_CHAT);
     world
 }
 
@@ -38,7 +43,7 @@ fn sha1() -> String {
 }
 
 fn canaries() -> Vec<String> {
-    vec![PASSWORD.to_owned(), sha1(), TOKEN.to_owned(), DATABASE_PASSWORD.to_owned()]
+    [PASSWORD, &sha1(), TOKEN, BOT_TOKEN, DATABASE_PASSWORD].map(str::to_owned).to_vec()
 }
 
 #[track_caller]
@@ -71,7 +76,8 @@ fn assert_nothing_lies_about(world: &World, canaries: &[String]) {
     }
     let tables = [world.evidence(), [("log".to_owned(), world.log())].into()];
     assert_clean("the database", format!("{tables:?}").as_bytes(), canaries);
-    for table in ["source_identity", "mirror_tombstone", "zerkalo_migration"] {
+    for table in ["source_identity", "mirror_tombstone", "zerkalo_migration", "job_slot", "message_delivery"]
+    {
         assert_clean(table, format!("{:?}", world.rows(table)).as_bytes(), canaries);
     }
     let journal = world.sandbox.journal();
@@ -92,7 +98,7 @@ fn faults() -> Vec<(&'static str, Action)> {
     };
     let elsewhere = Action::Redirect { location: "http://127.0.0.1:1/elsewhere".to_owned(), code: 307 };
     let mut faults = Vec::new();
-    for on in ["/auth", "products/list", "/v1/deal", "/logout"] {
+    for on in ["/auth", "products/list", "/v1/deal", "/logout", "/sendMessage"] {
         faults.extend([
             (on, text(400, "bad")),
             (on, text(401, "who")),
@@ -142,17 +148,35 @@ fn no_secret_is_said_written_or_sent_where_it_does_not_belong(engine: Engine) {
     world.set("ZERKALO_LOG", "trace,hyper=trace,reqwest=trace,sqlx=trace,rustls=trace");
     for (on, action) in faults() {
         world.sandbox.fault(Fault::new(format!("{on}$"), action.clone()).times(2));
-        let only = if on.contains("deal") {
-            ["sync", "fintablo", "--only", "ft_deal"]
-        } else {
-            ["sync", "iiko", "--only", "iiko_product"]
+        let only = match on {
+            "/v1/deal" => &["sync", "fintablo", "--only", "ft_deal"][..],
+            "/sendMessage" => &["full-morning", "--skip", "iiko", "--skip", "fintablo", "--notify", "always"],
+            _ => &["sync", "iiko", "--only", "iiko_product"],
         };
-        run(&world, &only, &canaries);
+        run(&world, only, &canaries);
         world.sandbox.clear_faults();
         // A session that a fault on the log-out left open is not the next fault's affair.
         world.sandbox.fault(Fault::new("/auth", Action::ExpireToken));
     }
     assert_nothing_lies_about(&world, &canaries);
+    let telegram = world.rows("message_delivery");
+    assert!(telegram.iter().any(|row| row["last_error"].is_some()), "{telegram:?}");
+    let chat = world.sandbox.world().telegram.messages(sandbox::ADMIN_CHAT);
+    assert!(!chat.is_empty());
+    assert_clean("the chat", chat.join("\n").as_bytes(), &canaries);
+    // Nobody listens, and a name that is nobody's.
+    for base in ["http://127.0.0.1:9/telegram", "https://telegram.invalid"] {
+        world.set("TELEGRAM_BASE_URL", base);
+        let arguments =
+            ["full-morning", "--skip", "iiko", "--skip", "fintablo", "--notify", "always", "-vvv"];
+        let outcome = run(&world, &arguments, &canaries);
+        assert!(
+            outcome.stderr.contains("was not sent: telegram sendMessage: cannot connect"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    world.set("TELEGRAM_BASE_URL", world.sandbox.telegram_url());
     world.sandbox.clear_faults();
 
     // The token of a session lives in its file, while it is needed.
@@ -197,6 +221,9 @@ fn a_broken_setting_does_not_show_its_value(engine: Engine) {
         ("DATABASE_URL", format!("postgres://u:{DATABASE_PASSWORD}@127.0.0.1:1/x")),
         ("DATABASE_URL", format!("mysql://u:{DATABASE_PASSWORD}@127.0.0.1:1/x")),
         ("DATABASE_URL", format!("host=x password={DATABASE_PASSWORD}")),
+        ("TELEGRAM_BOT_TOKEN", format!("bot{BOT_TOKEN}")),
+        ("TELEGRAM_BASE_URL", format!("https://api.telegram.example/?token={BOT_TOKEN}")),
+        ("TELEGRAM_CHAT_IDS", BOT_TOKEN.to_owned()),
         ("TIMEZONE", TOKEN.to_owned()),
         ("ZERKALO_RETRY_DELAYS", TOKEN.to_owned()),
         ("ZERKALO_LOG", format!("[[{TOKEN}")),

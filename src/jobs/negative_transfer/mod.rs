@@ -11,6 +11,7 @@ pub mod plan;
 
 use self::plan::{AGGREGATES, GROUPS, Input, Plan, Planned};
 use super::{
+    notify::{Notify, Telling},
     posting::{self, ENTITY, check_freshness, within_caps},
     run::{self, guarded},
     slot::{self, Entry},
@@ -27,8 +28,9 @@ use crate::{
     error::{Failure, Kind, Result},
     iiko::olap::Query,
     report::{
-        Status, StepReport,
+        RunReport, Status, StepReport,
         documents::{DocumentReport, Report},
+        night,
     },
     store::{Store, lock::Locks, outbox::Catalogue, slot::Claim},
     testing,
@@ -44,13 +46,18 @@ const STEP: &str = "negative-transfer";
 pub struct Options {
     /// Make a further document for pairs whose first one is done.
     pub again: bool,
+    /// When the admins are told how it ended.
+    pub notify: Notify,
 }
 
 /// Runs the night.
 pub async fn run(ctx: &Context, options: Options) -> Report {
     let report = RefCell::new(Report::new(ctx.business_date));
     let night = Night { ctx, options, report: &report };
-    let run = guarded(ctx, posting::names(ctx), &[ENTITY], async |locks| night.run(locks).await).await;
+    let text = |run: &RunReport| night::message(&report.borrow(), run);
+    let telling = Telling { notify: options.notify, text: &text };
+    let run =
+        guarded(ctx, posting::names(ctx), &[ENTITY], telling, async |locks| night.run(locks).await).await;
     report.into_inner().of(run)
 }
 

@@ -8,6 +8,7 @@ pub mod resolve;
 
 use self::{file::Act, resolve::resolved};
 use super::{
+    notify::Telling,
     posting::{self, ENTITY, check_freshness, within_caps},
     run::guarded,
 };
@@ -36,7 +37,9 @@ const STEP: &str = "writeoff";
 pub async fn run(ctx: &Context, file: &str, act: &Act, again: bool) -> Report {
     let report = RefCell::new(Report::new(ctx.business_date));
     let job = Job { ctx, file, act, again, report: &report };
-    let run = guarded(ctx, posting::names(ctx), &[ENTITY], async |locks| job.run(locks).await).await;
+    let run =
+        guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| job.run(locks).await)
+            .await;
     report.into_inner().of(run)
 }
 

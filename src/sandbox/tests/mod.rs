@@ -4,6 +4,7 @@ mod documents;
 mod faults;
 mod olap;
 mod rules;
+mod telegram;
 
 use serde_json::Value;
 use sha1::{Digest, Sha1};

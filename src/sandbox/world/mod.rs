@@ -14,6 +14,7 @@ mod finance;
 mod names;
 mod nomenclature;
 mod people;
+mod telegram;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use chrono_tz::Europe::Kaliningrad;
 use serde_json::Value;
 
 pub(super) use self::books::local;
+pub use self::telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram};
 pub use self::{
     amount::Amount,
     books::{Document, DocumentKind, Item, Move, Status},
@@ -61,6 +63,8 @@ pub struct World {
     /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
     /// before the endpoints above and obey the same rules of login.
     pub answers: BTreeMap<String, (String, Bytes)>,
+    /// Telegram's chats and what the bot has sent to them.
+    pub telegram: Telegram,
     /// How many seconds the servers' clock, and so their `Date` header, is ahead of the true time.
     pub clock_offset_seconds: i64,
     books: books::Books,
@@ -93,6 +97,7 @@ impl World {
             server_type: "CHAIN".to_owned(),
             fintablo: finance::lists(seed, scale),
             answers: BTreeMap::new(),
+            telegram: Telegram::default(),
             clock_offset_seconds: 0,
             books: books::Books::new(seed),
         }

@@ -6,6 +6,7 @@
 //! in the same transaction.
 
 mod copy;
+mod delivery;
 mod index;
 mod outbox;
 pub(super) mod slot;

@@ -5,6 +5,7 @@
 //! than 15 digits into a float.
 
 mod batch;
+mod delivery;
 mod index;
 mod outbox;
 pub(super) mod slot;

@@ -1,0 +1,120 @@
+//! What Telegram takes, and what it refuses.
+
+use super::*;
+
+const ADMIN: &str = ADMIN_CHAT;
+const READERS: &str = READERS_CHAT;
+
+async fn bot(sandbox: &Sandbox, token: &str, method: &str, body: &str) -> Seen {
+    ask(sandbox, "POST", &format!("/telegram/bot{token}/{method}"), "", body).await
+}
+
+async fn send(sandbox: &Sandbox, chat: &str, text: &str) -> Seen {
+    bot(sandbox, "123456:demo-token", "sendMessage", &format!("chat_id={chat}&text={text}")).await
+}
+
+#[track_caller]
+fn assert_refused(seen: &Seen, status: u16, description: &str) {
+    let body = seen.json();
+    assert_eq!((seen.status, &body["ok"]), (status, &Value::Bool(false)));
+    assert_eq!(
+        (body["error_code"].as_u64(), body["description"].as_str()),
+        (Some(status.into()), Some(description))
+    );
+}
+
+#[tokio::test]
+async fn what_is_sent_is_in_its_chat_and_the_journal_hides_the_token() {
+    let sandbox = sandbox().await;
+    let me = bot(&sandbox, "123456:demo-token", "getMe", "").await;
+    assert_eq!(me.json()["result"]["is_bot"], true);
+    let first = send(&sandbox, ADMIN, "%D0%94%D0%B0%0A2").await;
+    let second = send(&sandbox, READERS, "b").await;
+    assert_eq!(first.json()["result"]["message_id"], 1);
+    assert_eq!(second.json()["result"]["chat"]["id"], -1_001_234_567_890_i64);
+    assert_eq!(sandbox.world().telegram.messages(ADMIN), ["Да\n2"]);
+    assert_eq!(sandbox.world().telegram.messages(READERS), ["b"]);
+    let journal = sandbox.journal();
+    let seen: Vec<_> = journal.iter().map(|entry| (entry.path.as_str(), entry.write)).collect();
+    let sends = ("/telegram/bot***/sendMessage", true);
+    assert_eq!(seen, [("/telegram/bot***/getMe", false), sends, sends]);
+}
+
+#[tokio::test]
+async fn json_and_parts_are_taken_like_a_form() {
+    let sandbox = sandbox().await;
+    let address = "/telegram/bot123456:demo-token";
+    let ask = async |method: &str, kind: &str, body: &str| {
+        let request = format!(
+            "POST {address}/{method} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        String::from_utf8_lossy(&raw(&sandbox, &request).await).into_owned()
+    };
+    let json = format!(r#"{{"chat_id": {ADMIN}, "text": "json"}}"#);
+    assert!(ask("sendMessage", "application/json", &json).await.contains("\"ok\":true"));
+    let part = |name: &str, value: &str| {
+        format!("--xy\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let parts = [part("chat_id", ADMIN), part("caption", "Отчёт"), part("photo", "\u{89}PNG\r\n\r\n")];
+    let body = format!("{}--xy--\r\n", parts.concat());
+    assert!(ask("sendPhoto", "multipart/form-data; boundary=xy", &body).await.contains("\"ok\":true"));
+    let without = format!("{}--xy--\r\n", parts[..2].concat());
+    let refused = ask("sendPhoto", "multipart/form-data; boundary=xy", &without).await;
+    assert!(refused.contains("there is no photo in the request"), "{refused}");
+    let world = sandbox.world();
+    assert_eq!(world.telegram.messages(ADMIN), ["json", "Отчёт"]);
+    assert_eq!(
+        world.telegram.chats[ADMIN].messages[1].photo.as_deref(),
+        Some("\u{89}PNG\r\n\r\n".as_bytes())
+    );
+}
+
+#[tokio::test]
+async fn refusals_have_telegrams_words_and_no_effect() {
+    let sandbox = sandbox().await;
+    let text = format!("chat_id={ADMIN}&text=a");
+    assert_refused(&bot(&sandbox, "123456:wrong", "sendMessage", &text).await, 401, "Unauthorized");
+    assert_refused(&bot(&sandbox, "", "sendMessage", &text).await, 404, "Not Found");
+    assert_refused(&bot(&sandbox, "123456:demo-token", "sendPigeon", &text).await, 404, "Not Found");
+    assert_refused(&send(&sandbox, "5", "a").await, 400, "Bad Request: chat not found");
+    assert_refused(&send(&sandbox, "", "a").await, 400, "Bad Request: chat_id is empty");
+    assert_refused(&send(&sandbox, ADMIN, "").await, 400, "Bad Request: message text is empty");
+    sandbox.edit(|world| world.telegram.chats.get_mut(READERS).unwrap().blocked = true);
+    assert_refused(&send(&sandbox, READERS, "a").await, 403, "Forbidden: bot was blocked by the user");
+    // An emoji is two units, as Telegram counts.
+    let long = |emojis: usize| "%F0%9F%8C%85".repeat(emojis);
+    assert_eq!(send(&sandbox, ADMIN, &long(2048)).await.status, 200);
+    assert_refused(&send(&sandbox, ADMIN, &long(2049)).await, 400, "Bad Request: message is too long");
+    assert_eq!(sandbox.world().telegram.last_message, 1);
+    assert!(sandbox.journal().iter().all(|entry| !entry.path.contains("wrong")));
+}
+
+#[tokio::test]
+async fn a_chat_takes_so_many_messages_at_a_time() {
+    let options = Options { telegram_limit: 2, ..Options::default() };
+    let sandbox = Sandbox::start(options).await.expect("a sandbox on a free port");
+    for _ in 0..2 {
+        assert_eq!(send(&sandbox, ADMIN, "a").await.status, 200);
+    }
+    let refused = send(&sandbox, ADMIN, "a").await;
+    let wait = refused.json()["parameters"]["retry_after"].as_u64().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_refused(&refused, 429, &format!("Too Many Requests: retry after {wait}"));
+    assert_eq!(send(&sandbox, READERS, "a").await.status, 200, "each chat has its own limit");
+}
+
+#[tokio::test]
+async fn faults_hit_telegram_too() {
+    let sandbox = sandbox().await;
+    sandbox.fault(Fault::new("sendMessage", Action::Close));
+    sandbox.fault(Fault::new("sendMessage$", Action::CloseAfterEffect));
+    assert_eq!(send(&sandbox, ADMIN, "lost").await.status, 0);
+    assert_eq!(send(&sandbox, ADMIN, "heard").await.status, 0);
+    assert_eq!(sandbox.world().telegram.messages(ADMIN), ["heard"]);
+    sandbox.fault(Fault::new("sendMessage", Action::TooMany { retry_after: String::new() }));
+    assert_refused(&send(&sandbox, ADMIN, "a").await, 429, "Too Many Requests: retry after 1");
+    sandbox.fault(Fault::new("sendMessage", Action::ExpireToken));
+    assert_refused(&send(&sandbox, ADMIN, "a").await, 401, "Unauthorized");
+}

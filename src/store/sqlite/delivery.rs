@@ -1,0 +1,122 @@
+//! What was sent to whom.
+
+use super::{Sqlite, stamp};
+use crate::{
+    error::Result,
+    store::{
+        delivery::{ABANDONED, DeliveryStore, Outcome, Outgoing},
+        failure,
+    },
+};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+#[async_trait]
+impl DeliveryStore for Sqlite {
+    async fn abandon_deliveries(
+        &mut self,
+        job: &str,
+        run: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(String, String)>> {
+        self.migrate(false).await?;
+        sqlx::query_as(
+            "update message_delivery set state = 'unknown', last_error = ?3, updated_at = ?4
+             where job = ?1 and state = 'sending' and run_id <> ?2 returning key, chat",
+        )
+        .bind(job)
+        .bind(run.hyphenated().to_string())
+        .bind(ABANDONED)
+        .bind(stamp(now))
+        .fetch_all(self.connection())
+        .await
+        .map_err(|error| failure("reading what was being sent", error))
+    }
+
+    async fn plan_deliveries(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        chats: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        for chat in chats {
+            sqlx::query(
+                "insert into message_delivery (key, chat, job, kind, body_sha256, state, run_id, created_at, updated_at)
+                 values (?1, ?2, ?3, ?4, ?5, 'planned', ?6, ?7, ?7) on conflict (key, chat) do nothing",
+            )
+            .bind(outgoing.key)
+            .bind(chat)
+            .bind(outgoing.job)
+            .bind(outgoing.kind)
+            .bind(&outgoing.body_sha256)
+            .bind(outgoing.run.hyphenated().to_string())
+            .bind(stamp(now))
+            .execute(self.connection())
+            .await
+            .map_err(|error| failure("planning a message", error))?;
+        }
+        Ok(())
+    }
+
+    async fn begin_delivery(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        chat: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let done = sqlx::query(
+            "update message_delivery set state = 'sending', attempts = attempts + 1, kind = ?3, body_sha256 = ?4,
+                 run_id = ?5, updated_at = ?6, last_error = null
+             where key = ?1 and chat = ?2 and state in ('planned', 'failed')",
+        )
+        .bind(outgoing.key)
+        .bind(chat)
+        .bind(outgoing.kind)
+        .bind(&outgoing.body_sha256)
+        .bind(outgoing.run.hyphenated().to_string())
+        .bind(stamp(now))
+        .execute(self.connection())
+        .await
+        .map_err(|error| failure("beginning to send a message", error))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn end_delivery(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        chat: &str,
+        outcome: &Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let (message_id, error) = outcome.parts();
+        // Another run may have given this one up meanwhile; this one knows better.
+        let done = sqlx::query(
+            "update message_delivery set state = ?4, message_id = ?5, last_error = ?6, updated_at = ?7
+             where key = ?1 and chat = ?2 and run_id = ?3 and state in ('sending', 'unknown')",
+        )
+        .bind(outgoing.key)
+        .bind(chat)
+        .bind(outgoing.run.hyphenated().to_string())
+        .bind(outcome.state().name())
+        .bind(message_id)
+        .bind(error)
+        .bind(stamp(now))
+        .execute(self.connection())
+        .await
+        .map_err(|error| failure("writing down what was sent", error))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn release_deliveries(&mut self, key: &str, now: DateTime<Utc>) -> Result<u64> {
+        let done = sqlx::query(
+            "update message_delivery set state = 'planned', updated_at = ?2 where key = ?1 and state = 'unknown'",
+        )
+        .bind(key)
+        .bind(stamp(now))
+        .execute(self.connection())
+        .await
+        .map_err(|error| failure("releasing a message", error))?;
+        Ok(done.rows_affected())
+    }
+}

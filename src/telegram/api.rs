@@ -1,0 +1,157 @@
+//! Requests to Telegram's Bot API. The bot's token is a part of every address, so no address is ever shown.
+//!
+//! A message is not sent twice: only what surely did not reach Telegram is tried again.
+
+use super::Content;
+use crate::{
+    config::Config,
+    error::{Failure, Kind, Result, quote},
+    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use std::{cell::Cell, time::Duration};
+
+/// A client of one bot.
+#[derive(Debug)]
+pub struct Client {
+    upstream: Upstream,
+    /// Telegram knows no bot of this token: no chat need be tried.
+    refused: Cell<bool>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Sent {
+    /// It is in the chat, under this number.
+    Delivered(i64),
+    /// It surely is not in the chat.
+    Refused(Failure),
+    /// It may be in the chat: the request went out, and no answer says what became of it.
+    Unknown(Failure),
+}
+
+/// The part of an answer that counts (Bot API, "Making requests").
+#[derive(Deserialize)]
+struct Envelope {
+    ok: bool,
+    result: Option<Message>,
+    error_code: Option<u16>,
+    description: Option<String>,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message_id: i64,
+}
+
+#[derive(Deserialize, Default)]
+struct Parameters {
+    retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+/// What an operator can do about a message that may have come.
+const LOOK: &str = "look into the chat";
+
+/// More bytes than an answer to a message has.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+impl Client {
+    /// A client of the configured bot. Fails when the token is missing or TLS cannot be prepared.
+    pub fn new(config: &Config, budget: Budget) -> Result<Self> {
+        let token = config.telegram.bot_token.as_ref().ok_or_else(|| {
+            Failure::new(Kind::Usage, "TELEGRAM_BOT_TOKEN is not set")
+                .hint("BotFather shows the bot's token; `zerkalo config check` shows every setting")
+        })?;
+        let base = config.telegram.base_url.clone();
+        let http = client::client(&base, &config.limits, client::Trust::default())?;
+        let secret = SecretString::from(format!("/bot{}", token.expose_secret()));
+        let upstream = Upstream::new("telegram", base, http, &config.limits, config.retries.clone(), budget);
+        Ok(Self { upstream: upstream.below(secret), refused: Cell::default() })
+    }
+
+    /// Whether Telegram has refused the bot itself.
+    pub fn is_refused(&self) -> bool {
+        self.refused.get()
+    }
+
+    /// Sends a message to a chat. A connection that cannot be made and "too many requests" are waited out, as far as
+    /// the run's retries go; nothing else is tried a second time.
+    pub async fn send(&self, chat: &str, content: &Content) -> Sent {
+        let request = match content {
+            Content::Text(text) => {
+                let form = [("chat_id", chat), ("text", text)];
+                let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+                Request::post_form("sendMessage", Accept::Json, form)
+            }
+        };
+        let attempt = async || match self.upstream.send(&request, None).await {
+            Ok(answer) => judge(answer).await,
+            // Nothing has left this machine, or the server is not the one that it should be.
+            Err(trouble) if !trouble.reached => Err(trouble),
+            Err(trouble) if trouble.failure.kind == Kind::Refused => {
+                let hint = "check TELEGRAM_BASE_URL and this machine's CA certificates";
+                Ok(Sent::Refused(trouble.failure.hint(hint)))
+            }
+            Err(trouble) => Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
+        };
+        match self.upstream.attempts(attempt, async || Ok(())).await {
+            Ok(sent) => {
+                let bot = matches!(&sent, Sent::Refused(failure) if failure.kind == Kind::Usage);
+                self.refused.set(self.refused.get() || bot);
+                sent
+            }
+            Err(failure) => Sent::Refused(failure),
+        }
+    }
+}
+
+/// What an answer says of the message. An answer that is not Telegram's says nothing.
+async fn judge(answer: Answer) -> Result<Sent, Trouble> {
+    let (label, status) = (answer.label.clone(), answer.status);
+    let unknown =
+        |text: String| Sent::Unknown(Failure::new(Kind::Unreachable, format!("{label}: {text}")).hint(LOOK));
+    let body = match answer.bytes(LONGEST_ANSWER).await {
+        Ok(body) => body,
+        Err(trouble) => return Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
+    };
+    let Ok(envelope) = serde_json::from_slice::<Envelope>(&body) else {
+        return Ok(unknown(format!("status {} without an answer of Telegram's", status.as_u16())));
+    };
+    match envelope {
+        Envelope { ok: true, result: Some(message), .. } if status.is_success() => {
+            Ok(Sent::Delivered(message.message_id))
+        }
+        Envelope { ok: false, error_code: Some(code @ 400..=499), description, parameters, .. } => {
+            refused(&label, code, &description.unwrap_or_default(), &parameters)
+        }
+        // A server that fails may have sent the message first.
+        Envelope { error_code, description, .. } => {
+            let words = quote(&description.unwrap_or_default(), 200);
+            Ok(unknown(format!("status {}: {words}", error_code.unwrap_or(status.as_u16()))))
+        }
+    }
+}
+
+/// What a refusal in Telegram's own form means: the message is not in the chat.
+fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -> Result<Sent, Trouble> {
+    let words = quote(description, 200);
+    let failure = |kind| Failure::new(kind, format!("{label}: status {code}: {words}"));
+    if let (429, Some(seconds)) = (code, parameters.retry_after) {
+        let failure = failure(Kind::Unreachable).hint("the bot has sent too much to this chat");
+        let retry = Retry::After(Duration::from_secs(seconds));
+        return Err(Trouble { failure, retry, reached: false });
+    }
+    let hint = match (code, parameters.migrate_to_chat_id) {
+        (_, Some(id)) => format!("the group has another id now: set it to {id}"),
+        // A token that is not even of the right form has no such address.
+        (401 | 404, _) => "check TELEGRAM_BOT_TOKEN; BotFather shows it after /token".to_owned(),
+        (403, _) => "the chat's owner has to unblock the bot, or to take it into the group".to_owned(),
+        _ => "check the chat's id; its owner has to write to the bot first".to_owned(),
+    };
+    let kind = if matches!(code, 401 | 404) { Kind::Usage } else { Kind::Refused };
+    Ok(Sent::Refused(failure(kind).hint(hint)))
+}

@@ -1,0 +1,152 @@
+//! Telegram: messages to chats, each at most once.
+//!
+//! Telegram has no idempotency key, so the record of what was sent is kept here: a row of `message_delivery` says
+//! `sending` before the request goes out, and `sent` after the answer. What lies between is `unknown`, and is told, and
+//! is not sent again by itself.
+
+pub mod api;
+mod text;
+
+use crate::{
+    context::Context,
+    error::{Failure, Kind, Result},
+    store::{
+        Store,
+        delivery::{DeliveryState, Outcome, Outgoing},
+    },
+};
+use sha2::{Digest as _, Sha256};
+
+pub use api::{Client, Sent};
+pub use text::{LONGEST_TEXT, cut, foreign, plural, units};
+
+/// What a message is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Plain text of at most [`LONGEST_TEXT`] units, see [`cut`].
+    Text(String),
+}
+
+/// A message to one or more chats.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// What it is about, such as `full-morning 2026-11-22T05:00Z`: a chat gets at most one message of a key, ever.
+    pub key: String,
+    /// The job that sends it.
+    pub job: String,
+    /// What it is made of.
+    pub content: Content,
+}
+
+/// How many chats got a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Chats that have got it now.
+    pub sent: usize,
+    /// Chats that had got it before.
+    pub before: usize,
+    /// Chats that surely have not got it.
+    pub failed: usize,
+    /// Chats that may have got it.
+    pub unknown: usize,
+}
+
+impl Content {
+    /// The word for its kind in the database.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+        }
+    }
+
+    /// What tells one content from another.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::Text(text) => hex::encode(Sha256::digest(text.as_bytes())),
+        }
+    }
+}
+
+/// Sends a message to each chat that has not got it yet; one chat's refusal does not stop the others. What went wrong is
+/// a warning in the log and a row in the database, and fails nothing: only the record itself can fail.
+pub async fn deliver(
+    ctx: &Context,
+    store: &mut dyn Store,
+    message: &Message,
+    chats: &[String],
+) -> Result<Delivered> {
+    for (key, chat) in store.abandon_deliveries(&message.job, ctx.run_id, ctx.clock.now()).await? {
+        tracing::warn!(
+            "telegram: the run that sent `{key}` to {chat} ended before the answer: it may have come"
+        );
+    }
+    let outgoing = Outgoing {
+        key: &message.key,
+        job: &message.job,
+        kind: message.content.kind(),
+        body_sha256: message.content.digest(),
+        run: ctx.run_id,
+    };
+    store.plan_deliveries(&outgoing, chats, ctx.clock.now()).await?;
+    let mut delivered = Delivered::default();
+    for chat in chats {
+        if ctx.telegram()?.is_refused() {
+            // The bot itself is refused: the others stay planned.
+            delivered.failed += 1;
+            continue;
+        }
+        match deliver_to(ctx, store, &outgoing, &message.content, chat).await? {
+            Some(DeliveryState::Sent) => delivered.sent += 1,
+            Some(DeliveryState::Unknown) => delivered.unknown += 1,
+            Some(_) => delivered.failed += 1,
+            None => delivered.before += 1,
+        }
+    }
+    Ok(delivered)
+}
+
+/// Tells of messages that a killed run of a job was sending: they may have come, and are not sent again by themselves.
+/// An operator who has looked lets them be sent by [`release_deliveries`](crate::store::DeliveryStore).
+pub async fn give_up_abandoned(ctx: &Context, store: &mut dyn Store, job: &str) -> Result<()> {
+    for (key, chat) in store.abandon_deliveries(job, ctx.run_id, ctx.clock.now()).await? {
+        tracing::warn!(
+            "telegram: the run that sent `{key}` to {chat} ended before the answer: it may have come"
+        );
+    }
+    Ok(())
+}
+
+/// Sends to one chat; none when the chat has got the message before, or may have.
+async fn deliver_to(
+    ctx: &Context,
+    store: &mut dyn Store,
+    outgoing: &Outgoing<'_>,
+    content: &Content,
+    chat: &str,
+) -> Result<Option<DeliveryState>> {
+    let client = ctx.telegram()?;
+    if !store.begin_delivery(outgoing, chat, ctx.clock.now()).await? {
+        return Ok(None);
+    }
+    let outcome = match client.send(chat, content).await {
+        Sent::Delivered(id) => Outcome::Sent(id),
+        Sent::Refused(failure) => {
+            warn(chat, "was not sent", &failure);
+            Outcome::Failed(failure.to_string())
+        }
+        Sent::Unknown(failure) => {
+            warn(chat, "may or may not have come, and is not sent again", &failure);
+            Outcome::Unknown(failure.to_string())
+        }
+    };
+    if !store.end_delivery(outgoing, chat, &outcome, ctx.clock.now()).await? {
+        let text = format!("message_delivery: the row of `{}` for {chat} is gone", outgoing.key);
+        return Err(Failure::new(Kind::Database, text).hint("somebody else has written to message_delivery"));
+    }
+    Ok(Some(outcome.state()))
+}
+
+fn warn(chat: &str, what: &str, failure: &Failure) {
+    let hint = failure.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+    tracing::warn!("telegram: the message to {chat} {what}: {failure}{hint}");
+}

@@ -1,0 +1,123 @@
+//! Texts as Telegram takes them: plain, and no longer than it allows.
+
+use crate::error::quote;
+
+/// The longest text of a message, in UTF-16 code units (Bot API, sendMessage).
+pub const LONGEST_TEXT: usize = 4096;
+
+/// The longest piece of an upstream's words in a message, in characters.
+const LONGEST_FOREIGN: usize = 500;
+
+/// The length of a text as Telegram counts it: in UTF-16 code units.
+pub fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// An upstream's words made fit for a chat: one line of at most 500 characters, in which control and direction
+/// characters are shown escaped. Without a parse mode nothing else in them means anything to Telegram.
+pub fn foreign(text: &str) -> String {
+    quote(text, LONGEST_FOREIGN)
+}
+
+/// `head`, as many of `lines` as fit, and `tail`, in at most `limit` units. Where lines are left out, «…и ещё N строк»
+/// stands in their place; a single line that is too long is cut.
+pub fn cut(head: &str, lines: &[String], tail: &str, limit: usize) -> String {
+    let join = |shown: &[String], more: Option<&str>| {
+        let parts = [head].into_iter().chain(shown.iter().map(String::as_str)).chain(more).chain([tail]);
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    for shown in (0..=lines.len()).rev() {
+        let left = lines.len() - shown;
+        let more = (left > 0).then(|| format!("…и ещё {left} {}", rows(left)));
+        let text = join(&lines[..shown], more.as_deref());
+        if units(&text) <= limit {
+            return text;
+        }
+    }
+    clip(&join(&[], None), limit)
+}
+
+/// The beginning of a text, with `…` where it is cut, in at most `limit` units; no character is cut in two.
+fn clip(text: &str, limit: usize) -> String {
+    if units(text) <= limit {
+        return text.to_owned();
+    }
+    let mut left = limit.saturating_sub(1);
+    let fits = |character: &char| {
+        let fits = character.len_utf16() <= left;
+        left = if fits { left - character.len_utf16() } else { 0 };
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).take(limit).collect()
+}
+
+/// «строка» as it is counted.
+fn rows(count: usize) -> &'static str {
+    plural(count as u64, ["строка", "строки", "строк"])
+}
+
+/// The form of a Russian word that goes with a number: of one, of two to four, of five.
+pub fn plural(count: u64, [one, few, many]: [&'static str; 3]) -> &'static str {
+    match (count % 10, count % 100) {
+        (1, rest) if rest != 11 => one,
+        (2..=4, rest) if !(12..=14).contains(&rest) => few,
+        _ => many,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(count: usize, line: &str) -> Vec<String> {
+        vec![line.to_owned(); count]
+    }
+
+    #[test]
+    fn lengths_are_counted_as_telegram_counts_them() {
+        assert_eq!(units("Да"), 2);
+        assert_eq!(units("🌅"), 2);
+        assert_eq!(units("e\u{301}"), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let text = cut("head", &lines(3, "line"), "tail", 100);
+        assert_eq!(text, "head\nline\nline\nline\ntail");
+        let text = cut("head", &lines(9, "12345"), "tail", 40);
+        assert_eq!(text, "head\n12345\n12345\n…и ещё 7 строк\ntail");
+        assert!(units(&text) <= 40);
+        assert_eq!(cut("", &lines(1, "a"), "", 10), "a");
+        assert_eq!(cut("", &[], "", 10), "");
+    }
+
+    #[test]
+    fn no_limit_is_ever_passed_and_no_character_is_cut_in_two() {
+        for limit in 0..120 {
+            for emoji in ["x", "🌅", "я"] {
+                let text = cut(&emoji.repeat(9), &lines(7, &emoji.repeat(11)), &emoji.repeat(5), limit);
+                assert!(units(&text) <= limit, "{limit}: {text}");
+            }
+        }
+        let long = cut("", &lines(400, &"🌅".repeat(20)), "", LONGEST_TEXT);
+        assert!(units(&long) <= LONGEST_TEXT && units(&long) > LONGEST_TEXT - 60);
+        assert!(long.ends_with("строк") || long.ends_with("строки") || long.ends_with("строка"));
+        assert_eq!(clip("🌅🌅", 3), "🌅…");
+        assert_eq!(clip("🌅🌅", 2), "…");
+    }
+
+    #[test]
+    fn numbers_take_their_word() {
+        let word = |count| rows(count);
+        assert_eq!([1, 21, 101].map(word), ["строка"; 3]);
+        assert_eq!([2, 4, 22].map(word), ["строки"; 3]);
+        assert_eq!([5, 11, 12, 14, 20, 111].map(word), ["строк"; 6]);
+    }
+
+    #[test]
+    fn foreign_words_stay_words() {
+        let text = foreign("<b>a</b> *b* [c](http://d)\n\u{202e}evil\u{1b}[2J");
+        assert_eq!(text, "<b>a</b> *b* [c](http://d) \\u{202e}evil\\u{1b}[2J");
+        assert_eq!(foreign(&"я".repeat(900)).chars().count(), 501);
+    }
+}
