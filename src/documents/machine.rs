@@ -155,7 +155,7 @@ impl Machine<'_> {
                 Found::Processed(id) => return self.done(row, id, false, None).await.map(Some),
                 Found::Foreign(text, id) => return self.unknown(row, &text, id).await.map(Some),
                 Found::Nothing { deleted: true } => {
-                    let failure = self.said(row, "somebody has deleted it in iiko");
+                    let failure = said(row, "somebody has deleted it in iiko");
                     return self.failed(row, failure).await.map(Some);
                 }
                 Found::Nothing { deleted: false } => {}
@@ -170,7 +170,7 @@ impl Machine<'_> {
             }
             if row.attempts >= DRAFTS {
                 let failure =
-                    self.said(row, &format!("the answers to {DRAFTS} drafts were lost, and iiko has none"));
+                    said(row, &format!("the answers to {DRAFTS} drafts were lost, and iiko has none"));
                 return self.failed(row, failure).await.map(Some);
             }
             self.advance(row, State::Drafting, None, 1, None).await?;
@@ -185,7 +185,7 @@ impl Machine<'_> {
                         testing::step("drafted");
                         return Ok(None);
                     }
-                    Some(text) => answer = Some((self.said(row, &text), Some(found.id))),
+                    Some(text) => answer = Some((said(row, &text), Some(found.id))),
                 },
                 Ok(Posted::Doubtful(failure, id)) => answer = Some((failure, id)),
                 Ok(Posted::Refused(failure)) => {
@@ -224,7 +224,7 @@ impl Machine<'_> {
                 (Some(Status::Processed), None) => return self.done(row, id, sent > 0, remark).await,
                 (Some(Status::New), None) => {}
                 (Some(Status::Deleted) | None, _) if row.state == State::Drafted => {
-                    let failure = self.said(row, "somebody has removed its draft in iiko");
+                    let failure = said(row, "somebody has removed its draft in iiko");
                     return self.failed(row, failure).await;
                 }
                 (Some(Status::Deleted), _) => return self.unknown(row, "it is deleted in iiko", None).await,
@@ -237,7 +237,7 @@ impl Machine<'_> {
                 None => {}
             }
             if sent == TRIES {
-                let failure = self.said(row, "iiko keeps it as a draft, whatever is sent");
+                let failure = said(row, "iiko keeps it as a draft, whatever is sent");
                 return Ok(End::Unknown(unread(row, &failure)));
             }
             if let Some(why) = self.too_late(row) {
@@ -278,7 +278,7 @@ impl Machine<'_> {
         match self.look_up(row).await {
             Ok(Found::Nothing { deleted: false }) => {}
             Ok(Found::Nothing { deleted: true }) => {
-                let failure = self.said(row, "somebody has deleted it in iiko");
+                let failure = said(row, "somebody has deleted it in iiko");
                 return self.failed(row, failure).await;
             }
             Ok(Found::Processed(id)) => return self.done(row, id, false, None).await,
@@ -425,10 +425,6 @@ impl Machine<'_> {
         Ok(End::Unknown(failure))
     }
 
-    fn said(&self, row: &Row, text: &str) -> Failure {
-        Failure::new(Kind::Partial, format!("document {}: {text}", row.key()))
-    }
-
     /// Takes a row one step further, durably, before anything else is done.
     async fn advance(
         &mut self,
@@ -491,6 +487,11 @@ pub(super) async fn advance(store: &mut dyn Store, row: &mut Row, change: Change
 fn accepted(row: &Row, found: &Document, wanted: Status) -> Option<String> {
     let other = || format!("its status is {}", found.status.name());
     row.payload.difference(found).or_else(|| (found.status != wanted).then(other))
+}
+
+/// What is wrong with a document, where nothing of it has moved.
+fn said(row: &Row, text: &str) -> Failure {
+    Failure::new(Kind::Partial, format!("document {}: {text}", row.key()))
 }
 
 /// A document whose outcome this run could not read. The row stays where it is: the next start reads it.

@@ -2,7 +2,7 @@
 //!
 //! - [`api`]: session, requests, refusals
 //! - [`documents`]: documents: found, read, posted
-//! - [`olap`]: reports
+//! - [`olap`]: OLAP reports
 //! - `xml`: XML lists as records
 //! - `session_file`: the token that a killed run left over
 

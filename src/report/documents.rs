@@ -104,7 +104,7 @@ impl DocumentReport {
             ]);
         }
         align(&mut table, &[2]);
-        format!("{}\n{}", self.headline(), indent(&table))
+        format!("{}\n{}", self.headline(), lines_of(&table, "  "))
     }
 
     /// What else is known of it.
@@ -319,7 +319,7 @@ pub fn list(documents: &[DocumentReport], width: u16) -> String {
         ]);
     }
     align(&mut table, &[4, 5]);
-    let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut out = lines_of(&table, "");
     for document in documents {
         if let Some(problem) = &document.problem {
             let _ = writeln!(out, "{}: {}", document.key, quote(problem, 300));
@@ -347,6 +347,11 @@ fn align(table: &mut Table, right: &[usize]) {
     }
 }
 
-fn indent(table: &Table) -> String {
-    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+/// A table's lines, each behind a margin.
+fn lines_of(table: &Table, margin: &str) -> String {
+    let mut out = String::new();
+    for line in table.lines() {
+        let _ = writeln!(out, "{margin}{}", line.trim_end());
+    }
+    out
 }

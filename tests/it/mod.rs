@@ -15,6 +15,7 @@ mod widget;
 mod answers;
 mod bad_input;
 mod changes;
+mod documents;
 mod dry_run;
 mod first_run;
 mod guard;

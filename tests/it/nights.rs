@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use zerkalo::{
+    clock::Clock,
     sandbox::{self, Action, Amount, Fault, Status},
     testing::STEPS,
 };
@@ -95,16 +96,17 @@ impl fmt::Display for Figures {
 impl Street {
     /// A street of few restaurants and products, mirrored.
     pub(super) fn new(engine: Engine) -> Self {
-        let options = sandbox::Options {
-            // A session whose token the killed run had not written down must not stop the evening.
-            licences: 100_000,
-            latency: Duration::ZERO,
-            ..sandbox::Options::default()
-        };
+        // A session whose token the killed run had not written down must not stop the evening.
+        Self::with(engine, sandbox::Options { licences: 100_000, ..sandbox::Options::default() })
+    }
+
+    /// The same on servers that are set up otherwise.
+    pub(super) fn with(engine: Engine, options: sandbox::Options) -> Self {
+        let options = sandbox::Options { latency: Duration::ZERO, ..options };
         let mut world = World::with(engine, options);
         world.set("ZERKALO_DOCUMENT_LOOKUP_TIME", "0.5");
         world.expect(0, &["sync", "iiko"]);
-        let evening = Utc::now().with_timezone(&Kaliningrad).date_naive();
+        let evening = true_time().with_timezone(&Kaliningrad).date_naive();
         let mut street = Self { world, evening, before: 0, missing: BTreeMap::new() };
         street.trim();
         street
@@ -134,7 +136,9 @@ impl Street {
             world.balances.retain(|row| kept.contains(&(text(row, "store"), text(row, "product"))));
             let used: BTreeSet<String> = kept.iter().map(|(_, product)| product.clone()).collect();
             world.products.retain(|product| used.contains(&text(product, "id")));
-            world.entities.retain(|entity| entity["rootType"] == "MeasureUnit");
+            world
+                .entities
+                .retain(|entity| ["MeasureUnit", "Account"].contains(&text(entity, "rootType").as_str()));
         });
         assert_eq!(self.missing.len(), 9);
         let all = self.missing.iter();
@@ -143,8 +147,16 @@ impl Street {
         }));
     }
 
+    /// An account that can be written off to.
+    pub(super) fn account(&self) -> String {
+        let world = self.world.sandbox.world();
+        let mut accounts = world.entities.iter().filter(|entity| entity["rootType"] == "Account");
+        let account = accounts.find(|account| account["deleted"] == false && account["type"] == "EXPENSES");
+        account.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
     /// The moment so many minutes after 23:00 of the evening.
-    fn moment(&self, minutes: i64) -> DateTime<Utc> {
+    pub(super) fn moment(&self, minutes: i64) -> DateTime<Utc> {
         let eleven = self.evening.and_hms_opt(23, 0, 5).unwrap();
         Kaliningrad.from_local_datetime(&eleven).unwrap().to_utc() + TimeDelta::minutes(minutes)
     }
@@ -153,7 +165,7 @@ impl Street {
     pub(super) fn set_clock(&mut self, minutes: i64) {
         let moment = self.moment(minutes);
         self.world.set("ZERKALO_TEST_NOW", moment.to_rfc3339());
-        let offset = (moment - Utc::now()).num_seconds();
+        let offset = (moment - true_time()).num_seconds();
         self.world.sandbox.edit(|world| world.clock_offset_seconds = offset);
     }
 
@@ -228,9 +240,9 @@ impl Street {
              where cast(business_date as text) = '{date}'"
         ));
         let world = self.world.sandbox.world();
-        let moves = &world.ledger()[self.before..];
+        let ledger = &world.ledger()[self.before..];
         let mut moved: BTreeMap<(&str, &str), Vec<Amount>> = BTreeMap::new();
-        for line in moves {
+        for line in ledger {
             if line.date != self.evening.and_hms_opt(23, 0, 0).unwrap() {
                 return Err(format!("document {} is dated {}", line.number, line.date));
             }
@@ -282,6 +294,11 @@ impl Street {
     }
 }
 
+/// The time by which the stand-in's clock is set off.
+fn true_time() -> DateTime<Utc> {
+    Clock::system(Kaliningrad).now()
+}
+
 /// What can happen to a request on its way. A request that the network doubles is beyond what a server without two phases
 /// can tell, so the single mode is spared that.
 fn fault(dice: &mut Dice, single: bool) -> Fault {
@@ -296,7 +313,6 @@ fn fault(dice: &mut Dice, single: bool) -> Fault {
     let posts = on.starts_with("POST");
     let action = match dice.below(if posts && !single { 9 } else { 7 }) {
         0 => Action::Close,
-        1 => Action::CloseAfterEffect,
         2 if posts => Action::Late { delay_ms, hold: false },
         3 if posts => Action::Late { delay_ms, hold: true },
         4 => Action::Cut { at: usize::try_from(dice.below(120)).unwrap() },
@@ -333,7 +349,7 @@ fn script(number: usize, dice: &mut Dice) -> Script {
         };
     }
     let single = dice.below(6) == 0;
-    let starts = (0..dice.below(3) + 1).map(|_| match dice.below(5) {
+    let starts = (0..=dice.below(3)).map(|_| match dice.below(5) {
         0 => Start::Whole,
         1 | 2 => Start::After(dice.below(350)),
         _ => {

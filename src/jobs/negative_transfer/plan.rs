@@ -180,12 +180,14 @@ pub fn plan(input: &Input<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The stores of a restaurant by their type, with the restaurant as it is typed.
+type Stores<'a> = HashMap<String, Vec<(&'a Named, &'a str)>>;
+
 /// The restaurants that have a source and a target, in the order of their names.
 fn restaurants<'a>(input: &Input<'a>, plan: &mut Plan) -> Vec<Restaurant<'a>> {
     let source_kind = folded(&input.settings.source_prefix);
     let target_kinds: Vec<String> = input.settings.target_prefixes.iter().map(|name| folded(name)).collect();
-    // Restaurant → type → its stores and how the restaurant is typed.
-    let mut found: BTreeMap<String, HashMap<String, Vec<(&Named, &str)>>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Stores<'_>> = BTreeMap::new();
     for store in &input.catalogue.stores {
         let Some((kind, restaurant)) = parts(&store.name) else { continue };
         let kind = folded(kind);

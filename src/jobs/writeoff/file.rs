@@ -246,13 +246,11 @@ fn an_item(line: u64, names: [Option<&str>; 4], text: &str, faults: &mut Faults)
     let text = text.trim();
     // In a Russian spreadsheet a decimal has a comma.
     let plain = if text.contains('.') { text.to_owned() } else { text.replacen(',', ".", 1) };
-    match amount::parse(&plain).filter(|amount| *amount > Decimal::ZERO) {
-        Some(amount) => Some(Item { line, product, amount }),
-        None => {
-            faults.add(line, format!("the amount `{}` is no number above 0", quote(text, 40)));
-            None
-        }
+    let amount = amount::parse(&plain).filter(|amount| *amount > Decimal::ZERO);
+    if amount.is_none() {
+        faults.add(line, format!("the amount `{}` is no number above 0", quote(text, 40)));
     }
+    Some(Item { line, product, amount: amount? })
 }
 
 /// `2026-11-22`, `22.11.2026`, each perhaps with a time.

@@ -210,9 +210,9 @@ async fn catalogue(connection: &mut SqliteConnection) -> Result<Catalogue, sqlx:
     let mut query = QueryBuilder::<Driver>::new(
         "select last_good_run from mirror_freshness where scope = '' and table_name in (",
     );
-    let mut names = query.separated(", ");
-    for name in NEEDED {
-        names.push_bind(name);
+    let mut tables = query.separated(", ");
+    for table in NEEDED {
+        tables.push_bind(table);
     }
     query.push(")");
     let runs: Vec<DateTime<Utc>> = query.build_query_scalar().fetch_all(connection).await?;
