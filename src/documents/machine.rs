@@ -107,13 +107,14 @@ impl Machine<'_> {
             let text = "its row is not what was planned: somebody has edited it";
             self.unknown(&mut row, text, None).await?
         };
-        if matches!(end, End::Done { .. }) && row.attempts > 1 && leftovers.is_empty() {
-            leftovers = self.other_drafts(&row).await;
-        }
         Ok(Outcome { row, end, leftovers })
     }
 
     async fn run(&mut self, row: &mut Row, leftovers: &mut Vec<Uuid>) -> Result<End> {
+        // Of what was never sent nothing need be read.
+        if let Some(why) = self.too_late(row).filter(|_| row.state == State::Planned) {
+            return Ok(End::Late(why));
+        }
         let single = self.ctx.config.documents.post_mode == PostMode::Single;
         if testing::bug("one-post") {
             return self.one_post(row).await;
@@ -129,7 +130,7 @@ impl Machine<'_> {
         {
             return Ok(end);
         }
-        self.process(row).await
+        self.process(row, leftovers).await
     }
 
     /// Makes sure that iiko has a draft; how the turn ended if it goes no further.
@@ -203,7 +204,7 @@ impl Machine<'_> {
     }
 
     /// Has a draft processed by its id. iiko does so only with a draft, so a repetition is safe.
-    async fn process(&mut self, row: &mut Row) -> Result<End> {
+    async fn process(&mut self, row: &mut Row, leftovers: &mut Vec<Uuid>) -> Result<End> {
         let id = row.iiko_id.expect("a draft has an id");
         let mut refusal: Option<Failure> = None;
         let mut remark: Option<String> = None;
@@ -221,7 +222,12 @@ impl Machine<'_> {
                 (Some(_), Some(text)) => {
                     return self.unknown(row, &format!("in iiko {text}"), None).await;
                 }
-                (Some(Status::Processed), None) => return self.done(row, id, sent > 0, remark).await,
+                (Some(Status::Processed), None) => {
+                    if let Some(text) = self.others(row, leftovers).await {
+                        return self.unknown(row, &text, None).await;
+                    }
+                    return self.done(row, id, sent > 0, remark).await;
+                }
                 (Some(Status::New), None) => {}
                 (Some(Status::Deleted) | None, _) if row.state == State::Drafted => {
                     let failure = said(row, "somebody has removed its draft in iiko");
@@ -378,22 +384,29 @@ impl Machine<'_> {
         Ok(judge(&row.payload, &found))
     }
 
-    /// Drafts of a processed document's number that a late request has left.
-    async fn other_drafts(&self, row: &Row) -> Vec<Uuid> {
+    /// Finds what else iiko has of a processed document's number: drafts that a request on two ways has left, which move
+    /// nothing; and what is wrong if there is more than that.
+    async fn others(&self, row: &Row, leftovers: &mut Vec<Uuid>) -> Option<String> {
         let found = match self.ctx.iiko() {
             Ok(client) => client.documents_by_number(row.payload.kind, row.key()).await,
             Err(failure) => Err(failure),
         };
-        match found {
-            Ok(found) => {
-                let drafts = found.into_iter().filter(|found| found.status == Status::New);
-                drafts.map(|found| found.id).filter(|id| Some(*id) != row.iiko_id).collect()
-            }
-            // `documents reconcile` looks again.
+        let found = match found {
+            Ok(found) => found,
             Err(failure) => {
-                tracing::warn!("{}: could not look for needless drafts: {failure}", row.key());
-                Vec::new()
+                // It is processed, whatever else there is; `documents reconcile` looks again.
+                tracing::warn!(
+                    "{}: could not look for further documents of its number: {failure}",
+                    row.key()
+                );
+                return None;
             }
+        };
+        let drafts = found.iter().filter(|found| found.status == Status::New).map(|found| found.id);
+        *leftovers = drafts.filter(|id| Some(*id) != row.iiko_id).collect();
+        match judge(&row.payload, &found) {
+            Found::Foreign(text, _) => Some(text),
+            _ => None,
         }
     }
 
