@@ -64,6 +64,8 @@ pub struct Context {
     pub reports: RefCell<Vec<StepReport>>,
     /// Entities whose turn has begun and that have no log row yet: their step, and since when.
     pub pending: RefCell<BTreeMap<&'static str, (&'static str, DateTime<Utc>)>>,
+    /// Held while a document is sent, until its answer is written down.
+    pub posting: tokio::sync::Mutex<()>,
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
@@ -96,6 +98,7 @@ impl Context {
             fetched: RefCell::default(),
             reports: RefCell::default(),
             pending: RefCell::default(),
+            posting: tokio::sync::Mutex::default(),
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
@@ -159,11 +162,12 @@ impl Context {
         Ok(self.telegram.get().expect("checked above"))
     }
 
-    /// Asks for nothing more, and waits until no login is under way.
+    /// Asks for nothing more, and waits until no login and no document is under way.
     pub async fn leave(&self) {
         if let Some(client) = self.iiko.get() {
             client.leave().await;
         }
+        drop(self.posting.lock().await);
     }
 
     /// Ends what must not be left behind: the iiko session.

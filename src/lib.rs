@@ -16,15 +16,18 @@
 //! - [`http`], [`iiko`], [`fintablo`], [`sheets`]: the upstreams
 //! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
+//! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod fintablo;
@@ -40,3 +43,4 @@ pub mod sheets;
 pub mod store;
 pub mod tables;
 pub mod telegram;
+pub mod testing;

@@ -5,13 +5,16 @@
 
 pub mod config;
 pub mod demo;
+pub mod documents;
 pub mod full_morning;
 pub mod migrate;
+pub mod negative_transfer;
 pub mod push_mapping;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;
 mod work;
+pub mod writeoff;
 
 use std::{convert::Infallible, path::PathBuf, process::ExitCode};
 
@@ -33,13 +36,13 @@ Examples:
   zerkalo full-morning -q         what cron runs: mails only trouble
 
 Exit codes:
-  0  done                              6  an upstream refuses us
-  1  internal error                    7  an upstream's answer is invalid
-  2  usage or settings                 8  database or disk
-  4  done with warnings               11  another run holds the lock
-  5  an upstream is unreachable       12  too late for its slot, skipped
-                                      13  stopped for safety
-                                   128+n  stopped by signal n";
+  0  done                              7  an upstream's answer is invalid
+  1  internal error                    8  database or disk
+  2  usage or settings                 9  a document may or may not have been processed
+  3  some documents were not posted   11  another run holds the lock
+  4  done with warnings               12  too late for its slot, skipped
+  5  an upstream is unreachable       13  stopped for safety
+  6  an upstream refuses us        128+n  stopped by signal n";
 
 /// Mirrors an iiko server and a FinTablo account into SQL.
 #[derive(Debug, Parser)]
@@ -97,6 +100,12 @@ pub enum Command {
     FullMorning(full_morning::Arguments),
     /// Write the display names of goods into the mapping reference of the sheet
     PushMapping(push_mapping::Arguments),
+    /// Post transfers of what is negative in bars and kitchens: what cron runs at night
+    NegativeTransfer(negative_transfer::Arguments),
+    /// Post a write-off act from a file
+    Writeoff(writeoff::Arguments),
+    /// List, read back and give up documents that were posted to iiko
+    Documents(documents::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -114,6 +123,9 @@ impl Command {
             Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
             Self::FullMorning(_) => "full-morning".to_owned(),
             Self::PushMapping(_) => "push-mapping".to_owned(),
+            Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
+            Self::Writeoff(_) => "writeoff".to_owned(),
+            Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -154,6 +166,11 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Sync(arguments) => sync::run(arguments, &cli.globals, &environment, &printer),
         Command::FullMorning(arguments) => full_morning::run(arguments, &cli.globals, &environment, &printer),
         Command::PushMapping(arguments) => push_mapping::run(arguments, &cli.globals, &environment, &printer),
+        Command::NegativeTransfer(arguments) => {
+            negative_transfer::run(arguments, &cli.globals, &environment, &printer)
+        }
+        Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
+        Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

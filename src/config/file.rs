@@ -189,6 +189,16 @@ fn text_of(value: &DeValue<'_>, kind: SettingKind) -> Option<String> {
         | (SettingKind::Seconds | SettingKind::Share, DeValue::Integer(_) | DeValue::Float(_)) => {
             number(value)
         }
+        (SettingKind::List, DeValue::Array(list)) => {
+            let texts: Option<Vec<&str>> = list
+                .iter()
+                .map(|item| match item.get_ref() {
+                    DeValue::String(text) => Some(text.as_ref()),
+                    _ => None,
+                })
+                .collect();
+            texts.map(|texts| texts.join(","))
+        }
         (SettingKind::SecondsList, DeValue::Array(list)) if list.is_empty() => Some("none".to_owned()),
         (SettingKind::SecondsList, DeValue::Array(list)) => {
             let numbers: Option<Vec<String>> = list.iter().map(|item| number(item.get_ref())).collect();

@@ -17,6 +17,7 @@ mod value;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use chrono::NaiveTime;
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -48,6 +49,10 @@ pub struct Config {
     pub google: Google,
     /// The sheets with the min/max levels and the mapping reference.
     pub min_stock: MinStock,
+    /// The nightly transfer of what is negative.
+    pub transfer: Transfer,
+    /// How documents are posted to iiko.
+    pub documents: Documents,
     /// The Telegram bot.
     pub telegram: Telegram,
     /// What is tried again, when and how often.
@@ -184,6 +189,52 @@ pub struct MinStock {
     pub export_groups: Vec<String>,
 }
 
+/// The nightly transfer of what is negative.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// How the stores that give are called before their restaurant: `Хоз. товары` of `Хоз. товары (Московский)`.
+    pub source_prefix: String,
+    /// How the stores that take are called.
+    pub target_prefixes: Vec<String>,
+    /// The top group of the products.
+    pub product_group: String,
+    /// After this time of the business's day nothing is processed.
+    pub deadline: NaiveTime,
+    /// The most lines of one document that are believed.
+    pub max_lines: usize,
+    /// The largest amount of one line that is believed.
+    pub max_quantity: usize,
+}
+
+/// How documents are posted to iiko.
+#[derive(Clone, Copy, Debug)]
+pub struct Documents {
+    /// In which steps.
+    pub post_mode: PostMode,
+    /// How long a document is looked for after a lost answer, where it is posted in one step.
+    pub lookup_time: Duration,
+}
+
+/// In which steps a document is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostMode {
+    /// As a draft, then processed by its id: the server itself refuses to do it twice.
+    TwoPhase,
+    /// Processed at once, for servers that refuse to edit a draft. A lost answer is never sent again: a person decides.
+    Single,
+}
+
+impl PostMode {
+    const CHOICES: &'static [&'static str] = &["two-phase", "single"];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::TwoPhase => "two-phase",
+            Self::Single => "single",
+        }
+    }
+}
+
 /// The Telegram bot and whom it writes to.
 #[derive(Clone, Debug)]
 pub struct Telegram {
@@ -221,6 +272,8 @@ pub struct Limits {
     pub idle: Duration,
     /// One request and its whole answer.
     pub total: Duration,
+    /// One OLAP report, silence included.
+    pub olap: Duration,
     /// The whole run.
     pub run: Duration,
     /// Bytes of one answer, unpacked.
@@ -306,6 +359,15 @@ impl Default for Config {
                 import_tab: "Маппинг Импорт".to_owned(),
                 export_groups: Vec::new(),
             },
+            transfer: Transfer {
+                source_prefix: "Хоз. товары".to_owned(),
+                target_prefixes: vec!["Бар".to_owned(), "Кухня".to_owned()],
+                product_group: "Расходные материалы".to_owned(),
+                deadline: NaiveTime::from_hms_opt(23, 58, 0).expect("a time of day"),
+                max_lines: 300,
+                max_quantity: 10_000,
+            },
+            documents: Documents { post_mode: PostMode::TwoPhase, lookup_time: Duration::from_mins(10) },
             telegram: Telegram {
                 base_url: "https://api.telegram.org".to_owned(),
                 bot_token: None,
@@ -323,6 +385,7 @@ impl Default for Config {
                 connect: Duration::from_secs(10),
                 idle: Duration::from_secs(30),
                 total: Duration::from_mins(2),
+                olap: Duration::from_mins(5),
                 run: Duration::from_mins(30),
                 max_answer: 2 << 30,
                 spool_memory: 16 << 20,

@@ -35,7 +35,10 @@ fn row(setting: &Setting, loaded: &Loaded) -> Row {
     let origin = loaded.origins.get(setting.key);
     let shown = (setting.get)(&loaded.config).map(|value| match value {
         Value::String(text) => text,
-        Value::Array(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Value::Array(list) => {
+            let text = |item: &Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            list.iter().map(text).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     });
     let shown = shown.map(|shown| match setting.kind {
@@ -110,6 +113,10 @@ fn template_value(setting: &Setting) -> String {
             Value::String(setting.default.to_owned()).to_string()
         }
         SettingKind::SecondsList => format!("[{}]", setting.default),
+        SettingKind::List => {
+            Value::Array(setting.default.split(',').map(|name| Value::String(name.to_owned())).collect())
+                .to_string()
+        }
         _ => setting.default.to_owned(),
     }
 }

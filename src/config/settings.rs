@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use toml::Value;
 
-use super::{Config, PersonalData, TokenIn, address, value};
+use super::{Config, PersonalData, PostMode, TokenIn, address, value};
 
 /// One setting: its names, its kind and how a [`Config`] holds it.
 #[derive(Clone, Copy)]
@@ -50,6 +50,8 @@ pub enum SettingKind {
     SecondsList,
     /// A number of bytes, or a text such as `16 MiB`.
     Bytes,
+    /// Texts; in the environment with commas between them.
+    List,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -64,6 +66,7 @@ impl SettingKind {
             Self::Share => "a number from 0 to 1",
             Self::Seconds => "a number of seconds",
             Self::SecondsList => "a list of seconds such as [1, 3, 7]",
+            Self::List => "a list of strings",
             Self::Bytes => "a size such as \"16 MiB\"",
         }
     }
@@ -119,11 +122,15 @@ fn seconds_list(values: &[Duration]) -> Option<Value> {
     Some(Value::Array(values.iter().copied().map(seconds_value).collect()))
 }
 
+fn list(values: &[String]) -> Option<Value> {
+    Some(Value::Array(values.iter().cloned().map(Value::String).collect()))
+}
+
 fn chats(list: &[String]) -> Option<Value> {
     (!list.is_empty()).then(|| Value::String(list.join(", ")))
 }
 
-use SettingKind::{Bool, Bytes, Choice, Count, Path, Seconds, SecondsList, Share, Text};
+use SettingKind::{Bool, Bytes, Choice, Count, List, Path, Seconds, SecondsList, Share, Text};
 
 /// Every setting, in the order of the settings file: top-level keys first, then section by section.
 pub const SETTINGS: &[Setting] = &[
@@ -319,6 +326,58 @@ pub const SETTINGS: &[Setting] = &[
         |config| Some(Value::String(config.min_stock.export_groups.join(", "))),
     ),
     setting(
+        ("transfer.source_prefix", "NEGATIVE_TRANSFER_SOURCE_PREFIX", Text, "Хоз. товары"),
+        "How the stores that give are called before their restaurant in brackets.",
+        |config, text| value::line(text).map(|name| config.transfer.source_prefix = name),
+        |config| text(config.transfer.source_prefix.as_str()),
+    ),
+    setting(
+        ("transfer.target_prefixes", "NEGATIVE_TRANSFER_TARGET_PREFIXES", List, "Бар,Кухня"),
+        "How the stores that take are called, with commas between them.",
+        |config, text| value::list(text).map(|names| config.transfer.target_prefixes = names),
+        |config| list(&config.transfer.target_prefixes),
+    ),
+    setting(
+        ("transfer.product_group", "NEGATIVE_TRANSFER_PRODUCT_GROUP", Text, "Расходные материалы"),
+        "The top product group of what is transferred.",
+        |config, text| value::line(text).map(|name| config.transfer.product_group = name),
+        |config| text(config.transfer.product_group.as_str()),
+    ),
+    setting(
+        ("transfer.deadline", "NEGATIVE_TRANSFER_DEADLINE", Text, "23:58"),
+        "The time of day after which no document is processed: none is to belong to another day.",
+        |config, text| value::time_of_day(text).map(|time| config.transfer.deadline = time),
+        |config| text(config.transfer.deadline.format("%H:%M").to_string()),
+    ),
+    setting(
+        ("transfer.max_lines", "NEGATIVE_TRANSFER_MAX_LINES", Count { least: 1 }, "300"),
+        "The most lines of one document that are believed; more stops the run for safety.",
+        |config, text| value::count(text, 1).map(|lines| config.transfer.max_lines = lines),
+        |config| count(config.transfer.max_lines),
+    ),
+    setting(
+        ("transfer.max_quantity", "NEGATIVE_TRANSFER_MAX_QUANTITY", Count { least: 1 }, "10000"),
+        "The largest quantity of one line that is believed; more stops the run for safety.",
+        |config, text| value::count(text, 1).map(|amount| config.transfer.max_quantity = amount),
+        |config| count(config.transfer.max_quantity),
+    ),
+    setting(
+        ("documents.post_mode", "ZERKALO_POST_MODE", Choice(PostMode::CHOICES), "two-phase"),
+        "How documents are posted: as a draft that is then processed, so that none moves goods twice; or `single`, for \
+         servers that refuse the edit: processed at once and never sent again, so a lost answer waits for a person.",
+        |config, text| {
+            let values = [PostMode::TwoPhase, PostMode::Single];
+            value::choice(text, PostMode::CHOICES, &values).map(|mode| config.documents.post_mode = mode)
+        },
+        |config| text(config.documents.post_mode.name()),
+    ),
+    setting(
+        ("documents.lookup_time", "ZERKALO_DOCUMENT_LOOKUP_TIME", Seconds, "600"),
+        "Seconds for which a document is looked for after a lost answer, where it is posted in one step.",
+        |config, text| value::seconds(text).map(|time| config.documents.lookup_time = time),
+        |config| seconds(config.documents.lookup_time),
+    ),
+    setting(
         ("telegram.base_url", "TELEGRAM_BASE_URL", Text, "https://api.telegram.org"),
         "The address of Telegram's Bot API.",
         |config, text| address::api_base(text).map(|url| config.telegram.base_url = url),
@@ -391,6 +450,12 @@ pub const SETTINGS: &[Setting] = &[
         "Seconds for one request and its whole answer.",
         |config, text| value::seconds(text).map(|limit| config.limits.total = limit),
         |config| seconds(config.limits.total),
+    ),
+    setting(
+        ("limits.olap", "ZERKALO_OLAP_TIMEOUT", Seconds, "300"),
+        "Seconds for one OLAP report, over which the server may think in silence.",
+        |config, text| value::seconds(text).map(|limit| config.limits.olap = limit),
+        |config| seconds(config.limits.olap),
     ),
     setting(
         ("limits.run", "ZERKALO_RUN_TIMEOUT", Seconds, "1800"),

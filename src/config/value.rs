@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use chrono::NaiveTime;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use sha1::{Digest as _, Sha1};
 
@@ -125,6 +126,18 @@ pub(super) fn sheet_id(text: &str) -> Read<String> {
     }
     Err(Problem::new("is no spreadsheet id: letters, digits, - and _")
         .hint("it stands in the address between /d/ and /edit"))
+}
+
+/// Names with commas between them, at least one.
+pub(super) fn list(text: &str) -> Read<Vec<String>> {
+    let names: Vec<String> =
+        line(text)?.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { Err(Problem::new("must be names with commas between them")) } else { Ok(names) }
+}
+
+pub(super) fn time_of_day(text: &str) -> Read<NaiveTime> {
+    NaiveTime::parse_from_str(text.trim(), "%H:%M")
+        .map_err(|_| Problem::new("must be a time such as `23:58`"))
 }
 
 /// A bearer token: what an HTTP header can carry.

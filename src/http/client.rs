@@ -24,8 +24,18 @@ pub struct Trust<'a> {
 
 /// A client for one upstream: HTTP/1.1, no redirects, no referer, no retries of its own, with time limits on
 /// connecting, on silence and on the whole request, body included.
-#[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
 pub fn client(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::Client> {
+    build(base, limits, trust, 4)
+}
+
+/// The same with a connection of its own for every request, so that none is ever sent again because a connection that
+/// was kept turned out to be closed: for requests that must reach the server at most once.
+pub fn single_use(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::Client> {
+    build(base, limits, trust, 0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
+fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")))
         .http1_only()
@@ -35,7 +45,7 @@ pub fn client(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .pool_max_idle_per_host(4);
+        .pool_max_idle_per_host(kept);
     if let Some(pin) = trust.pin {
         builder = builder.tls_backend_preconfigured(pinned(pin)?);
     } else if base.starts_with("http://") {

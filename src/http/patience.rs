@@ -16,7 +16,7 @@ use std::{
 pub type Budget = Rc<Cell<usize>>;
 
 /// The waits between attempts, and the retries that are left.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Patience {
     /// The settings.
     pub retries: Retries,

@@ -2,6 +2,7 @@
 
 use crate::error::{Failure, Kind, quote};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use reqwest::{
     Method, StatusCode,
     header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
@@ -48,19 +49,51 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// A form body.
     pub form: Option<Vec<(String, String)>>,
+    /// A JSON body, as it is to be sent.
+    pub json: Option<String>,
     /// The accepted kind of answer.
     pub accept: Accept,
+    /// How long the request and its whole answer may take, silence included, where the server needs longer than usual.
+    pub total: Option<Duration>,
+    /// The longest decoded answer in bytes, where that is less than `limits.max_answer`.
+    pub max_answer: Option<u64>,
 }
 
 impl Request {
     /// A GET request.
     pub fn get(path: impl Into<String>, accept: Accept) -> Self {
-        Self { method: Method::GET, path: path.into(), query: Vec::new(), form: None, accept }
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            query: Vec::new(),
+            form: None,
+            json: None,
+            accept,
+            total: None,
+            max_answer: None,
+        }
     }
 
     /// A POST request with a form.
     pub fn post_form(path: impl Into<String>, accept: Accept, form: Vec<(String, String)>) -> Self {
-        Self { method: Method::POST, path: path.into(), query: Vec::new(), form: Some(form), accept }
+        Self { method: Method::POST, form: Some(form), ..Self::get(path, accept) }
+    }
+
+    /// A POST request with a JSON body.
+    pub fn post_json(path: impl Into<String>, accept: Accept, json: String) -> Self {
+        Self { method: Method::POST, json: Some(json), ..Self::get(path, accept) }
+    }
+
+    /// The same request, refused when its answer is longer than this many bytes.
+    #[must_use]
+    pub fn max_answer(self, bytes: u64) -> Self {
+        Self { max_answer: Some(bytes), ..self }
+    }
+
+    /// The same request with so much time for its whole answer.
+    #[must_use]
+    pub fn total(self, time: Duration) -> Self {
+        Self { total: Some(time), ..self }
     }
 
     /// The same request with these query parameters added.
@@ -172,8 +205,12 @@ impl Answer {
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let date = |text: &str| chrono::DateTime::parse_from_rfc2822(text).ok();
-        (date(text)? - date(self.header(DATE.as_str())?)?).to_std().ok()
+        (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - self.date()?).to_std().ok()
+    }
+
+    /// The server's clock, where it tells.
+    pub fn date(&self) -> Option<DateTime<Utc>> {
+        Some(DateTime::parse_from_rfc2822(self.header(DATE.as_str())?).ok()?.to_utc())
     }
 
     /// A header as text.

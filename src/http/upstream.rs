@@ -5,7 +5,7 @@ use super::{
     request::{Answer, Request, Trouble},
 };
 use crate::config::{Limits, Retries};
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// One upstream. Only reads, and POSTs that are declared to be reads, go through its retries.
@@ -42,6 +42,19 @@ impl Upstream {
         Self { secret_path, ..self }
     }
 
+    /// The same upstream through another client.
+    #[must_use]
+    pub fn through(&self, client: reqwest::Client) -> Self {
+        Self {
+            name: self.name,
+            base: self.base.clone(),
+            secret_path: self.secret_path.clone(),
+            client,
+            max_answer: self.max_answer,
+            patience: self.patience.clone(),
+        }
+    }
+
     /// What messages call it.
     pub fn name(&self) -> &'static str {
         self.name
@@ -73,12 +86,16 @@ impl Upstream {
         if let Some(form) = &request.form {
             builder = builder.form(form);
         }
+        if let Some(json) = &request.json {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
+        }
         if let Some((name, mut value)) = secret {
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
         let response = builder.send().await.map_err(|error| Trouble::transport(&label, error))?;
-        Ok(Answer::new(label, response, self.max_answer))
+        let max_answer = request.max_answer.map_or(self.max_answer, |bytes| bytes.min(self.max_answer));
+        Ok(Answer::new(label, response, max_answer))
     }
 
     /// Checks that a good answer has the right content type.

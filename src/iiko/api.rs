@@ -6,20 +6,25 @@
 
 use super::session_file::{LeftOver, SessionFile};
 use crate::{
-    config::{Config, TokenIn},
+    config::{Config, Limits, TokenIn},
     error::{Failure, Kind, Result},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     StatusCode,
     header::{COOKIE, HeaderValue},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
-    cell::{Cell, RefCell},
-    time::Duration,
+    cell::{Cell, OnceCell, RefCell},
+    path::PathBuf,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex, Semaphore};
+
+/// The answer to a document is the document, a few hundred lines at most; longer than this it is refused, in bytes.
+pub(super) const MAX_DOCUMENT: usize = 16 << 20;
 
 /// A client of one iiko server, with at most one session.
 #[derive(Debug)]
@@ -41,6 +46,35 @@ pub struct Client {
     unheard: Cell<bool>,
     /// Whether the run is being stopped: nothing is asked any more.
     leaving: Cell<bool>,
+    /// Like `upstream`, with a connection of its own for every request; made on first use.
+    single_use: OnceCell<Upstream>,
+    /// Like `upstream`, for reports that the server thinks about for minutes; made on first use.
+    patient: OnceCell<Upstream>,
+    connect: Connect,
+    /// The server's clock as its last answer showed it, and when that was.
+    heard: Cell<Option<(DateTime<Utc>, Instant)>>,
+}
+
+/// What a further connection to the server is made with.
+#[derive(Debug)]
+struct Connect {
+    base: String,
+    limits: Limits,
+    ca_file: Option<PathBuf>,
+    tls_pin: Option<String>,
+}
+
+/// What came of a request that is sent at most once.
+#[derive(Debug)]
+pub enum Sent {
+    /// A good answer, whole; what it says is still to be read.
+    Answered(Vec<u8>),
+    /// The server says no in its own words, and so has done nothing.
+    Refused(Failure),
+    /// No connection, or no session: the server has done nothing, and the request may be sent again.
+    Unsent(Failure),
+    /// The server may have done what it was asked to do, or may yet do it.
+    Lost(Failure),
 }
 
 impl Client {
@@ -79,7 +113,88 @@ impl Client {
             file,
             unheard: Cell::new(false),
             leaving: Cell::new(false),
+            single_use: OnceCell::new(),
+            patient: OnceCell::new(),
+            connect: Connect {
+                base,
+                limits: config.limits.clone(),
+                ca_file: iiko.ca_file.clone(),
+                tls_pin: iiko.tls_pin.clone(),
+            },
+            heard: Cell::new(None),
         })
+    }
+
+    /// Sends a request that changes something, once: no retry, and no connection that was used before. The session is
+    /// made first.
+    pub async fn send_once(&self, request: &Request) -> Result<Sent> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        self.enter().await?;
+        let sent = self.send_signed(request).await?;
+        if !matches!(&sent, Sent::Unsent(failure) if failure.kind == Kind::Refused) {
+            return Ok(sent);
+        }
+        tracing::info!("the iiko session is over; logging in once more");
+        self.enter().await?;
+        self.send_signed(request).await
+    }
+
+    /// Sends a request once, with the token that is there.
+    async fn send_signed(&self, request: &Request) -> Result<Sent> {
+        if self.leaving.get() {
+            return Ok(Sent::Unsent(Failure::new(Kind::Unreachable, "the run is being stopped")));
+        }
+        let token = self.token.borrow().clone();
+        let (signed, secret) = self.signed(request);
+        let answer = match self.single_use()?.send(&signed, secret).await {
+            Ok(answer) => answer,
+            Err(trouble) if trouble.reached => return Ok(Sent::Lost(trouble.failure)),
+            Err(trouble) => return Ok(Sent::Unsent(trouble.failure)),
+        };
+        let (status, is_html) = (answer.status, answer.is_html());
+        let body = match self.check(answer, request).await {
+            Ok(answer) => answer.bytes(MAX_DOCUMENT).await,
+            Err(trouble) => Err(trouble),
+        };
+        Ok(match body {
+            Ok(body) => Sent::Answered(body),
+            // Without a session iiko does nothing.
+            Err(trouble) if status == StatusCode::UNAUTHORIZED && !is_html => {
+                self.forget(token.as_ref());
+                Sent::Unsent(trouble.failure)
+            }
+            // A page is not iiko's: whoever answers so may have passed the request on.
+            Err(trouble) if status.is_client_error() && !is_html && status.as_u16() != 429 => {
+                Sent::Refused(trouble.failure)
+            }
+            Err(trouble) => Sent::Lost(trouble.failure),
+        })
+    }
+
+    fn single_use(&self) -> Result<&Upstream> {
+        let Connect { base, limits, ca_file, tls_pin } = &self.connect;
+        let trust = client::Trust { ca_file: ca_file.as_deref(), pin: tls_pin.as_deref() };
+        made(&self.single_use, || Ok(self.upstream.through(client::single_use(base, limits, trust)?)))
+    }
+
+    /// The upstream that a read goes through: a report is silent for as long as the server works on it.
+    fn reading(&self, request: &Request) -> Result<&Upstream> {
+        let Some(total) = request.total else { return Ok(&self.upstream) };
+        let Connect { base, limits, ca_file, tls_pin } = &self.connect;
+        let trust = client::Trust { ca_file: ca_file.as_deref(), pin: tls_pin.as_deref() };
+        let limits = Limits { idle: total, total, ..limits.clone() };
+        made(&self.patient, || Ok(self.upstream.through(client::client(base, &limits, trust)?)))
+    }
+
+    /// How long a report may take.
+    pub(super) fn report_time(&self) -> Duration {
+        self.connect.limits.olap
+    }
+
+    /// How far the server's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
+    pub fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let (date, since) = self.heard.get()?;
+        Some(date + since.elapsed() - now)
     }
 
     /// Reads one answer to its end with `read`, retrying the whole of it where that may help.
@@ -102,12 +217,24 @@ impl Client {
     pub async fn read_if_known<T>(
         &self,
         request: &Request,
-        mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+        read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
     ) -> Result<Result<T, String>> {
+        let answer = self.read_unless(request, &[StatusCode::BAD_REQUEST], read).await?;
+        Ok(answer.map_err(|(_, words)| words))
+    }
+
+    /// Like [`Client::read`], but `Ok(Err(status and the server's words))` when it answers with one of `statuses`.
+    pub(super) async fn read_unless<T>(
+        &self,
+        request: &Request,
+        statuses: &[StatusCode],
+        mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<Result<T, (StatusCode, String)>> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.enter().await?;
         let sent = RefCell::new(None);
-        self.upstream
+        let upstream = self.reading(request)?;
+        upstream
             .patience
             .attempts(
                 async || {
@@ -117,9 +244,9 @@ impl Client {
                     }
                     sent.borrow_mut().clone_from(&self.token.borrow());
                     let (request, secret) = self.signed(request);
-                    let answer = self.upstream.send(&request, secret).await?;
-                    if answer.status == StatusCode::BAD_REQUEST && !answer.is_html() {
-                        return Ok(Err(answer.excerpt().await));
+                    let answer = upstream.send(&request, secret).await?;
+                    if statuses.contains(&answer.status) && !answer.is_html() {
+                        return Ok(Err((answer.status, answer.excerpt().await)));
                     }
                     let answer = self.check(answer, &request).await?;
                     read(answer).await.map(Ok)
@@ -290,6 +417,9 @@ impl Client {
     /// Turns every status but success into a failure.
     async fn check(&self, answer: Answer, request: &Request) -> Result<Answer, Trouble> {
         let status = answer.status;
+        if let Some(date) = answer.date() {
+            self.heard.set(Some((date, Instant::now())));
+        }
         if status.is_success() {
             self.upstream.expect(&answer, request)?;
             return Ok(answer);
@@ -322,6 +452,10 @@ impl Client {
                 Failure::new(Kind::Refused, format!("{label}: permission denied (403): {words}"))
                     .hint("give the iiko user the right that the message names (products need B_EN)"),
             ),
+            409 => Trouble::fatal(Failure::new(Kind::Refused, format!("{label}: refused (409): {words}")).hint(
+                "the words are the server's own; put right what they name (a right, a date, a store), then start this \
+                 again",
+            )),
             429 | 500..=599 => Trouble {
                 failure: Failure::new(
                     Kind::Unreachable,
@@ -341,6 +475,15 @@ impl Client {
             ),
         })
     }
+}
+
+/// What the cell holds, made on first use.
+fn made<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
 }
 
 fn cookie(token: &SecretString) -> HeaderValue {

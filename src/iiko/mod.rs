@@ -1,10 +1,14 @@
 //! The iiko server: from its answers to records.
 //!
 //! - [`api`]: session, requests, refusals
+//! - [`documents`]: documents: found, read, posted
+//! - [`olap`]: OLAP reports
 //! - `xml`: XML lists as records
 //! - `session_file`: the token that a killed run left over
 
 pub mod api;
+pub mod documents;
+pub mod olap;
 mod session_file;
 mod xml;
 
@@ -63,7 +67,7 @@ impl Client {
         self.read(&request, async |answer| {
             planner.reset();
             planner.answer("");
-            xml::records(answer, xml::Form { root, record, lists }, |record| {
+            xml::records(answer, xml::Form { root: Some(root), record, lists }, |record| {
                 meter.add(1);
                 planner.record(record, &[])
             })

@@ -7,6 +7,7 @@
 use crate::{
     error::{Failure, Kind, Result, quote},
     http::{Answer, Trouble},
+    testing,
 };
 use futures_util::stream;
 use quick_xml::{
@@ -27,8 +28,8 @@ const MAX_RECORD: usize = 64 << 20;
 /// What a list looks like.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
-    /// The root element.
-    pub(super) root: &'static str,
+    /// The root element; none for any that holds records.
+    pub(super) root: Option<&'static str>,
     /// The record elements.
     pub(super) record: &'static str,
     /// Child elements that are a list also when there is only one.
@@ -56,7 +57,8 @@ pub(super) async fn records(
     });
     let mut reader = Reader::from_reader(StreamReader::new(Box::pin(chunks)));
     reader.config_mut().expand_empty_elements = true;
-    let mut tree = Tree { form, label: &label, stack: Vec::new(), root_closed: false };
+    let mut tree =
+        Tree { form, label: &label, stack: Vec::new(), root_closed: false, records: 0, foreign_root: None };
     let mut buffer = Vec::new();
     loop {
         let event = reader.read_event_into_async(&mut buffer).await.map_err(|error| tree.broken(&error))?;
@@ -69,8 +71,11 @@ pub(super) async fn records(
         }
         buffer.clear();
     }
-    if tree.root_closed {
-        return Ok(());
+    if tree.root_closed || testing::bug("open-root") {
+        return match tree.foreign_root.take().filter(|_| tree.records == 0) {
+            Some(root) => Err(tree.foreign(&format!("<{}> without a record", quote(&root, 60)))),
+            None => Ok(()),
+        };
     }
     Err(if tree.stack.is_empty() { tree.foreign("it is empty") } else { tree.cut() })
 }
@@ -99,7 +104,13 @@ struct Tree<'a> {
     /// The open elements, the root first.
     stack: Vec<Element>,
     root_closed: bool,
+    records: usize,
+    /// A root that no list was seen to have: without a record it is somebody else's answer.
+    foreign_root: Option<String>,
 }
+
+/// Roots that an empty list of any root may have; only the first is documented.
+const EMPTY_ROOTS: [&str; 3] = ["report", "rows", "data"];
 
 impl Tree<'_> {
     /// Takes the next event; returns a record when it ends one.
@@ -143,7 +154,7 @@ impl Tree<'_> {
         let name = start.name().as_ref().to_owned();
         let expected = match self.stack.len() {
             0 if self.root_closed => return Err(self.foreign("it has a second root")),
-            0 => Some(self.form.root),
+            0 => self.form.root,
             1 => Some(self.form.record),
             MAX_DEPTH => return Err(self.foreign("it is nested too deeply")),
             _ => None,
@@ -151,6 +162,9 @@ impl Tree<'_> {
         if expected.is_some_and(|expected| expected != name) {
             let text = format!("<{}> where <{}> is expected", quote(&name, 60), expected.unwrap_or_default());
             return Err(self.foreign(&text));
+        }
+        if self.stack.is_empty() && self.form.root.is_none() && !EMPTY_ROOTS.contains(&name.as_str()) {
+            self.foreign_root = Some(name.clone());
         }
         let is_nil =
             start.try_get_attribute("xsi:nil").ok().flatten().is_some_and(|nil| *nil.value == *"true");
@@ -168,6 +182,7 @@ impl Tree<'_> {
         }
         let lists = self.form.lists;
         if self.stack.len() == 1 {
+            self.records += 1;
             let record = serde_json::to_vec(&element.children).expect("a map of JSON values");
             return Ok(Some(record));
         }

@@ -3,23 +3,31 @@
 //!
 //! - [`mirror`]: a step that mirrors tables: fetch → plan → apply
 //! - [`push`]: a step that writes a tab of the spreadsheet
+//! - [`negative_transfer`]: the nightly transfer of what is negative
 //! - [`feed`]: which client reads which table
 //! - [`min_stock`]: the sheet of min/max levels, both ways
 //! - [`mapping`]: the mapping reference
 //! - [`nomenclature`]: which products and departments belong in the sheets
+//! - [`desk`]: documents read back from iiko, and given up
+//! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
 //! - [`run`]: the locks, lanes, signals and the report around the steps
+//! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
 
+pub mod desk;
 pub mod feed;
 pub mod mapping;
 pub mod min_stock;
 pub mod mirror;
+pub mod negative_transfer;
 pub mod nomenclature;
 pub mod notify;
+mod posting;
 pub mod push;
 pub mod run;
 pub mod slot;
+pub mod writeoff;
 
 use self::notify::Notify;
 

@@ -1,9 +1,9 @@
-//! The message at the end of a morning. That it could not be sent changes nothing of what was done.
+//! The message at the end of a job. That it could not be sent changes nothing of what was done.
 
 use crate::{
     context::Context,
     error::{Kind, Result},
-    report::{RunReport, SlotFound, morning},
+    report::{RunReport, SlotFound},
     telegram::{self, Content, Message},
 };
 use chrono::SecondsFormat;
@@ -24,9 +24,25 @@ pub enum Notify {
 /// How long telling may take, waits that Telegram asks for included.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// Whether the admins are told, and what.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    /// When.
+    pub(super) notify: Notify,
+    /// What; none when there is nothing to tell.
+    pub(super) text: &'a dyn Fn(&RunReport) -> Option<String>,
+}
+
+impl Telling<'_> {
+    /// Nobody is told.
+    pub(super) const NOTHING: Telling<'static> = Telling { notify: Notify::Never, text: &|_| None };
+}
+
 /// Tells the admins of a run. One message a slot and chat: a run that resumes the slot does not tell again.
-pub(super) async fn admins(ctx: &Context, report: &RunReport, notify: Notify) {
-    let wanted = match notify {
+pub(super) async fn admins(ctx: &Context, report: &RunReport, telling: Telling<'_>) {
+    let text = (telling.text)(report);
+    let wanted = match telling.notify {
+        _ if text.is_none() => false,
         Notify::Always => true,
         Notify::Problems => report.exit_code() != 0,
         Notify::Never => false,
@@ -49,7 +65,7 @@ pub(super) async fn admins(ctx: &Context, report: &RunReport, notify: Notify) {
     if !wanted && found != Some(SlotFound::Resumed) {
         return;
     }
-    let message = wanted.then(|| message(ctx, report));
+    let message = text.filter(|_| wanted).map(|text| message(ctx, text));
     if ctx.is_dry_run() {
         if let Some(Content::Text(text)) = message.map(|message| message.content) {
             would_send(ctx, &text);
@@ -66,12 +82,11 @@ pub(super) async fn admins(ctx: &Context, report: &RunReport, notify: Notify) {
     }
 }
 
-fn message(ctx: &Context, report: &RunReport) -> Message {
+fn message(ctx: &Context, text: String) -> Message {
     let key = match &ctx.slot {
         Some(slot) => format!("{} {}", slot.job, slot.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
         None => format!("{} run {}", ctx.command, ctx.run_id),
     };
-    let text = morning::message(report, ctx.business_date);
     Message { key, job: ctx.command.clone(), content: Content::Text(text) }
 }
 

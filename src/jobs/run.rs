@@ -1,14 +1,16 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, SHEETS, Step, Work, mirror, notify, push,
+    Need, Options, SHEETS, Step, Work, mirror,
+    notify::{self, Telling},
+    push,
     slot::{self, Entry},
 };
 use crate::{
     context::Context,
     engine::Index,
     error::{Failure, Kind, Result},
-    report::{RunReport, Status, StepReport},
+    report::{RunReport, Status, StepReport, morning},
     store::{
         LogRow, Store,
         lock::{Locks, Name},
@@ -32,12 +34,28 @@ pub type Lane = Vec<Step>;
 /// included, the iiko session is logged out and every entity that was begun has its log row.
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
     let lanes = configured(ctx, lanes);
+    let order: Vec<&str> = lanes.iter().flatten().flat_map(Step::parts).collect();
+    let text = |report: &RunReport| Some(morning::message(report, ctx.business_date));
+    let telling = Telling { notify: options.notify, text: &text };
+    guarded(ctx, names(ctx, &lanes), &order, telling, async |locks| job(ctx, &lanes, options, locks).await)
+        .await
+}
+
+/// Runs `job` under the locks `names`, until it is done, panics, takes too long or is told to stop; then logs out and logs
+/// what was not finished, and tells the admins. The report's steps are in the `order` of their entities.
+pub(super) async fn guarded(
+    ctx: &Context,
+    names: Vec<Name>,
+    order: &[&str],
+    telling: Telling<'_>,
+    job: impl AsyncFnOnce(&Locks) -> Result<()>,
+) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
-    let locks = match lock(ctx, &lanes) {
+    let locks = match take(ctx, names) {
         Ok(locks) => locks,
-        Err(failure) => return report(ctx, &lanes, Some(failure)),
+        Err(failure) => return report(ctx, order, Some(failure)),
     };
-    let failure = work(ctx, &lanes, options, &locks).await.err();
+    let failure = work(ctx, job(&locks)).await.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -48,10 +66,10 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
     if !said {
         locks.keep_name();
     }
-    let report = report(ctx, &lanes, failure);
+    let report = report(ctx, order, failure);
     if said {
         // Before the slot is done: a run that is killed here is resumed, and knows whom it may have told.
-        notify::admins(ctx, &report, options.notify).await;
+        notify::admins(ctx, &report, telling).await;
     }
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
@@ -60,8 +78,7 @@ pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunRepor
 }
 
 /// What the run did, in the order of its steps.
-fn report(ctx: &Context, lanes: &[Lane], failure: Option<Failure>) -> RunReport {
-    let order: Vec<&str> = lanes.iter().flatten().flat_map(Step::parts).collect();
+fn report(ctx: &Context, order: &[&str], failure: Option<Failure>) -> RunReport {
     let mut steps = ctx.reports.take();
     steps.sort_by_key(|report| order.iter().position(|name| *name == report.part()));
     RunReport {
@@ -77,8 +94,8 @@ fn report(ctx: &Context, lanes: &[Lane], failure: Option<Failure>) -> RunReport 
 }
 
 /// Does the job until it is done, panics, takes too long or is told to stop.
-async fn work(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
-    let mut job = pin!(AssertUnwindSafe(job(ctx, lanes, options, locks)).catch_unwind());
+async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut job = pin!(AssertUnwindSafe(job).catch_unwind());
     let limit = ctx.config.limits.run;
     let failure = tokio::select! {
         outcome = &mut job => return outcome.unwrap_or_else(|_| {
@@ -171,7 +188,7 @@ async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) ->
 }
 
 /// Looks at the run's slot. The connection that did keeps other hosts from the job: it is the first lane's.
-async fn enter(ctx: &Context) -> Result<(Entry, Option<Box<dyn Store>>)> {
+pub(super) async fn enter(ctx: &Context) -> Result<(Entry, Option<Box<dyn Store>>)> {
     if ctx.slot.is_none() || ctx.is_dry_run() {
         return Ok((Entry::Unscheduled, None));
     }
@@ -306,8 +323,8 @@ async fn skip(ctx: &Context, step: &Step, reason: &str, store: &mut dyn Store) {
     ctx.reports.borrow_mut().extend(reports);
 }
 
-/// All locks of a job, taken at the start. A dry run writes nothing, so it needs none but the iiko session's.
-fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
+/// The locks of a job that mirrors. A dry run writes nothing, so it needs none but the iiko session's.
+fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
     let mut names = Vec::new();
     if !ctx.is_dry_run() {
         names.extend(ctx.slot.as_ref().map(|slot| Name::Job(slot.job.clone())));
@@ -317,11 +334,22 @@ fn lock(ctx: &Context, lanes: &[Lane]) -> Result<Locks> {
         }));
     }
     if lanes.iter().flatten().any(|step| step.upstreams().contains(&"iiko")) {
-        let iiko = &ctx.config.iiko;
-        let (base, login) =
-            (iiko.base_url.clone().unwrap_or_default(), iiko.login.clone().unwrap_or_default());
-        names.push(Name::Iiko { base, login });
+        names.push(session(ctx));
     }
+    names
+}
+
+/// The lock of the iiko session.
+pub(super) fn session(ctx: &Context) -> Name {
+    let iiko = &ctx.config.iiko;
+    Name::Iiko {
+        base: iiko.base_url.clone().unwrap_or_default(),
+        login: iiko.login.clone().unwrap_or_default(),
+    }
+}
+
+/// All locks of a job, taken at the start.
+fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
@@ -358,6 +386,24 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
     Ok(identities)
 }
 
+/// The iiko server that the settings name. Making the client also finds missing settings.
+fn iiko_identity(ctx: &Context) -> Result<String> {
+    ctx.iiko()?;
+    Ok(without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default()))
+}
+
+/// Refuses a database that mirrors another iiko server than the settings name, or none: what is posted is made of the
+/// mirror.
+pub(super) fn check_identity(ctx: &Context, stored: Option<&String>) -> Result<()> {
+    let identity = iiko_identity(ctx)?;
+    match stored {
+        Some(stored) if *stored == identity => Ok(()),
+        Some(stored) => Err(other_source("iiko", stored, &identity)),
+        None => Err(Failure::new(Kind::Safety, "this database has no mirror of the iiko server yet")
+            .hint("run `zerkalo sync iiko` first")),
+    }
+}
+
 /// `FinTablo` names no account in any answer, so a digest of the token stands for it.
 fn fintablo_identity(ctx: &Context) -> String {
     use secrecy::ExposeSecret as _;
@@ -380,7 +426,7 @@ fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
 }
 
 /// Logs runs that were killed: their lock files still tell of them.
-async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> Result<()> {
+pub(super) async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &Locks) -> Result<()> {
     let runs: BTreeSet<Uuid> = locks.abandoned.iter().map(|(_, holder)| holder.run_id).collect();
     for run in runs {
         store.end_run(run).await?;

@@ -1,6 +1,8 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
+pub mod documents;
 pub mod morning;
+pub mod night;
 mod table;
 
 use std::{fmt, time::Duration};

@@ -80,7 +80,14 @@ pub enum Found {
 
 /// The names that must not belong to somebody else: every mirrored table and the tool's own.
 pub(super) fn our_names() -> Vec<&'static str> {
-    let own = ["iiko_sync_log", "mirror_tombstone", "source_identity", "job_slot", "message_delivery"];
+    let own = [
+        "iiko_sync_log",
+        "mirror_tombstone",
+        "source_identity",
+        "job_slot",
+        "message_delivery",
+        "document_outbox",
+    ];
     crate::tables::all().map(|entity| entity.table.name).chain(own).collect()
 }
 

@@ -5,12 +5,14 @@
 //! - [`migrate`]: the schema's version, migrations, foreign tables
 //! - [`lock`]: one entity is never synced twice at the same time
 //! - [`slot`]: the slots of scheduled jobs
+//! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
 
 pub mod database;
 pub mod delivery;
 pub mod lock;
 pub mod migrate;
+pub mod outbox;
 pub mod postgres;
 mod quoting;
 pub mod slot;
@@ -32,6 +34,7 @@ use uuid::Uuid;
 
 pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
+pub use outbox::OutboxStore;
 pub use slot::SlotStore;
 
 /// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
@@ -104,7 +107,7 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + Send {
+pub trait Store: SlotStore + DeliveryStore + OutboxStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.

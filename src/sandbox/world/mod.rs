@@ -24,10 +24,10 @@ use chrono_tz::Europe::Kaliningrad;
 use serde_json::Value;
 
 pub(super) use self::books::local;
+pub use self::telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram};
 pub use self::{
     amount::Amount,
     books::{Document, DocumentKind, Item, Move, Status},
-    telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram},
 };
 use super::google::Google;
 

@@ -9,6 +9,7 @@ mod copy;
 mod delivery;
 mod exclusion;
 mod index;
+mod outbox;
 pub(super) mod slot;
 mod statement;
 
@@ -82,6 +83,8 @@ impl Postgres {
                 ("standard_conforming_strings", "on".to_owned()),
                 ("lock_timeout", format!("{}ms", patience.as_millis())),
                 ("idle_in_transaction_session_timeout", "60s".to_owned()),
+                // The outbox counts on it: what is committed is on disk before the next request is sent.
+                ("synchronous_commit", "on".to_owned()),
                 (
                     "default_transaction_read_only",
                     if access == Access::DryRun { "on" } else { "off" }.to_owned(),
@@ -483,14 +486,7 @@ impl Store for Postgres {
         self.end_backends("$2 = 0", application(Some(run)), 0).await
     }
 
-    async fn close(mut self: Box<Self>) -> Result<()> {
-        if !self.excluded.is_empty() {
-            // The server itself frees them only some time after its client has gone, and the next run may come before.
-            sqlx::raw_sql("select pg_advisory_unlock_all()")
-                .execute(&mut self.connection)
-                .await
-                .map_err(|error| failure("unlocking the tables", error))?;
-        }
+    async fn close(self: Box<Self>) -> Result<()> {
         self.connection.close().await.map_err(|error| failure("closing the connection", error))
     }
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod delivery;
 mod index;
+mod outbox;
 pub(super) mod slot;
 
 use self::batch::{BATCH, Batch, Change};

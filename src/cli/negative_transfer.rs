@@ -1,0 +1,76 @@
+//! `zerkalo negative-transfer`: transfer what is negative.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use clap::Args;
+
+use super::{Globals, schedule::ScheduleArguments, work};
+use crate::{
+    config::Environment,
+    error::{Failure, Kind, Result},
+    jobs::{
+        negative_transfer::{self, Options},
+        notify::Notify,
+    },
+    printer::Printer,
+    store::Access,
+};
+
+/// Before midnight, because no document is back-dated.
+const GRACE: Duration = Duration::from_mins(55);
+
+const EXAMPLES: &str = "\
+Examples:
+  zerkalo negative-transfer --dry-run
+  zerkalo negative-transfer --scheduled 23:00 --grace 55m -q
+  zerkalo negative-transfer --again";
+
+/// Arguments of `zerkalo negative-transfer`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Show the documents that would be posted; send and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The business date [default: the slot's, else today]; another one than today only with --dry-run
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<NaiveDate>,
+    /// Make a further document for stores that had one today, if it is done and the balances show it
+    #[arg(long, conflicts_with = "scheduled")]
+    pub again: bool,
+    /// When the admins are told in Telegram: always, problems or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "always", hide_possible_values = true)]
+    pub notify: Notify,
+    /// When it is due
+    #[command(flatten)]
+    pub schedule: ScheduleArguments,
+}
+
+/// Transfers what is negative.
+pub(super) fn run(
+    arguments: &Arguments,
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<u8> {
+    let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
+    let schedule = arguments.schedule.schedule(GRACE);
+    let mut ctx =
+        work::context(globals, environment, printer, "negative-transfer", access)?.scheduled(schedule);
+    if let Some(date) = arguments.date {
+        if date != ctx.business_date && !arguments.dry_run {
+            let text =
+                format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
+            return Err(Failure::new(Kind::Usage, text).hint("with --dry-run any date can be looked at"));
+        }
+        ctx.business_date = date;
+    }
+    let runtime = work::runtime()?;
+    let options = Options { again: arguments.again, notify: arguments.notify };
+    let report = runtime.block_on(negative_transfer::run(&ctx, options));
+    // A name look-up that the system does not answer must not hold up the end.
+    runtime.shutdown_background();
+    printer.documents(&report);
+    Ok(report.exit_code())
+}

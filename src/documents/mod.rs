@@ -1,0 +1,23 @@
+//! Documents posted to iiko, each at most once.
+//!
+//! A lost answer, a crash or a second start must never move goods twice. So a document is frozen in the outbox before
+//! anything is sent, has a number of our own, and is made in two phases: as a draft (`NEW`), which moves nothing, and then
+//! processed by its id, which iiko does only with a draft. Every step is committed before the next one, and what iiko
+//! holds is read back before a step counts.
+//!
+//! - [`payload`]: what a document says
+//! - [`amount`]: exact amounts
+//! - [`key`]: document numbers
+//! - [`row`]: how far a document is
+//! - [`machine`]: one committed step after the other
+//! - [`reconcile`]: what iiko has, without sending anything
+
+pub mod amount;
+pub mod key;
+pub mod machine;
+pub mod payload;
+pub mod reconcile;
+pub mod row;
+
+pub use payload::{Kind, Line, Payload, Status};
+pub use row::{Row, State};

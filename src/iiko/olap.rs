@@ -1,0 +1,103 @@
+//! OLAP reports, version 1: XML, rows keyed by the names of the fields that were asked for.
+//!
+//! Facts are those of the official iikoServer REST API documentation: `groupRow` and `agr` fields, seven at most, dates as
+//! `DD.MM.YYYY`, both included, no summary. The root's name differs between servers and the order of the fields is
+//! arbitrary. Values are texts as the server writes them; nothing is guessed from how one looks.
+
+use super::{Client, xml};
+use crate::{
+    error::{Failure, Kind, Result, quote},
+    http::{Accept, Request},
+};
+use chrono::NaiveDate;
+use hashbrown::{HashMap, HashSet};
+use serde_json::{Map, Value};
+
+/// The longest report that is read, in bytes.
+const MAX_REPORT: u64 = 256 << 20;
+
+/// A report of postings.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// `TRANSACTIONS`, ….
+    pub report: &'a str,
+    /// The first and the last day.
+    pub days: (NaiveDate, NaiveDate),
+    /// The fields whose values tell the rows apart.
+    pub groups: &'a [&'a str],
+    /// The fields that are summed up.
+    pub aggregates: &'a [&'a str],
+}
+
+/// A row: the value of each field that was asked for; none where the server has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row(HashMap<String, Option<String>>);
+
+impl Row {
+    /// The value of a field as the server wrote it; none where it has none.
+    pub fn get(&self, field: &str) -> Option<&str> {
+        self.0.get(field)?.as_deref()
+    }
+}
+
+impl<const N: usize> From<[(&str, Option<&str>); N]> for Row {
+    fn from(fields: [(&str, Option<&str>); N]) -> Self {
+        Self(fields.into_iter().map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).collect())
+    }
+}
+
+impl Client {
+    /// Reads a report to its end. Refused when it is cut or foreign, when a row lacks a field, or when two rows have the
+    /// same groups.
+    pub async fn report(&self, query: &Query<'_>) -> Result<Vec<Row>> {
+        let day = |date: NaiveDate| date.format("%d.%m.%Y").to_string();
+        let (from, to) = (day(query.days.0), day(query.days.1));
+        let request = Request::get("reports/olap", Accept::Xml)
+            .query([("report", query.report), ("from", &from), ("to", &to), ("summary", "false")])
+            .query(query.groups.iter().map(|field| ("groupRow", *field)))
+            .query(query.aggregates.iter().map(|field| ("agr", *field)))
+            .total(self.report_time())
+            .max_answer(MAX_REPORT);
+        self.read(&request, async |answer| {
+            let mut rows = Vec::new();
+            let mut seen = HashSet::new();
+            xml::records(answer, xml::Form { root: None, record: "r", lists: &[] }, |record| {
+                let row = row(query, record)?;
+                let groups: Vec<Option<String>> =
+                    query.groups.iter().map(|field| row.get(field).map(str::to_owned)).collect();
+                if !seen.insert(groups) {
+                    return Err(refused("two rows have the same groups"));
+                }
+                rows.push(row);
+                Ok(())
+            })
+            .await?;
+            Ok(rows)
+        })
+        .await
+    }
+}
+
+fn row(query: &Query<'_>, record: &[u8]) -> Result<Row> {
+    let mut record: Map<String, Value> =
+        serde_json::from_slice(record).map_err(|error| refused("a row cannot be read").source(error))?;
+    let mut fields = HashMap::new();
+    for field in query.groups.iter().chain(query.aggregates) {
+        let value = match record.remove(*field) {
+            Some(Value::String(text)) => Some(text),
+            Some(Value::Null) => None,
+            Some(_) => return Err(refused(&format!("`{}` of a row is no text", quote(field, 60)))),
+            None => return Err(refused(&format!("a row lacks `{}`", quote(field, 60)))),
+        };
+        fields.insert((*field).to_owned(), value);
+    }
+    Ok(Row(fields))
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::new(
+        Kind::InvalidAnswer,
+        format!("iiko reports/olap: the answer is not the expected report: {why}"),
+    )
+    .hint("nothing was planned; start this again, and if it stays so, look at the server's version")
+}

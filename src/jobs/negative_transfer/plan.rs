@@ -1,0 +1,418 @@
+//! What is transferred: a pure function of the catalogue, the night's balances and the settings.
+
+use super::names::{folded, parts};
+use crate::{
+    config::Transfer,
+    documents::{Kind, Line, Payload, amount, key::ShortNames},
+    error::{Failure, Kind as FailureKind, Result, quote},
+    iiko::olap::Row,
+    store::outbox::{Catalogue, Named, Product},
+};
+use chrono::{NaiveDate, NaiveDateTime};
+use hashbrown::HashMap;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The groups of the report that is planned from, and what is summed up. With the two aggregates these are the seven
+/// fields that iiko allows; the article tells products of one name apart.
+pub(super) const GROUPS: [&str; 5] = [ACCOUNT, TOP, NAME, NUM, UNIT];
+/// What the report sums up.
+pub(super) const AGGREGATES: [&str; 2] = [AMOUNT, "FinalBalance.Money"];
+
+const ACCOUNT: &str = "Account.Name";
+const TOP: &str = "Product.TopParent";
+const NAME: &str = "Product.Name";
+const NUM: &str = "Product.Num";
+const UNIT: &str = "Product.MeasureUnit";
+const AMOUNT: &str = "FinalBalance.Amount";
+
+/// What a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The settings.
+    pub settings: &'a Transfer,
+    /// Stores, products and units.
+    pub catalogue: &'a Catalogue,
+    /// The night's balances.
+    pub rows: &'a [Row],
+    /// The day that the documents belong to.
+    pub date: NaiveDate,
+    /// `dateIncoming` of every document.
+    pub date_incoming: NaiveDateTime,
+}
+
+/// What is to be transferred, and what is not and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The restaurants that take part, sorted.
+    pub restaurants: Vec<String>,
+    /// A document for each pair of stores with something negative.
+    pub documents: Vec<Planned>,
+    /// What is negative and cannot be transferred.
+    pub skipped: Vec<Skipped>,
+    /// Sources that have less than is taken from them.
+    pub short: Vec<Short>,
+    /// What the operator may want to know.
+    pub notes: Vec<String>,
+}
+
+/// A document of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The restaurant.
+    pub restaurant: String,
+    /// The store that gives, as iiko calls it.
+    pub source: String,
+    /// The store that takes.
+    pub target: String,
+    /// The document.
+    pub payload: Payload,
+}
+
+impl Planned {
+    /// What it is about, for the uniqueness of its row.
+    pub fn subject(&self) -> String {
+        subject(self.payload.from, self.payload.to)
+    }
+
+    /// The same for people.
+    pub fn title(&self) -> String {
+        format!("{} → {}", self.source.trim(), self.target.trim())
+    }
+}
+
+/// The subject of a transfer's row.
+pub(super) fn subject(from: Uuid, to: Uuid) -> String {
+    format!("{} {}", from.hyphenated(), to.hyphenated())
+}
+
+/// Something negative that is not transferred.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Skipped {
+    /// The store.
+    pub store: String,
+    /// The product; none for a whole store.
+    pub product: Option<String>,
+    /// Its article.
+    pub num: Option<String>,
+    /// How much is missing there.
+    pub amount: Option<String>,
+    /// Why, in one sentence without a full stop.
+    pub reason: String,
+}
+
+/// A product of which a source has less than is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Short {
+    /// The source.
+    pub store: String,
+    /// The product.
+    pub product: String,
+    /// How much it has.
+    #[serde(serialize_with = "shown")]
+    pub has: Decimal,
+    /// How much is taken.
+    #[serde(serialize_with = "shown")]
+    pub taken: Decimal,
+}
+
+fn shown<S: serde::Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&amount::show(*amount))
+}
+
+/// A restaurant's stores.
+struct Restaurant<'a> {
+    name: &'a str,
+    source: &'a Named,
+    targets: Vec<&'a Named>,
+}
+
+/// A negative balance.
+#[derive(Clone, Copy)]
+struct Negative<'a> {
+    name: &'a str,
+    num: &'a str,
+    unit: Option<&'a str>,
+    amount: Decimal,
+}
+
+/// Makes the plan. Fails when the report holds an amount that is none.
+pub fn plan(input: &Input<'_>) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let restaurants = restaurants(input, &mut plan);
+    let balances = balances(input)?;
+    let products = Products::new(&input.catalogue.products);
+    let units = Units::new(&input.catalogue.units);
+    let short_names = ShortNames::of(input.catalogue.stores.iter().map(|store| store.id));
+    for restaurant in &restaurants {
+        plan.restaurants.push(restaurant.name.to_owned());
+        for target in &restaurant.targets {
+            let negatives = negatives(input, &balances, target);
+            let lines = lines(&negatives, target, &products, &units, &mut plan);
+            if lines.is_empty() {
+                continue;
+            }
+            let payload = Payload {
+                kind: Kind::Transfer,
+                number: short_names.transfer(input.date, restaurant.source.id, target.id, 1),
+                date_incoming: input.date_incoming,
+                comment: format!(
+                    "Авто-перемещение расх.мат. ({}) {}",
+                    restaurant.name,
+                    input.date.format("%d.%m.%Y")
+                ),
+                from: restaurant.source.id,
+                to: target.id,
+                lines,
+            };
+            plan.documents.push(Planned {
+                restaurant: restaurant.name.to_owned(),
+                source: restaurant.source.name.clone(),
+                target: target.name.clone(),
+                payload,
+            });
+        }
+        shortages(restaurant, &balances, &products, &mut plan);
+    }
+    plan.skipped.sort();
+    Ok(plan)
+}
+
+/// The stores of a restaurant by their type, with the restaurant as it is typed.
+type Stores<'a> = HashMap<String, Vec<(&'a Named, &'a str)>>;
+
+/// The restaurants that have a source and a target, in the order of their names.
+fn restaurants<'a>(input: &Input<'a>, plan: &mut Plan) -> Vec<Restaurant<'a>> {
+    let source_kind = folded(&input.settings.source_prefix);
+    let target_kinds: Vec<String> = input.settings.target_prefixes.iter().map(|name| folded(name)).collect();
+    let mut found: BTreeMap<String, Stores<'_>> = BTreeMap::new();
+    for store in &input.catalogue.stores {
+        let Some((kind, restaurant)) = parts(&store.name) else { continue };
+        let kind = folded(kind);
+        if kind == source_kind || target_kinds.contains(&kind) {
+            found.entry(folded(restaurant)).or_default().entry(kind).or_default().push((store, restaurant));
+        }
+    }
+    let mut restaurants = Vec::new();
+    for kinds in found.into_values() {
+        let (source, name) = match kinds.get(&source_kind).map(Vec::as_slice) {
+            Some([(source, name)]) => (*source, *name),
+            Some(several) => {
+                for (store, _) in several {
+                    plan.skipped.push(whole(store, "another store has the same name"));
+                }
+                continue;
+            }
+            None => continue,
+        };
+        let mut targets = Vec::new();
+        for kind in &target_kinds {
+            match kinds.get(kind).map(Vec::as_slice) {
+                Some([(target, _)]) => targets.push(*target),
+                Some(several) => {
+                    for (store, _) in several {
+                        plan.skipped.push(whole(store, "another store has the same name"));
+                    }
+                }
+                None => {}
+            }
+        }
+        if !targets.is_empty() {
+            restaurants.push(Restaurant { name, source, targets });
+        }
+    }
+    restaurants
+}
+
+fn whole(store: &Named, reason: &str) -> Skipped {
+    Skipped {
+        store: store.name.trim().to_owned(),
+        product: None,
+        num: None,
+        amount: None,
+        reason: reason.to_owned(),
+    }
+}
+
+/// The report's rows by account, as names are compared, with their amounts.
+type Balances<'a> = HashMap<String, Vec<(&'a Row, Decimal)>>;
+
+fn balances<'a>(input: &Input<'a>) -> Result<Balances<'a>> {
+    let mut balances: Balances<'a> = HashMap::new();
+    for row in input.rows {
+        // An account without a name is no store, and a row without an amount has no balance.
+        let (Some(account), Some(text)) = (row.get(ACCOUNT), row.get(AMOUNT)) else { continue };
+        let amount = amount::parse(text).ok_or_else(|| {
+            Failure::new(
+                FailureKind::InvalidAnswer,
+                format!("iiko reports/olap: {AMOUNT} of a row is no number: {}", quote(text, 40)),
+            )
+            .hint("nothing was planned; look at the server's version")
+        })?;
+        balances.entry(folded(account)).or_default().push((row, amount));
+    }
+    Ok(balances)
+}
+
+/// What is negative in a store, of the group that is transferred, sorted.
+fn negatives<'a>(input: &Input<'_>, balances: &Balances<'a>, store: &Named) -> Vec<Negative<'a>> {
+    let group = folded(&input.settings.product_group);
+    let rows = balances.get(&folded(&store.name)).map(Vec::as_slice).unwrap_or_default();
+    let mut negatives: Vec<Negative<'_>> = rows
+        .iter()
+        .filter(|(row, amount)| *amount < Decimal::ZERO && row.get(TOP).map(folded).as_ref() == Some(&group))
+        .map(|(row, amount)| Negative {
+            name: row.get(NAME).unwrap_or_default(),
+            num: row.get(NUM).unwrap_or_default().trim(),
+            unit: row.get(UNIT),
+            amount: *amount,
+        })
+        .collect();
+    negatives.sort_by_key(|row| (row.name.trim(), row.num, row.unit, row.amount));
+    negatives
+}
+
+/// The lines of a document. What cannot be told apart is skipped, and so is a product that two rows turn out to be.
+fn lines(
+    negatives: &[Negative<'_>],
+    target: &Named,
+    products: &Products<'_>,
+    units: &Units<'_>,
+    plan: &mut Plan,
+) -> Vec<Line> {
+    let mut found: Vec<(&Negative<'_>, &Product)> = Vec::new();
+    let mut skip = |row: &Negative<'_>, reason: String| {
+        plan.skipped.push(Skipped {
+            store: target.name.trim().to_owned(),
+            product: Some(row.name.trim().to_owned()),
+            num: Some(row.num.to_owned()).filter(|num| !num.is_empty()),
+            amount: Some(amount::show(-row.amount)),
+            reason,
+        });
+    };
+    for row in negatives {
+        match products.find(row.num, row.name) {
+            Ok(product) => found.push((row, product)),
+            Err(reason) => skip(row, reason),
+        }
+    }
+    let times = |id: Uuid| found.iter().filter(|(_, product)| product.id == id).count();
+    let mut lines = Vec::new();
+    for (row, product) in &found {
+        if times(product.id) > 1 {
+            skip(row, "two balances are of one product".to_owned());
+            continue;
+        }
+        let unit = product.unit.or_else(|| row.unit.and_then(|name| units.find(name)));
+        lines.push(Line {
+            product: product.id,
+            amount: -row.amount,
+            unit,
+            num: Some(product.num.trim().to_owned()).filter(|num| !num.is_empty()),
+            name: product.name.trim().to_owned(),
+            unit_name: row.unit.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+            expected: Some(Decimal::ZERO),
+        });
+    }
+    lines
+}
+
+/// Names what a source has less of than is taken from it. A product without a row there has nothing.
+fn shortages(restaurant: &Restaurant<'_>, balances: &Balances<'_>, products: &Products<'_>, plan: &mut Plan) {
+    let rows = balances.get(&folded(&restaurant.source.name)).map(Vec::as_slice).unwrap_or_default();
+    let mut has: HashMap<Uuid, Decimal> = HashMap::new();
+    for (row, amount) in rows {
+        let found = products.find(row.get(NUM).unwrap_or_default().trim(), row.get(NAME).unwrap_or_default());
+        if let Ok(product) = found {
+            *has.entry(product.id).or_default() += *amount;
+        }
+    }
+    let mut taken: BTreeMap<(&str, Uuid), Decimal> = BTreeMap::new();
+    let documents = plan.documents.iter().filter(|document| document.payload.from == restaurant.source.id);
+    for line in documents.flat_map(|document| &document.payload.lines) {
+        *taken.entry((line.name.as_str(), line.product)).or_default() += line.amount;
+    }
+    for ((name, product), taken) in taken {
+        let has = has.get(&product).copied().unwrap_or_default();
+        if has < taken {
+            let store = restaurant.source.name.trim().to_owned();
+            plan.short.push(Short { store, product: name.to_owned(), has, taken });
+        }
+    }
+}
+
+/// Products by article and by name.
+pub(crate) struct Products<'a> {
+    by_num: HashMap<&'a str, Vec<&'a Product>>,
+    by_name: HashMap<&'a str, Vec<&'a Product>>,
+}
+
+impl<'a> Products<'a> {
+    /// Sorts products.
+    pub(crate) fn new(products: &'a [Product]) -> Self {
+        let (mut by_num, mut by_name) = (HashMap::new(), HashMap::new());
+        for product in products {
+            let (num, name) = (product.num.trim(), product.name.trim());
+            if !num.is_empty() {
+                by_num.entry(num).or_insert_with(Vec::new).push(product);
+            }
+            by_name.entry(name).or_insert_with(Vec::new).push(product);
+        }
+        Self { by_num, by_name }
+    }
+
+    /// The product of an article, else of a name, goods before other types: only when there is one. Else why not.
+    pub(crate) fn find(&self, num: &str, name: &str) -> Result<&'a Product, String> {
+        if let Some(of_num) = self.by_num.get(num) {
+            return match preferred(of_num) {
+                Some(product) => Ok(product),
+                None => Err(format!("{} products have the article {}", of_num.len(), quote(num, 40))),
+            };
+        }
+        let Some(of_name) = self.by_name.get(name.trim()) else {
+            return Err("the mirror has no such product".to_owned());
+        };
+        match preferred(of_name) {
+            Some(product) => Ok(product),
+            None => {
+                Err(format!("{} products have this name, and no article tells them apart", of_name.len()))
+            }
+        }
+    }
+}
+
+/// The only one, or the only one of type GOODS.
+fn preferred<'a>(products: &[&'a Product]) -> Option<&'a Product> {
+    let goods: Vec<&&Product> = products.iter().filter(|product| product.kind == "GOODS").collect();
+    match (products, goods.as_slice()) {
+        ([product], _) => Some(product),
+        (_, [product]) => Some(product),
+        _ => None,
+    }
+}
+
+/// Units by name.
+struct Units<'a>(HashMap<String, Vec<&'a Named>>);
+
+impl<'a> Units<'a> {
+    fn new(units: &'a [Named]) -> Self {
+        let mut by_name: HashMap<String, Vec<&'a Named>> = HashMap::new();
+        for unit in units {
+            by_name.entry(folded(&unit.name)).or_default().push(unit);
+        }
+        Self(by_name)
+    }
+
+    /// The unit of a name, when there is one.
+    fn find(&self, name: &str) -> Option<Uuid> {
+        match self.0.get(&folded(name))?.as_slice() {
+            [unit] => Some(unit.id),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

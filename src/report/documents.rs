@@ -1,0 +1,357 @@
+//! What a run did with documents, as a value, and its renderings: tables for people, JSON for machines, Russian for the
+//! staff.
+
+use super::{RunReport, number};
+use crate::{
+    documents::{
+        Kind, amount,
+        row::{Row, State},
+    },
+    error::quote,
+    jobs::negative_transfer::plan::{Short, Skipped},
+};
+use chrono::NaiveDate;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::NOTHING};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use uuid::Uuid;
+
+/// A document.
+#[derive(Debug, Clone, Serialize)]
+pub struct DocumentReport {
+    /// Its number, which is its key.
+    pub key: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Where from and where to, by name.
+    pub title: String,
+    /// The day that it belongs to.
+    pub business_date: NaiveDate,
+    /// How far it is.
+    pub state: State,
+    /// Its id in iiko.
+    pub iiko_id: Option<Uuid>,
+    /// `dateIncoming`.
+    pub date_incoming: String,
+    /// `comment`.
+    pub comment: String,
+    /// What it moves.
+    pub lines: Vec<LineReport>,
+    /// The sum of the quantities, whatever their units.
+    pub total: String,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+    /// When it was touched last, UTC.
+    pub updated_at: String,
+}
+
+/// A line of a document.
+#[derive(Debug, Clone, Serialize)]
+pub struct LineReport {
+    /// The product.
+    pub product_id: Uuid,
+    /// Its article.
+    pub num: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// How much.
+    pub amount: String,
+    /// The unit's name.
+    pub unit: Option<String>,
+    /// The unit's id, if it is sent.
+    pub unit_id: Option<Uuid>,
+}
+
+impl DocumentReport {
+    /// What a row says.
+    pub fn of(row: &Row) -> Self {
+        let lines = row.payload.lines.iter().map(|line| LineReport {
+            product_id: line.product,
+            num: line.num.clone(),
+            name: line.name.clone(),
+            amount: amount::show(line.amount),
+            unit: line.unit_name.clone(),
+            unit_id: line.unit,
+        });
+        Self {
+            key: row.key().to_owned(),
+            kind: row.payload.kind,
+            title: row.title.clone(),
+            business_date: row.business_date,
+            state: row.state,
+            iiko_id: row.iiko_id,
+            date_incoming: row.payload.date_incoming.format("%Y-%m-%dT%H:%M").to_string(),
+            comment: row.payload.comment.clone(),
+            lines: lines.collect(),
+            total: amount::show(row.payload.total()),
+            problem: row.last_error.clone().filter(|_| !matches!(row.state, State::Done | State::Planned)),
+            updated_at: row.updated_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        }
+    }
+
+    /// The document as a table: what it moves, and the sum.
+    pub fn table(&self, width: u16) -> String {
+        let mut table = plain(width);
+        table.set_header(["num", "product", "amount", "unit"]);
+        for line in &self.lines {
+            table.add_row([
+                Cell::new(quote(line.num.as_deref().unwrap_or_default(), 40)),
+                Cell::new(quote(&line.name, 80)),
+                Cell::new(&line.amount),
+                Cell::new(quote(line.unit.as_deref().unwrap_or_default(), 20)),
+            ]);
+        }
+        align(&mut table, &[2]);
+        format!("{}\n{}", self.headline(), lines_of(&table, "  "))
+    }
+
+    /// What else is known of it.
+    pub fn details(&self) -> String {
+        let mut out =
+            format!("  dateIncoming {}, comment: {}\n", self.date_incoming, quote(&self.comment, 200));
+        if let Some(id) = self.iiko_id {
+            let _ = writeln!(out, "  iiko's id {id}");
+        }
+        if let Some(problem) = &self.problem {
+            let _ = writeln!(out, "  {}", quote(problem, 300));
+        }
+        let _ = writeln!(out, "  touched {}", self.updated_at);
+        out
+    }
+
+    fn headline(&self) -> String {
+        format!(
+            "{}  {}  {}  {} line{}, {} in all",
+            self.key,
+            quote(&self.title, 120),
+            self.state.name(),
+            number(self.lines.len() as u64),
+            if self.lines.len() == 1 { "" } else { "s" },
+            self.total
+        )
+    }
+}
+
+/// What a run did with documents.
+#[derive(Debug)]
+pub struct Report {
+    /// The run; none until it has ended.
+    pub run: Option<RunReport>,
+    /// The day that the run belongs to.
+    pub business_date: NaiveDate,
+    /// The restaurants that take part.
+    pub restaurants: Vec<String>,
+    /// The documents of the day; in a dry run those that would be made.
+    pub documents: Vec<DocumentReport>,
+    /// Documents of earlier days that are open.
+    pub earlier: Vec<DocumentReport>,
+    /// What is negative and not transferred.
+    pub skipped: Vec<Skipped>,
+    /// Sources that have less than is taken.
+    pub short: Vec<Short>,
+    /// What else is to be told.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new(business_date: NaiveDate) -> Self {
+        Self {
+            run: None,
+            business_date,
+            restaurants: Vec::new(),
+            documents: Vec::new(),
+            earlier: Vec::new(),
+            skipped: Vec::new(),
+            short: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The report of a run that has ended.
+    #[must_use]
+    pub fn of(self, run: RunReport) -> Self {
+        Self { run: Some(run), ..self }
+    }
+
+    /// The run's exit code.
+    pub fn exit_code(&self) -> u8 {
+        self.run.as_ref().map_or(0, RunReport::exit_code)
+    }
+
+    /// The one object that `--json` prints: the run's, and the documents.
+    pub fn to_json(&self) -> Value {
+        let mut report = self.run.as_ref().map(RunReport::to_json).unwrap_or_default();
+        report["business_date"] = json!(self.business_date);
+        report["restaurants"] = json!(self.restaurants);
+        report["documents"] = json!(self.documents);
+        report["earlier"] = json!(self.earlier);
+        report["skipped"] = json!(self.skipped);
+        report["short"] = json!(self.short);
+        report["notes"] = json!(self.notes);
+        report
+    }
+
+    /// The result for people: a table a restaurant, what is skipped, what is wrong, and one closing line.
+    pub fn table(&self, width: u16, colour: bool) -> String {
+        let mut out = String::new();
+        for (heading, documents) in self.by_restaurant() {
+            let _ = writeln!(out, "{}", quote(&heading, 120));
+            let mut total = Decimal::ZERO;
+            let mut lines = 0;
+            for document in &documents {
+                let _ = writeln!(out, "{}", document.table(width));
+                total += amount::parse(&document.total).unwrap_or_default();
+                lines += document.lines.len() as u64;
+            }
+            let (count, total) = (number(documents.len() as u64), amount::show(total));
+            let plural = if documents.len() == 1 { "" } else { "s" };
+            let _ =
+                writeln!(out, "total: {count} document{plural}, {} lines, {total} in all\n", number(lines));
+        }
+        self.tell_skipped(&mut out);
+        for note in &self.notes {
+            let _ = writeln!(out, "{note}");
+        }
+        if let Some(run) = &self.run {
+            let notes = run.notes(colour);
+            out.push_str(&notes);
+            if let Some(note) = run.slot.as_ref().and_then(|slot| slot.note.as_ref()) {
+                let _ = writeln!(out, "{note}");
+            }
+            out.push_str(&self.closing(run));
+        }
+        out
+    }
+
+    fn tell_skipped(&self, out: &mut String) {
+        if !self.skipped.is_empty() {
+            let _ = writeln!(out, "not transferred:");
+        }
+        for item in &self.skipped {
+            let what = match (&item.product, &item.amount) {
+                (Some(product), Some(amount)) => format!(": {} ({amount})", quote(product, 80)),
+                _ => String::new(),
+            };
+            let _ = writeln!(out, "  {}{what}: {}", quote(&item.store, 80), item.reason);
+        }
+        if !self.short.is_empty() {
+            let _ = writeln!(out, "taken although there is less of it:");
+        }
+        for short in &self.short {
+            let (has, taken) = (amount::show(short.has), amount::show(short.taken));
+            let _ = writeln!(
+                out,
+                "  {}: {}: has {has}, {taken} is taken",
+                quote(&short.store, 80),
+                quote(&short.product, 80)
+            );
+        }
+    }
+
+    fn closing(&self, run: &RunReport) -> String {
+        let mut parts = Vec::new();
+        for state in State::ALL {
+            let count = self.documents.iter().filter(|document| document.state == state).count();
+            if count > 0 {
+                parts.push(format!("{} {}", number(count as u64), state.name()));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("no documents".to_owned());
+        }
+        let code = run.exit_code();
+        let word = match code {
+            0 => "done in",
+            4 => "done with warnings in",
+            _ if self.documents.iter().any(|document| document.state == State::Done) => {
+                "failed in part after"
+            }
+            _ => "failed after",
+        };
+        let dry = if run.dry_run { "dry run: nothing was sent, nothing was written\n" } else { "" };
+        format!("{dry}{word} {}: {}, exit {code}", super::duration(run.duration), parts.join(", "))
+    }
+
+    /// The documents by restaurant, in their order.
+    pub(super) fn by_restaurant(&self) -> Vec<(String, Vec<&DocumentReport>)> {
+        let mut restaurants: Vec<(String, Vec<&DocumentReport>)> = Vec::new();
+        for document in &self.documents {
+            let name = document.restaurant();
+            match restaurants.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, documents)) => documents.push(document),
+                None => restaurants.push((name, vec![document])),
+            }
+        }
+        restaurants
+    }
+}
+
+impl DocumentReport {
+    /// The restaurant of a transfer: what its target has in brackets. Else the whole title.
+    fn restaurant(&self) -> String {
+        let target = self.target();
+        let name = target.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        name.filter(|_| self.kind == Kind::Transfer).unwrap_or(&self.title).to_owned()
+    }
+
+    /// Where the goods go.
+    pub(super) fn target(&self) -> &str {
+        self.title.rsplit_once(" → ").map_or(self.title.as_str(), |(_, target)| target)
+    }
+}
+
+/// Documents as a list, one line each.
+pub fn list(documents: &[DocumentReport], width: u16) -> String {
+    let mut table = plain(width);
+    table.set_header(["number", "date", "state", "from → to", "lines", "in all", "touched"]);
+    for document in documents {
+        table.add_row([
+            Cell::new(&document.key),
+            Cell::new(document.business_date),
+            Cell::new(document.state.name()),
+            Cell::new(quote(&document.title, 80)),
+            Cell::new(number(document.lines.len() as u64)),
+            Cell::new(&document.total),
+            Cell::new(&document.updated_at),
+        ]);
+    }
+    align(&mut table, &[4, 5]);
+    let mut out = lines_of(&table, "");
+    for document in documents {
+        if let Some(problem) = &document.problem {
+            let _ = writeln!(out, "{}: {}", document.key, quote(problem, 300));
+        }
+    }
+    out
+}
+
+fn plain(width: u16) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(40));
+    table.style_mut().header_separator.fill = Some('─');
+    table.style_mut().header_separator.junction = Some('─');
+    table.force_no_tty();
+    table
+}
+
+fn align(table: &mut Table, right: &[usize]) {
+    let columns = table.column_iter_mut().count();
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(at + 1 < columns)));
+        if right.contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A table's lines, each behind a margin.
+fn lines_of(table: &Table, margin: &str) -> String {
+    let mut out = String::new();
+    for line in table.lines() {
+        let _ = writeln!(out, "{margin}{}", line.trim_end());
+    }
+    out
+}

@@ -1,0 +1,247 @@
+//! What staff read of a night of transfers, in Russian.
+//!
+//! It says in general words what happened: an upstream's own words stay in the log, where nobody can take them for ours.
+
+use super::{
+    RunReport, Status, StepReport,
+    documents::{DocumentReport, Report},
+};
+use crate::{
+    documents::{amount, row::State},
+    error::{Kind, quote},
+    telegram::{LONGEST_TEXT, cut, plural},
+};
+
+/// The message to the admins; none when there is nothing to tell.
+pub fn message(report: &Report, run: &RunReport) -> Option<String> {
+    let touched: u64 = run.steps.iter().map(|step| step.inserted + step.updated).sum();
+    let is_quiet = run.exit_code() == 0 && touched == 0 && !report.documents.is_empty();
+    if is_quiet {
+        return None;
+    }
+    let date = report.business_date.format("%d.%m.%Y");
+    let title = format!("🌙 Перемещение расходных материалов за {date}: {}", outcome(report, run));
+    Some(cut(&title, &lines(report, run), &closing(run), LONGEST_TEXT))
+}
+
+fn outcome(report: &Report, run: &RunReport) -> &'static str {
+    let is_done = report.documents.iter().any(|document| document.state == State::Done);
+    match run.exit_code() {
+        0 if report.documents.is_empty() => "перемещать нечего",
+        0 => "проведено",
+        4 if report.documents.is_empty() => "есть предупреждения",
+        4 => "проведено, есть предупреждения",
+        9 => "неизвестно, всё ли проведено",
+        12 => "не запускалось",
+        _ if is_done => "проведено частично",
+        _ => "не проведено",
+    }
+}
+
+fn lines(report: &Report, run: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(failure) = &run.failure {
+        lines.push(format!("❌ {}", said(failure.kind)));
+    }
+    let is_empty = report.documents.is_empty() && run.failure.is_none();
+    if is_empty && report.restaurants.is_empty() {
+        lines.push("Ни у одного ресторана нет склада хозтоваров вместе с баром или кухней.".to_owned());
+    } else if is_empty {
+        lines.push(format!("Отрицательных остатков нет: {}.", report.restaurants.join(", ")));
+    }
+    for (restaurant, documents) in report.by_restaurant() {
+        lines.push(format!("🏠 {}", quote(&restaurant, 60)));
+        lines.extend(documents.iter().map(|document| told(document)));
+    }
+    if !report.skipped.is_empty() {
+        lines.push("⚠️ Не перемещено:".to_owned());
+    }
+    for item in &report.skipped {
+        let what = match (&item.product, &item.amount) {
+            (Some(product), Some(amount)) => format!(": {} ({amount})", quote(product, 60)),
+            _ => " — два склада с одним названием".to_owned(),
+        };
+        lines.push(format!("▫️ {}{what}", quote(&item.store, 60)));
+    }
+    if !report.short.is_empty() {
+        lines.push("⚠️ На складе меньше, чем взято:".to_owned());
+    }
+    for short in &report.short {
+        let (has, taken) = (amount::show(short.has), amount::show(short.taken));
+        let (store, product) = (quote(&short.store, 60), quote(&short.product, 60));
+        lines.push(format!("▫️ {store}: {product} — есть {has}, взято {taken}"));
+    }
+    if !report.earlier.is_empty() {
+        lines.push("⚠️ Не закрыто за прошлые дни:".to_owned());
+    }
+    let earlier = report.earlier.iter().map(|document| {
+        format!(
+            "▫️ {} №{} — {}",
+            document.business_date.format("%d.%m.%Y"),
+            document.key,
+            state(document.state)
+        )
+    });
+    lines.extend(earlier);
+    let whole = |step: &&StepReport| step.scope.is_none() && step.status == Status::Warning;
+    if run.steps.iter().filter(whole).any(|step| !step.warnings.is_empty()) {
+        lines.push("⚠️ Есть предупреждения, они в журнале.".to_owned());
+    }
+    lines
+}
+
+fn told(document: &DocumentReport) -> String {
+    let count = document.lines.len() as u64;
+    let positions = plural(count, ["позиция", "позиции", "позиций"]);
+    let kind = document.target().split('(').next().unwrap_or_default().trim();
+    let sign = if document.state == State::Done { "✅" } else { "❌" };
+    format!("{sign} {}: {count} {positions}, №{} — {}", quote(kind, 40), document.key, state(document.state))
+}
+
+/// How far a document is, for the staff.
+fn state(state: State) -> &'static str {
+    match state {
+        State::Planned => "не отправлен",
+        State::Drafting => "не проведён, в iiko может быть черновик",
+        State::Drafted => "не проведён, в iiko черновик",
+        State::Processing | State::Unknown => "неизвестно, проведён ли: проверьте в iiko",
+        State::Done => "проведён",
+        State::Failed => "не проведён",
+        State::Abandoned => "снят с учёта",
+    }
+}
+
+/// What happened, in words that hold for every failure of a kind.
+fn said(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Internal => "внутренняя ошибка",
+        Kind::Usage => "ошибка в настройках или правах",
+        Kind::Partial => "проведено частично",
+        Kind::Warning => "есть предупреждения",
+        Kind::Unreachable => "iiko недоступна или не отвечает",
+        Kind::Refused => "iiko отказала: пароль, права, лицензия или сертификат",
+        Kind::InvalidAnswer => "негодный ответ iiko",
+        Kind::Database => "ошибка базы данных или диска",
+        Kind::Unknown => "неизвестно, проведено ли",
+        Kind::Locked => "занято другим запуском",
+        Kind::Misfire => "запуск опоздал и пропущен",
+        Kind::Safety => "остановлено для безопасности: данные устарели, слишком велики, или часы расходятся",
+        Kind::Signal(_) => "остановлено",
+    }
+}
+
+fn closing(run: &RunReport) -> String {
+    let code = run.exit_code();
+    let next = match code {
+        0 => None,
+        3 | 4 => Some("zerkalo documents list"),
+        5 => Some("zerkalo negative-transfer"),
+        9 => Some("zerkalo documents reconcile"),
+        _ => Some("zerkalo negative-transfer --dry-run"),
+    };
+    let mut lines = vec![format!("Запуск {}, код выхода {code}", run.run_id)];
+    lines.extend(next.map(|command| format!("Дальше: {command}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::Failure,
+        jobs::negative_transfer::plan::{Short, Skipped},
+    };
+    use chrono::{DateTime, NaiveDate};
+    use std::time::Duration;
+    use uuid::Uuid;
+
+    fn run(steps: Vec<StepReport>, failure: Option<Failure>) -> RunReport {
+        RunReport {
+            command: "negative-transfer".to_owned(),
+            run_id: Uuid::from_u128(1),
+            dry_run: false,
+            slot: None,
+            started_at: DateTime::UNIX_EPOCH,
+            duration: Duration::ZERO,
+            steps,
+            failure,
+        }
+    }
+
+    fn document(title: &str, state: State) -> DocumentReport {
+        DocumentReport {
+            key: "T20261122-b0e5079b-1d4355a8-1".to_owned(),
+            kind: crate::documents::Kind::Transfer,
+            title: title.to_owned(),
+            business_date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
+            state,
+            iiko_id: None,
+            date_incoming: "2026-11-22T23:00".to_owned(),
+            comment: String::new(),
+            lines: Vec::new(),
+            total: "0".to_owned(),
+            problem: None,
+            updated_at: String::new(),
+        }
+    }
+
+    fn report() -> Report {
+        Report::new(NaiveDate::from_ymd_opt(2026, 11, 22).unwrap())
+    }
+
+    #[test]
+    fn staff_read_what_was_moved_and_what_was_not() {
+        let mut report = report();
+        report.documents = vec![
+            document("Хоз. товары (Московский) → Бар (Московский)", State::Done),
+            document("Хоз. товары (Московский) → Кухня (Московский)", State::Failed),
+        ];
+        report.skipped = vec![Skipped {
+            store: "Бар (Московский)".to_owned(),
+            product: Some("Трубочки".to_owned()),
+            num: None,
+            amount: Some("2".to_owned()),
+            reason: "2 products have this name".to_owned(),
+        }];
+        report.short = vec![Short {
+            store: "Хоз. товары (Московский)".to_owned(),
+            product: "Салфетки".to_owned(),
+            has: amount::parse("0.5").unwrap(),
+            taken: amount::parse("2").unwrap(),
+        }];
+        let failed = StepReport::new("negative-transfer", Some("document_outbox"), Some("T"))
+            .failed(&Failure::new(Kind::Partial, "no"));
+        let text = message(&report, &run(vec![failed], None)).unwrap();
+        assert_eq!(
+            text,
+            "🌙 Перемещение расходных материалов за 22.11.2026: проведено частично\n\
+             🏠 Московский\n\
+             ✅ Бар: 0 позиций, №T20261122-b0e5079b-1d4355a8-1 — проведён\n\
+             ❌ Кухня: 0 позиций, №T20261122-b0e5079b-1d4355a8-1 — не проведён\n\
+             ⚠️ Не перемещено:\n\
+             ▫️ Бар (Московский): Трубочки (2)\n\
+             ⚠️ На складе меньше, чем взято:\n\
+             ▫️ Хоз. товары (Московский): Салфетки — есть 0.5, взято 2\n\
+             Запуск 00000000-0000-0000-0000-000000000001, код выхода 3\n\
+             Дальше: zerkalo documents list"
+        );
+    }
+
+    #[test]
+    fn a_night_with_nothing_to_do_says_for_whom() {
+        let mut report = report();
+        report.restaurants = vec!["Московский".to_owned(), "Набережная".to_owned()];
+        let text = message(&report, &run(Vec::new(), None)).unwrap();
+        assert!(
+            text.contains("перемещать нечего\nОтрицательных остатков нет: Московский, Набережная."),
+            "{text}"
+        );
+        report.restaurants.clear();
+        assert!(message(&report, &run(Vec::new(), None)).unwrap().contains("Ни у одного ресторана"));
+        // A repeat that has found everything done tells nobody.
+        report.documents = vec![document("А (Б) → В (Б)", State::Done)];
+        assert_eq!(message(&report, &run(Vec::new(), None)), None);
+        let stopped = run(Vec::new(), Some(Failure::new(Kind::Unknown, "x")));
+        assert!(message(&report, &stopped).unwrap().contains("неизвестно"));
+    }
+}
