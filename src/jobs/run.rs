@@ -192,7 +192,14 @@ pub(super) async fn enter(ctx: &Context) -> Result<(Entry, Option<Box<dyn Store>
         return Ok((Entry::Unscheduled, None));
     }
     let mut store = ctx.database.connect(ctx.access).await?;
-    Ok((slot::enter(ctx, store.as_mut()).await?, Some(store)))
+    let entry = slot::enter(ctx, store.as_mut()).await;
+    if matches!(entry, Ok(Entry::Open(_))) {
+        return Ok((entry?, Some(store)));
+    }
+    if let Err(failure) = store.close().await {
+        tracing::debug!("{failure}");
+    }
+    Ok((entry?, None))
 }
 
 /// A lane's connection and what it has read of the database.

@@ -524,7 +524,14 @@ impl Store for Postgres {
         self.end_backends("$2 = 0", application(Some(run)), 0).await
     }
 
-    async fn close(self: Box<Self>) -> Result<()> {
+    async fn close(mut self: Box<Self>) -> Result<()> {
+        if !self.excluded.is_empty() {
+            // The server itself frees them only some time after its client has gone, and the next run may come before.
+            sqlx::raw_sql("select pg_advisory_unlock_all()")
+                .execute(&mut self.connection)
+                .await
+                .map_err(|error| failure("unlocking the tables", error))?;
+        }
         self.connection.close().await.map_err(|error| failure("closing the connection", error))
     }
 }
