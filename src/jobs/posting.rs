@@ -77,10 +77,8 @@ pub(super) fn check_freshness(ctx: &Context, catalogue: &Catalogue) -> Result<()
     };
     let age = ctx.clock.now() - at;
     if age > FRESH {
-        return refuse(format!(
-            "the mirror of stores and products is {} h old, and 24 h are allowed",
-            age.num_hours()
-        ));
+        let age = crate::report::duration(age.to_std().unwrap_or_default());
+        return refuse(format!("the mirror of stores and products is {age} old, and 24 h are allowed"));
     }
     Ok(())
 }

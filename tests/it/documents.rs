@@ -79,7 +79,7 @@ fn assert_all_moved(street: &Street) {
     }
 }
 
-fn error_of<'a>(outcome: &'a Outcome) -> &'a str {
+fn error_of(outcome: &Outcome) -> &str {
     let steps = outcome.json["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let step = steps.iter().find_map(|step| step["error"].as_str());
     step.or(outcome.json["error"].as_str()).unwrap_or_default()
@@ -111,8 +111,9 @@ fn a_night_moves_what_is_missing_and_a_repeat_moves_nothing(engine: Engine) {
         expect(world, 0, arguments);
         assert_eq!((writes(world), world.sandbox.world().documents().len()), (0, documents.len()));
     }
-    let log = world.log().into_iter().filter(|row| row["entity_type"].as_deref() == Some("document_outbox"));
-    assert_eq!(log.last().unwrap()["status"].as_deref(), Some("success"));
+    let mut log =
+        world.log().into_iter().filter(|row| row["entity_type"].as_deref() == Some("document_outbox"));
+    assert_eq!(log.next_back().unwrap()["status"].as_deref(), Some("success"));
     let list = expect(world, 0, &["documents", "list", "--all"]);
     assert_eq!(list.json["documents"].as_array().unwrap().len(), documents.len());
     let key = &documents[0].number;
@@ -193,7 +194,8 @@ fn the_deadline_stops_a_run_half_way(engine: Engine) {
     assert!(error_of(&night).contains("it is after 23:55"), "{}", night.json);
     let late: Vec<_> = night.steps().iter().filter(|step| step["status"] == "error").collect();
     assert_eq!(late.len(), 2, "the rest is told of by pair");
-    let again = expect(&street.world, 3, &NIGHT);
+    street.set_clock(56);
+    let again = expect(&street.world, 3, &["negative-transfer", "--scheduled", "23:00", "--grace", "58m"]);
     assert_eq!(moves(&street.world), 3, "{}", again.json);
 }
 
@@ -323,7 +325,7 @@ fn a_server_that_refuses_the_edit_is_served_in_one_step(engine: Engine) {
 
 fn what_is_not_safe_is_refused(engine: Engine) {
     let mut street = street(engine, 0);
-    let mut refused = |street: &Street, words: &str| {
+    let refused = |street: &Street, words: &str| {
         let outcome = expect(&street.world, 13, &NIGHT);
         assert!(error_of(&outcome).contains(words), "{}", outcome.json);
         assert!(outcome.stdout.contains("hint"), "{}", outcome.stdout);
@@ -340,7 +342,7 @@ fn what_is_not_safe_is_refused(engine: Engine) {
     street.world.set("NEGATIVE_TRANSFER_MAX_QUANTITY", "1");
     refused(&street, "and no more than 1 is believed");
     street.world.set("NEGATIVE_TRANSFER_MAX_QUANTITY", "10000");
-    street.set_clock(25 * 60);
+    street.set_clock(24 * 60 + 30);
     refused(&street, "the mirror of stores and products is");
     street.set_clock(0);
     street
@@ -533,9 +535,7 @@ fn a_signal_finishes_the_document_in_flight(engine: Engine) {
     let slow = Action::Late { delay_ms: 500, hold: true };
     street.world.sandbox.fault(Fault::new(POST, slow));
     let run = street.world.start(&NIGHT);
-    until("a document is drafting", || {
-        states_if_any(&street.world).iter().any(|(_, state)| state == "drafting")
-    });
+    until("a document is drafting", || states(&street.world).iter().any(|(_, state)| state == "drafting"));
     thread::sleep(Duration::from_millis(100));
     run.signal(rustix::process::Signal::TERM);
     let outcome = run.finish_within(Duration::from_secs(10));
@@ -545,9 +545,4 @@ fn a_signal_finishes_the_document_in_flight(engine: Engine) {
     street.set_clock(10);
     expect(&street.world, 0, &NIGHT);
     assert_all_moved(&street);
-}
-
-/// The states, also while the file is being written to.
-fn states_if_any(world: &World) -> Vec<(String, String)> {
-    states(world)
 }

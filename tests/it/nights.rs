@@ -105,16 +105,16 @@ impl Street {
         let options = sandbox::Options { latency: Duration::ZERO, ..options };
         let mut world = World::with(engine, options);
         world.set("ZERKALO_DOCUMENT_LOOKUP_TIME", "0.5");
-        world.expect(0, &["sync", "iiko"]);
         let evening = true_time().with_timezone(&Kaliningrad).date_naive();
         let mut street = Self { world, evening, before: 0, missing: BTreeMap::new() };
+        street.set_clock(0);
+        street.world.expect(0, &["sync", "iiko"]);
         street.trim();
         street
     }
 
     /// Leaves two restaurants with three negative products in each of their stores.
     fn trim(&mut self) {
-        self.set_clock(0);
         let plan = self.world.expect(0, &["negative-transfer", "--dry-run"]);
         let documents = plan.json["documents"].as_array().unwrap();
         let mut kept = BTreeSet::new();
