@@ -191,12 +191,16 @@ fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
         counts: [0; 5],
         millis: 0,
     };
+    let has_step = columns.iter().any(|(column, _)| *column == Column::Step);
     for line in lines {
         total.add(line);
-        table.add_row(columns.iter().map(|(column, _)| cell(line, *column)));
+        table.add_row(columns.iter().map(|(column, _)| match column {
+            // A step that mirrors no table.
+            Column::Entity if has_step && line.name == line.step => Cell::new("-"),
+            other => cell(line, *other),
+        }));
     }
     // Entities are read side by side, so the sum of their times is nobody's time.
-    let has_step = columns.iter().any(|(column, _)| *column == Column::Step);
     table.add_row(columns.iter().map(|(column, _)| match column {
         Column::Entity if has_step => Cell::new(""),
         Column::Status | Column::Time => Cell::new(""),
@@ -215,8 +219,6 @@ fn build(lines: &[Line], columns: &[(Column, &str)], colour: bool) -> Table {
 fn cell(line: &Line, column: Column) -> Cell {
     match column {
         Column::Step => Cell::new(&line.step),
-        // A step without a table writes a tab of the spreadsheet.
-        Column::Entity if line.name == line.step => Cell::new("(sheet)"),
         Column::Entity => Cell::new(&line.name),
         Column::Status => {
             let cell = Cell::new(line.status);
