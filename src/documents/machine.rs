@@ -156,7 +156,7 @@ impl Machine<'_> {
                 Found::Processed(id) => return self.done(row, id, false, None).await.map(Some),
                 Found::Foreign(text, id) => return self.unknown(row, &text, id).await.map(Some),
                 Found::Nothing { deleted: true } => {
-                    let failure = said(row, "somebody has deleted it in iiko");
+                    let failure = said("somebody has deleted it in iiko");
                     return self.failed(row, failure).await.map(Some);
                 }
                 Found::Nothing { deleted: false } => {}
@@ -170,8 +170,7 @@ impl Machine<'_> {
                 return Ok(Some(End::Late(why)));
             }
             if row.attempts >= DRAFTS {
-                let failure =
-                    said(row, &format!("the answers to {DRAFTS} drafts were lost, and iiko has none"));
+                let failure = said(&format!("the answers to {DRAFTS} drafts were lost, and iiko has none"));
                 return self.failed(row, failure).await.map(Some);
             }
             self.advance(row, State::Drafting, None, 1, None).await?;
@@ -186,7 +185,7 @@ impl Machine<'_> {
                         testing::step("drafted");
                         return Ok(None);
                     }
-                    Some(text) => answer = Some((said(row, &text), Some(found.id))),
+                    Some(text) => answer = Some((said(&text), Some(found.id))),
                 },
                 Ok(Posted::Doubtful(failure, id)) => answer = Some((failure, id)),
                 Ok(Posted::Refused(failure)) => {
@@ -213,7 +212,7 @@ impl Machine<'_> {
         loop {
             let found = match self.ctx.iiko()?.document_by_id(row.payload.kind, id).await {
                 Ok(found) => found,
-                Err(failure) if sent > 0 || is_lost => return Ok(End::Unknown(unread(row, &failure))),
+                Err(failure) if sent > 0 || is_lost => return Ok(End::Unknown(unread(&failure))),
                 Err(failure) => return Ok(End::Open(failure)),
             };
             testing::step(if sent == 0 { "compared" } else { "verified" });
@@ -230,7 +229,7 @@ impl Machine<'_> {
                 }
                 (Some(Status::New), None) => {}
                 (Some(Status::Deleted) | None, _) if row.state == State::Drafted => {
-                    let failure = said(row, "somebody has removed its draft in iiko");
+                    let failure = said("somebody has removed its draft in iiko");
                     return self.failed(row, failure).await;
                 }
                 (Some(Status::Deleted), _) => return self.unknown(row, "it is deleted in iiko", None).await,
@@ -238,13 +237,13 @@ impl Machine<'_> {
             }
             match refusal.take() {
                 // An earlier request may still be on its way.
-                Some(failure) if is_lost => return Ok(End::Unknown(unread(row, &failure))),
+                Some(failure) if is_lost => return Ok(End::Unknown(unread(&failure))),
                 Some(failure) => return self.failed(row, failure).await,
                 None => {}
             }
             if sent == TRIES {
-                let failure = said(row, "iiko keeps it as a draft, whatever is sent");
-                return Ok(End::Unknown(unread(row, &failure)));
+                let failure = said("iiko keeps it as a draft, whatever is sent");
+                return Ok(End::Unknown(unread(&failure)));
             }
             if let Some(why) = self.too_late(row) {
                 return Ok(End::Late(why));
@@ -284,7 +283,7 @@ impl Machine<'_> {
         match self.look_up(row).await {
             Ok(Found::Nothing { deleted: false }) => {}
             Ok(Found::Nothing { deleted: true }) => {
-                let failure = said(row, "somebody has deleted it in iiko");
+                let failure = said("somebody has deleted it in iiko");
                 return self.failed(row, failure).await;
             }
             Ok(Found::Processed(id)) => return self.done(row, id, false, None).await,
@@ -432,7 +431,7 @@ impl Machine<'_> {
     }
 
     async fn unknown(&mut self, row: &mut Row, text: &str, id: Option<Uuid>) -> Result<End> {
-        let failure = Failure::new(Kind::Unknown, format!("document {}: {text}", row.key()))
+        let failure = Failure::new(Kind::Unknown, text)
             .hint(format!("look at it in iiko; then `zerkalo documents reconcile {}`", row.key()));
         self.advance(row, State::Unknown, id, 0, Some(&failure)).await?;
         Ok(End::Unknown(failure))
@@ -503,13 +502,13 @@ fn accepted(row: &Row, found: &Document, wanted: Status) -> Option<String> {
 }
 
 /// What is wrong with a document, where nothing of it has moved.
-fn said(row: &Row, text: &str) -> Failure {
-    Failure::new(Kind::Partial, format!("document {}: {text}", row.key()))
+fn said(text: &str) -> Failure {
+    Failure::new(Kind::Partial, text)
 }
 
 /// A document whose outcome this run could not read. The row stays where it is: the next start reads it.
-fn unread(row: &Row, failure: &Failure) -> Failure {
-    Failure::new(Kind::Unknown, format!("document {}: it may have been processed: {failure}", row.key()))
+fn unread(failure: &Failure) -> Failure {
+    Failure::new(Kind::Unknown, format!("it may have been processed: {failure}"))
         .hint("start this again within the day, or run `zerkalo documents reconcile`: both only read first")
 }
 

@@ -11,7 +11,7 @@ use crate::{
     jobs::negative_transfer::plan::{Short, Skipped},
 };
 use chrono::NaiveDate;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -319,6 +319,10 @@ pub fn list(documents: &[DocumentReport], width: u16) -> String {
         ]);
     }
     align(&mut table, &[4, 5]);
+    // A number is copied into the next command.
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
     let mut out = lines_of(&table, "");
     for document in documents {
         if let Some(problem) = &document.problem {

@@ -174,11 +174,7 @@ impl Night<'_> {
     fn uncertain(&self, row: &Row) {
         let failure = Failure::new(
             Kind::Unknown,
-            format!(
-                "document {} of {}: nobody knows whether it has moved something",
-                row.key(),
-                row.business_date
-            ),
+            format!("nobody knows whether it has moved something on {}", row.business_date),
         )
         .hint(format!("look at it in iiko; then `zerkalo documents reconcile {}`", row.key()));
         let step = StepReport::new(STEP, Some(ENTITY), Some(row.key())).failed(&failure);
