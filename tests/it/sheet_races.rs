@@ -6,6 +6,7 @@ use super::{
     harness::{Engine, on_both},
 };
 use serde_json::json;
+use std::io::Write as _;
 use zerkalo::sandbox::{Action, Fault, Hands, Rights};
 
 on_both!(
@@ -18,6 +19,7 @@ on_both!(
     who_may_not_or_finds_nothing_is_told_whom_to_share_with,
     a_key_that_is_none_is_told,
     few_requests_whatever_the_size,
+    a_large_sheet_takes_as_few_requests_as_a_small_one,
     the_mapping_reference_is_written_where_it_differs,
 );
 
@@ -344,6 +346,64 @@ fn few_requests_whatever_the_size(engine: Engine) {
     desk.world.expect(0, &["sync", "min-stock", "--push"]);
     assert_eq!((desk.google().len(), desk.writes().len()), (4, 1));
     assert_eq!(desk.sheet(), typed);
+}
+
+/// `ZERKALO_TEST_SHEET` products by twelve departments, each product with two numbers. Prints how long each step took; a
+/// timing is no test.
+fn a_large_sheet_takes_as_few_requests_as_a_small_one(engine: Engine) {
+    let size: usize = std::env::var("ZERKALO_TEST_SHEET").map_or(300, |size| size.parse().unwrap());
+    let desk = Desk::new(engine);
+    desk.iiko(|world| {
+        let like =
+            world.products.iter().find(|it| it["type"] == "GOODS" && it["deleted"] != true).unwrap().clone();
+        let id = |number: usize| format!("77777777-0000-4000-8000-{number:012}");
+        world.products =
+            (0..size).map(|number| product(&id(number), &format!("Товар {number:05}"), &like)).collect();
+        let like = world.departments.iter().find(|it| it["type"] == "DEPARTMENT").unwrap().clone();
+        world.departments = (0..12)
+            .map(|number| {
+                let mut department = like.clone();
+                department["id"] = json!(format!("66666666-0000-4000-8000-{number:012}"));
+                department["name"] = json!(format!("Ресторан {number:02}"));
+                department
+            })
+            .collect();
+    });
+    desk.world.expect(0, &["sync", "iiko"]);
+    let step = |what: &str, arguments: &[&str], most: usize| {
+        desk.world.sandbox.clear_journal();
+        let started = std::time::Instant::now();
+        desk.world.expect(0, arguments);
+        let (requests, writes) = (desk.google().len(), desk.writes().len());
+        let took = started.elapsed().as_millis();
+        let mut out = std::io::stderr().lock();
+        let _ = writeln!(out, "{what}: {requests} requests, {writes} of them writes, {took} ms");
+        drop(out);
+        assert!(requests < 5 && writes <= most, "{what}: {requests} requests, {writes} writes");
+    };
+    step("first push", &["sync", "min-stock", "--push"], 1);
+    desk.hands(|tab| {
+        let rows = tab.rows();
+        let (_, departments) = ids(&rows);
+        assert_eq!((rows.len(), departments.len()), (size + 3, 12));
+        for row in 0..size {
+            let column = 2 + 2 * (row % 12);
+            let cell = |column| zerkalo::sheets::a1::cell(3 + row, column);
+            tab.put_number(&cell(column), row as f64 + 0.5).put_number(&cell(column + 1), row as f64 + 9.0);
+        }
+    });
+    step("first pull", &["sync", "min-stock", "--pull"], 0);
+    assert_eq!(desk.database().len(), size);
+    step("unchanged pull", &["sync", "min-stock", "--pull"], 0);
+    step("unchanged push", &["sync", "min-stock", "--push"], 0);
+    desk.iiko(|world| {
+        for number in 0..size / 100 {
+            world.products[number * 100]["name"] = json!(format!("Ягода {number:05}"));
+        }
+    });
+    desk.world.expect(0, &["sync", "iiko"]);
+    step("push with 1 % renamed", &["sync", "min-stock", "--push"], 1);
+    assert_eq!(desk.sheet(), desk.database());
 }
 
 fn the_mapping_reference_is_written_where_it_differs(engine: Engine) {
