@@ -307,10 +307,6 @@ impl Sheets for Client {
         };
         self.patience.attempts(attempt, async || self.new_token().await).await
     }
-
-    fn account(&self) -> &str {
-        &self.account
-    }
 }
 
 /// Sees the status and the Retry-After of a failed request, which the library's errors do not tell.

@@ -123,7 +123,4 @@ pub trait Sheets {
 
     /// Does all changes or none, in one request that is sent again only when it was surely not executed.
     async fn change(&self, changes: &[Change]) -> Result<Written>;
-
-    /// Whom the spreadsheet must be shared with.
-    fn account(&self) -> &str;
 }
