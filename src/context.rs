@@ -60,6 +60,8 @@ pub struct Context {
     pub host: String,
     /// What earlier steps fetched and later ones look up, by table.
     pub fetched: RefCell<HashMap<&'static str, Rc<Remembered>>>,
+    /// Whether this run writes the tab of the levels, and so makes it where it is missing.
+    pub makes_tab: Cell<bool>,
     /// What the entities that are finished have to say, in the order in which they were.
     pub reports: RefCell<Vec<StepReport>>,
     /// Entities whose turn has begun and that have no log row yet: their step, and since when.
@@ -96,6 +98,7 @@ impl Context {
             triggered_by: triggered_by(config.trigger.as_deref()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             fetched: RefCell::default(),
+            makes_tab: Cell::default(),
             reports: RefCell::default(),
             pending: RefCell::default(),
             posting: tokio::sync::Mutex::default(),

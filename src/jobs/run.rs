@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, SHEETS, Step, Work, mirror,
+    Need, Options, Push, SHEETS, Step, Work, mirror,
     notify::{self, Telling},
     push,
     slot::{self, Entry},
@@ -34,6 +34,8 @@ pub type Lane = Vec<Step>;
 /// included, the iiko session is logged out and every entity that was begun has its log row.
 pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
     let lanes = configured(ctx, lanes);
+    let writes_levels = |step: &Step| matches!(step.work, Work::Push(Push::MinStock));
+    ctx.makes_tab.set(lanes.iter().flatten().any(writes_levels));
     let order: Vec<&str> = lanes.iter().flatten().flat_map(Step::parts).collect();
     let text = |report: &RunReport| Some(morning::message(report, ctx.business_date));
     let telling = Telling { notify: options.notify, text: &text };

@@ -477,6 +477,9 @@ fn a_dry_run_tells_and_writes_nothing(engine: Engine) {
 fn foreign_tabs_are_refused(engine: Engine) {
     let desk = Desk::new(engine);
     desk.world.expect(0, &["sync", "iiko"]);
+    let outcome = desk.world.expect(4, &["sync", "min-stock", "--pull"]);
+    let warnings = outcome.step("min_stock_level", None)["warnings"].to_string();
+    assert!(warnings.contains("there is no tab «Мин остатки»"), "{warnings}");
     desk.world.sandbox.edit(|world| {
         let mut tab = world.google.sheet(SHEET).open(TAB);
         tab.put_text("A1", "Зарплата").put_text("A2", "Иванов").put_number("B2", 50_000.0);

@@ -61,13 +61,10 @@ pub(super) async fn read(
     let sheets = ctx.sheets()?;
     let grid = match sheets.tabs(&[]).await?.iter().find(|tab| tab.title == *title) {
         Some(_) => sheets.read(&[whole(title)]).await?.remove(0),
-        // The push makes it. As long as nobody has typed a number, nothing is missing.
-        None if lookups.stored.is_empty() => Grid::default(),
+        // As long as nobody has typed a number, nothing is missing.
+        None if lookups.stored.is_empty() && ctx.makes_tab.get() => Grid::default(),
         None => {
-            planner.warn(
-                "",
-                format!("the tab «{title}» is gone; `zerkalo sync min-stock --push` makes it anew"),
-            );
+            planner.warn("", format!("there is no tab «{title}»; `zerkalo sync min-stock --push` makes it"));
             Grid::default()
         }
     };
