@@ -34,5 +34,7 @@ mod sheet_races;
 mod signals;
 mod slots;
 mod source;
+mod stoplist;
+mod stoplist_answers;
 mod telegram;
 mod upstream;
