@@ -116,7 +116,7 @@ fn a_login_that_is_refused_is_a_refusal(engine: Engine) {
     world.set("IIKO_CLOUD_API_LOGIN", LOGIN);
     let refused = sample(&mut world, "08:00", 6);
     let text = error(&refused);
-    assert!(text.contains("Login *** is not authorized.") && text.contains("correlationId"), "{text}");
+    assert!(text.contains("Login <hidden> is not authorized.") && text.contains("correlationId"), "{text}");
     assert_eq!(asked(&world, "access_token"), 1, "a wrong login is tried once");
     let row: Row = world.log().pop().unwrap();
     assert_eq!(row["status"].as_deref(), Some("error"));
