@@ -139,6 +139,11 @@ impl World {
         self.settings.insert(name.to_owned(), value.into());
     }
 
+    /// Unsets an environment variable of the runs to come.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.settings.remove(name);
+    }
+
     /// The binary with these arguments and no other environment than the settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zerkalo"));

@@ -23,6 +23,7 @@ mod guard;
 mod hands;
 mod kills;
 mod locks;
+mod moments;
 mod nights;
 mod pages;
 mod records;
