@@ -41,7 +41,8 @@ pub(super) fn context(
         tracing::warn!("{warning}");
     }
     let clock = Clock::from_environment(loaded.config.timezone)?;
-    Ok(Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access))
+    let ctx = Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access);
+    Ok(ctx.waiting(globals.lock_wait))
 }
 
 /// What a command mirrors, and how.
