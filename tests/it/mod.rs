@@ -2,12 +2,14 @@
 //! - [`harness`]: a sandbox, a database and the binary, as one value
 //! - [`postgres`]: the private server
 //! - [`process`]: the binary while it runs: held, signalled, killed
+//! - [`proxy`]: what cuts connections to `PostgreSQL`
 //! - [`rows`]: what a table holds, as text that is equal on both databases
 
 mod expected;
 mod harness;
 mod postgres;
 mod process;
+mod proxy;
 mod rows;
 mod shelf;
 mod widget;
@@ -25,7 +27,9 @@ mod kills;
 mod locks;
 mod moments;
 mod nights;
+mod outages;
 mod pages;
+mod poolers;
 mod records;
 mod rivals;
 mod schema;
@@ -35,5 +39,6 @@ mod sheet_races;
 mod signals;
 mod slots;
 mod source;
+mod storms;
 mod telegram;
 mod upstream;

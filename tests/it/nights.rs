@@ -231,6 +231,14 @@ impl Street {
         outcome.code.is_some().then_some(outcome)
     }
 
+    /// Asserts that the outbox and the ledger of the evening tell the same story.
+    #[track_caller]
+    pub(super) fn assert_sound(&self) {
+        if let Err(wrong) = self.check(Figures::default()) {
+            panic!("{wrong}");
+        }
+    }
+
     /// How many lines moved this evening.
     pub(super) fn moved(&self) -> usize {
         self.world.sandbox.world().ledger().len() - self.before
