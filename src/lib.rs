@@ -18,6 +18,7 @@
 //! - [`schedule`]: slots, grace, the business date
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
+//! - [`doctor`]: tries everything that a run needs
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
 //! - [`testing`]: where the acceptance stories kill a process
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod doctor;
 pub mod documents;
 pub mod engine;
 pub mod error;

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod documents;
 pub mod full_morning;
 pub mod migrate;
@@ -32,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   zerkalo config init             write a settings file with every default explained
   zerkalo config check            say what is set, where it comes from, what is missing
+  zerkalo doctor                  try every login, the database, the clock; write nothing
   zerkalo sync iiko --dry-run     show what would change, write nothing
   zerkalo full-morning -q         what cron runs: mails only trouble
 
@@ -110,6 +112,8 @@ pub enum Command {
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
     Config(config::Arguments),
+    /// Try everything that a run needs, and say what is wrong and what to do
+    Doctor(doctor::Arguments),
     /// See it work: stand-in servers, a database of its own and two runs
     Demo(demo::Arguments),
     /// Serve stand-in iiko, FinTablo and Telegram servers on loopback
@@ -128,6 +132,7 @@ impl Command {
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
+            Self::Doctor(_) => "doctor".to_owned(),
             Self::Demo(_) => "demo".to_owned(),
             Self::Sandbox(_) => "sandbox".to_owned(),
         }
@@ -172,6 +177,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
+        Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
     });

@@ -50,6 +50,7 @@ fn row(setting: &Setting, loaded: &Loaded) -> Row {
     let telegram = &loaded.config.telegram;
     let needless = match setting.key.split_once('.') {
         Some(("iiko", _)) => loaded.config.iiko.sha1_password.is_some(),
+        Some(("monitoring", _)) => true,
         Some(("telegram", _)) => telegram.chat_ids.is_empty() && telegram.admin_chat_ids.is_empty(),
         _ => false,
     };

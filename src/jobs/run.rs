@@ -96,7 +96,7 @@ fn report(ctx: &Context, order: &[&str], failure: Option<Failure>) -> RunReport 
 }
 
 /// Does the job until it is done, panics, takes too long or is told to stop.
-async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
     let mut job = pin!(AssertUnwindSafe(job).catch_unwind());
     let limit = ctx.config.limits.run;
     let failure = tokio::select! {
@@ -342,7 +342,7 @@ fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
 }
 
 /// The lock of the iiko session.
-pub(super) fn session(ctx: &Context) -> Name {
+pub(crate) fn session(ctx: &Context) -> Name {
     let iiko = &ctx.config.iiko;
     Name::Iiko {
         base: iiko.base_url.clone().unwrap_or_default(),
@@ -351,7 +351,7 @@ pub(super) fn session(ctx: &Context) -> Name {
 }
 
 /// All locks of a job, taken at the start.
-fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
+pub(crate) fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
@@ -368,36 +368,35 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
             if identities.contains_key(upstream) {
                 continue;
             }
-            let identity = match upstream {
-                "fintablo" => {
-                    ctx.fintablo()?;
-                    fintablo_identity(ctx)
-                }
-                SHEETS => {
-                    ctx.sheets()?;
-                    ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
-                }
-                _ => {
-                    ctx.iiko()?;
-                    without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
-                }
-            };
+            let identity = identity(ctx, upstream)?;
             identities.insert(upstream, identity);
         }
     }
     Ok(identities)
 }
 
-/// The iiko server that the settings name. Making the client also finds missing settings.
-fn iiko_identity(ctx: &Context) -> Result<String> {
-    ctx.iiko()?;
-    Ok(without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default()))
+/// Who an upstream is, as the settings name it. Making its client also finds missing settings.
+pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
+    Ok(match upstream {
+        "fintablo" => {
+            ctx.fintablo()?;
+            fintablo_identity(ctx)
+        }
+        SHEETS => {
+            ctx.sheets()?;
+            ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
+        }
+        _ => {
+            ctx.iiko()?;
+            without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
+        }
+    })
 }
 
 /// Refuses a database that mirrors another iiko server than the settings name, or none: what is posted is made of the
 /// mirror.
 pub(super) fn check_identity(ctx: &Context, stored: Option<&String>) -> Result<()> {
-    let identity = iiko_identity(ctx)?;
+    let identity = identity(ctx, "iiko")?;
     match stored {
         Some(stored) if *stored == identity => Ok(()),
         Some(stored) => Err(other_source("iiko", stored, &identity)),
@@ -419,7 +418,7 @@ fn without_scheme(url: &str) -> String {
     url.split_once("://").map_or(url, |(_, place)| place).to_lowercase()
 }
 
-fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
+pub(crate) fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
     Failure::new(Kind::Safety, format!("this database mirrors {upstream} {stored}, and the settings name {identity}"))
         .hint(
             "use another DATABASE_SCHEMA (SQLite: another file) for another source; if it is the same one under a new \

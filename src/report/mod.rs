@@ -1,5 +1,6 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
+pub mod doctor;
 pub mod documents;
 pub mod morning;
 pub mod night;

@@ -16,6 +16,7 @@ mod answers;
 mod bad_input;
 mod changes;
 mod desk;
+mod doctor;
 mod documents;
 mod dry_run;
 mod first_run;

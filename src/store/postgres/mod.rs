@@ -7,6 +7,7 @@
 
 mod copy;
 mod delivery;
+mod examine;
 mod exclusion;
 mod index;
 mod outbox;
