@@ -19,6 +19,7 @@
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`doctor`]: tries everything that a run needs
+//! - [`heartbeat`], [`metrics`]: who notices a job that did not run
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
 //! - [`testing`]: where the acceptance stories kill a process
@@ -33,10 +34,12 @@ pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod fintablo;
+pub mod heartbeat;
 pub mod http;
 pub mod iiko;
 pub mod jobs;
 pub mod logging;
+pub mod metrics;
 pub mod printer;
 pub mod report;
 pub mod sandbox;

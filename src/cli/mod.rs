@@ -3,11 +3,13 @@
 //! One file a subcommand, with its arguments. Settings are not flags of their own: they come from
 //! [`crate::config`], and only the few globals below touch them.
 
+pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod documents;
 pub mod full_morning;
+pub mod man;
 pub mod migrate;
 pub mod negative_transfer;
 pub mod push_mapping;
@@ -118,6 +120,10 @@ pub enum Command {
     Demo(demo::Arguments),
     /// Serve stand-in iiko, FinTablo and Telegram servers on loopback
     Sandbox(sandbox::Arguments),
+    /// Print what a shell completes
+    Completions(completions::Arguments),
+    /// Print the manual page, or write all of them
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -135,6 +141,8 @@ impl Command {
             Self::Doctor(_) => "doctor".to_owned(),
             Self::Demo(_) => "demo".to_owned(),
             Self::Sandbox(_) => "sandbox".to_owned(),
+            Self::Completions(_) => "completions".to_owned(),
+            Self::Man(_) => "man".to_owned(),
         }
     }
 }
@@ -180,6 +188,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
+        Command::Completions(arguments) => completions::run(arguments, &printer),
+        Command::Man(arguments) => man::run(arguments, &printer),
     });
     ExitCode::from(result.unwrap_or_else(|failure| {
         printer.failure(&failure);

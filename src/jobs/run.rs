@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, Push, SHEETS, Step, Work, mirror,
+    Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
     notify::{self, Telling},
     push,
     slot::{self, Entry},
@@ -53,11 +53,21 @@ pub(super) async fn guarded(
     job: impl AsyncFnOnce(&Locks) -> Result<()>,
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
+    let heartbeat = monitoring::heartbeat(ctx);
     let locks = match take(ctx, names) {
         Ok(locks) => locks,
-        Err(failure) => return report(ctx, order, Some(failure)),
+        Err(failure) => {
+            // Who holds the lock tells of the work.
+            let elsewhere = failure.kind == Kind::Locked;
+            let report = report(ctx, order, Some(failure));
+            if !elsewhere {
+                monitoring::ended(ctx, heartbeat.as_ref(), &report).await;
+            }
+            return report;
+        }
     };
-    let failure = work(ctx, job(&locks)).await.err();
+    let (outcome, ()) = tokio::join!(work(ctx, job(&locks)), monitoring::begins(heartbeat.as_ref()));
+    let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -76,6 +86,7 @@ pub(super) async fn guarded(
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }
+    monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report).await;
     report
 }
 

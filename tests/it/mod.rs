@@ -24,6 +24,7 @@ mod guard;
 mod hands;
 mod kills;
 mod locks;
+mod monitoring;
 mod nights;
 mod pages;
 mod records;
