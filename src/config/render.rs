@@ -135,3 +135,22 @@ where
     }
     name
 }
+
+/// Every setting as a table in Markdown: the README's.
+#[cfg(test)]
+pub(super) fn reference() -> String {
+    let mut out = String::from("| setting | environment | default | what it is for |\n|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let secret = if setting.secret { " (secret)" } else { "" };
+        let default =
+            if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+        let choices = match setting.kind {
+            SettingKind::Choice(choices) => format!(" One of `{}`.", choices.join("`, `")),
+            _ => String::new(),
+        };
+        let what = format!("{}{choices}", setting.doc).replace('|', "\\|");
+        let _ =
+            writeln!(out, "| `{}` | `{}`{secret} | {default} | {what} |", setting.key, setting.environment);
+    }
+    out
+}
