@@ -22,6 +22,7 @@
 //! - [`heartbeat`], [`metrics`]: who notices a job that did not run
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - `redact`: takes our own secrets out of foreign words
 //! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
@@ -41,6 +42,7 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod printer;
+mod redact;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;

@@ -30,6 +30,8 @@ mod nights;
 mod packaging;
 mod pages;
 mod records;
+
+mod restaurants;
 mod rivals;
 mod schema;
 mod secrets;
