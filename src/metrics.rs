@@ -117,7 +117,7 @@ fn merged(old: &str, report: &RunReport, now: DateTime<Utc>) -> String {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
     let now = now.timestamp() as f64;
     let mut set = |metric: &Metric, labels: String, value: f64| {
-        *samples.entry((metric.name, labels)).or_default() = value
+        *samples.entry((metric.name, labels)).or_default() = value;
     };
     set(&RUN_AT, ours.clone(), now);
     if good {
@@ -140,7 +140,7 @@ fn merged(old: &str, report: &RunReport, now: DateTime<Utc>) -> String {
 /// end: those of a run are added up.
 fn add_steps(samples: &mut Samples, report: &RunReport) {
     let mut add = |metric: &Metric, labels: String, value: f64| {
-        *samples.entry((metric.name, labels)).or_default() += value
+        *samples.entry((metric.name, labels)).or_default() += value;
     };
     for step in &report.steps {
         let scope = scope_of(step).unwrap_or_default();

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::{error::Result, printer::Printer};
+use crate::printer::Printer;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,9 +22,9 @@ pub struct Arguments {
 }
 
 /// Prints the shell's script.
-pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
+pub(super) fn run(arguments: &Arguments, printer: &Printer) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "zerkalo", &mut script);
     printer.stdout(&String::from_utf8_lossy(&script));
-    Ok(0)
+    0
 }

@@ -188,7 +188,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
-        Command::Completions(arguments) => completions::run(arguments, &printer),
+        Command::Completions(arguments) => Ok(completions::run(arguments, &printer)),
         Command::Man(arguments) => man::run(arguments, &printer),
     });
     ExitCode::from(result.unwrap_or_else(|failure| {

@@ -118,7 +118,7 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
 /// Writes a file without a name, which is gone at once.
 fn try_writing(path: &Path, folder: &Path) -> Result<()> {
     let written = tempfile::tempfile_in(folder)
-        .and_then(|mut file| file.write_all(&[0; TRIAL]).and_then(|()| file.sync_all()));
+        .and_then(|mut file| file.write_all(&vec![0; TRIAL]).and_then(|()| file.sync_all()));
     written.map_err(|error| {
         if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
             return Failure::new(Kind::Database, format!("the disk of {} is full", path.display()))

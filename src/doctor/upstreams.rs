@@ -44,7 +44,7 @@ pub(super) async fn iiko(patient: &Patient) -> Result<Vec<Said>> {
     Ok(said)
 }
 
-/// The certificate that the iiko server shows, for IIKO_TLS_PIN.
+/// The certificate that the iiko server shows, for `IIKO_TLS_PIN`.
 pub(super) async fn certificate(patient: &Patient) -> Result<Vec<Said>> {
     let config = &patient.ctx.config;
     let Some(base) = config.iiko.base_url.as_deref() else {

@@ -61,12 +61,13 @@ pub(super) async fn guarded(
             let elsewhere = failure.kind == Kind::Locked;
             let report = report(ctx, order, Some(failure));
             if !elsewhere {
-                monitoring::ended(ctx, heartbeat.as_ref(), &report).await;
+                Box::pin(monitoring::ended(ctx, heartbeat.as_ref(), &report)).await;
             }
             return report;
         }
     };
-    let (outcome, ()) = tokio::join!(work(ctx, job(&locks)), monitoring::begins(heartbeat.as_ref()));
+    let (outcome, ()) =
+        tokio::join!(Box::pin(work(ctx, job(&locks))), monitoring::begins(heartbeat.as_ref()));
     let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
@@ -86,7 +87,7 @@ pub(super) async fn guarded(
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }
-    monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report).await;
+    Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
     report
 }
 
