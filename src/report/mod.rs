@@ -42,6 +42,11 @@ impl Status {
             Self::Skipped => "skipped",
         }
     }
+
+    /// The status of that name.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Success, Self::Warning, Self::Error, Self::Skipped].into_iter().find(|status| status.name() == name)
+    }
 }
 
 impl fmt::Display for Status {

@@ -7,11 +7,14 @@
 //! - [`slot`]: the slots of scheduled jobs
 //! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
+//! - [`operator`]: what operators ask and decide
 
 pub mod database;
 pub mod delivery;
+mod hold;
 pub mod lock;
 pub mod migrate;
+pub mod operator;
 pub mod outbox;
 pub mod postgres;
 mod quoting;
@@ -34,6 +37,7 @@ use uuid::Uuid;
 
 pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
+pub use operator::OperatorStore;
 pub use outbox::OutboxStore;
 pub use slot::SlotStore;
 
@@ -107,7 +111,7 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + OutboxStore + Send {
+pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.
@@ -190,9 +194,6 @@ impl From<Failure> for WriteError {
         Self::Spool(failure)
     }
 }
-
-/// How long tombstones are kept.
-const TOMBSTONE_DAYS: i64 = 30;
 
 /// A database failure: what was being done, and the database's own words.
 pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {

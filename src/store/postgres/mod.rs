@@ -9,13 +9,15 @@ mod copy;
 mod delivery;
 mod exclusion;
 mod index;
+mod operator;
 mod outbox;
 pub(super) mod slot;
 mod statement;
 
+pub(super) use self::statement::stamp;
 use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
+    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError, failure, hold, labels,
     migrate::{self, Dialect, Found, HISTORY},
     quoting::{all_columns, assignments, key_equals, label_query, quoted},
 };
@@ -27,7 +29,7 @@ use crate::{
     error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use hashbrown::HashMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -156,6 +158,7 @@ impl Postgres {
     async fn read(&mut self, tables: &[&'static Table], verify: bool) -> Result<Option<Prepared>> {
         let mut sql =
             format!("select max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n");
+        sql.push_str(&hold::query(stamp("since")));
         for table in tables {
             sql.push_str(&index::query(table, verify));
         }
@@ -164,6 +167,7 @@ impl Postgres {
         let mut readers: Vec<_> = tables.iter().map(|table| index::Reader::new(table, verify)).collect();
         let mut statement = 0;
         let mut current = true;
+        let mut holds = Vec::new();
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         loop {
             let next = match results.try_next().await {
@@ -188,10 +192,12 @@ impl Postgres {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                _ => readers[statement - 2].add(&mut prepared.indexes[statement - 2], &row),
+                2 => hold::read(&row).map(|hold| holds.push(hold)),
+                _ => readers[statement - 3].add(&mut prepared.indexes[statement - 3], &row),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
+        hold::put(tables, &mut prepared.indexes, holds);
         Ok(current.then_some(prepared))
     }
 
@@ -278,7 +284,6 @@ impl Postgres {
             if bulk.inserted { 0 } else { planned.0 }.to_string(),
             if bulk.updated { 0 } else { planned.1 }.to_string(),
             planned.2.to_string(),
-            (receipt.now - TimeDelta::days(TOMBSTONE_DAYS)).to_rfc3339(),
         ];
         let mut add = |arrays: Vec<String>| {
             let any = !arrays.is_empty();
