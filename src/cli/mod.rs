@@ -7,9 +7,11 @@ pub mod config;
 pub mod demo;
 pub mod documents;
 pub mod full_morning;
+pub mod log;
 pub mod migrate;
 pub mod negative_transfer;
 pub mod push_mapping;
+pub mod restore;
 pub mod sandbox;
 pub mod schedule;
 pub mod sync;
@@ -106,6 +108,10 @@ pub enum Command {
     Writeoff(writeoff::Arguments),
     /// List, read back and give up documents that were posted to iiko
     Documents(documents::Arguments),
+    /// Show what runs did before
+    Log(log::Arguments),
+    /// Bring deleted rows back, or keep deletion off
+    Restore(restore::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -126,6 +132,8 @@ impl Command {
             Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
             Self::Writeoff(_) => "writeoff".to_owned(),
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
+            Self::Log(_) => "log".to_owned(),
+            Self::Restore(_) => "restore".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -171,6 +179,8 @@ pub fn run(cli: &Cli) -> ExitCode {
         }
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
+        Command::Log(arguments) => log::run(arguments, &cli.globals, &environment, &printer),
+        Command::Restore(arguments) => restore::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

@@ -41,7 +41,7 @@ fn grace(text: &str) -> Result<Duration, String> {
 }
 
 /// `1h30m`, `55m`, `90s`: whole numbers, each with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write it as 55m, 1h, 90s or 1h30m".to_owned();
     let mut total = Duration::ZERO;
     let mut rest = text;

@@ -22,7 +22,7 @@ pub type Texts = BTreeMap<String, Option<String>>;
 /// The hash of a row that has none: it differs from every real one, so the next run that sees the row repairs it.
 const NO_HASH: RowHash = [0; 16];
 
-/// How many rows that are there again are named.
+/// How many rows are named.
 const NAMED: usize = 20;
 
 /// Collects the deleted rows of one table, the latest of each key first.
@@ -32,14 +32,23 @@ pub struct Restorer {
     index: Index,
     inserts: Spool,
     seen: HashSet<Key>,
-    there: Vec<Key>,
     there_again: u64,
+    named: Named,
+}
+
+/// The first of a table's deleted rows, as a person knows them: `name (key)`.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Those that come back.
+    pub back: Vec<String>,
+    /// Those that are there again.
+    pub there: Vec<String>,
 }
 
 impl Restorer {
     /// A restorer for `table`, of which the database holds `index`; rows wait in `spool`.
     pub fn new(table: &'static Table, index: Index, spool: Spool) -> Self {
-        Self { table, index, inserts: spool, seen: HashSet::new(), there: Vec::new(), there_again: 0 }
+        Self { table, index, inserts: spool, seen: HashSet::new(), there_again: 0, named: Named::default() }
     }
 
     /// Takes a deleted row. One that is there again stays as it is, and an earlier one of the same key is passed over.
@@ -55,10 +64,13 @@ impl Restorer {
         }
         if self.index.has(&key) {
             self.there_again += 1;
-            if self.there.len() < NAMED {
-                self.there.push(key);
+            if self.named.there.len() < NAMED {
+                self.named.there.push(label(self.table, row));
             }
             return Ok(());
+        }
+        if self.named.back.len() < NAMED {
+            self.named.back.push(label(self.table, row));
         }
         let record = row.get("raw_json").and_then(Option::as_deref);
         push(&mut values, Value::Text(record.ok_or_else(|| self.unreadable("raw_json"))?));
@@ -72,7 +84,7 @@ impl Restorer {
     }
 
     /// The plan: its only part says how many deleted rows there are, how many come back, and how many are there again.
-    pub fn finish(self) -> Plan {
+    pub fn finish(self) -> (Plan, Named) {
         let scope = ScopePlan {
             scope: None,
             skipped: None,
@@ -84,11 +96,11 @@ impl Restorer {
             deleted: 0,
             delete_blocked: 0,
             rejected: 0,
-            missing: self.there,
+            missing: Vec::new(),
             warnings: Vec::new(),
             hint: None,
         };
-        Plan::of_inserts(self.table, self.inserts, scope)
+        (Plan::of_inserts(self.table, self.inserts, scope), self.named)
     }
 
     fn key(&self, values: &[u8]) -> Result<Key> {
@@ -96,7 +108,8 @@ impl Restorer {
             let value = Values::of(values).nth(position);
             value.filter(|value| *value != Value::Null).ok_or_else(|| self.unreadable("key"))
         };
-        let parts: Vec<Value<'_>> = self.table.key_positions().into_iter().map(part).collect::<Result<_>>()?;
+        let parts: Vec<Value<'_>> =
+            self.table.key_positions().into_iter().map(part).collect::<Result<_>>()?;
         Ok(encode_key(parts))
     }
 
@@ -105,6 +118,18 @@ impl Restorer {
         Failure::new(FailureKind::Database, text)
             .hint("somebody else has written to mirror_tombstone; nothing was restored")
     }
+}
+
+/// What a person knows a row by.
+fn label(table: &Table, row: &Texts) -> String {
+    let texts = |columns: &mut dyn Iterator<Item = &'static Column>, between: &str| {
+        let texts: Vec<&str> =
+            columns.filter_map(|column| row.get(column.name)).filter_map(Option::as_deref).collect();
+        texts.join(between)
+    };
+    let key = texts(&mut table.key_columns(), " ");
+    let name = texts(&mut table.label_columns().into_iter(), ", ");
+    if name.is_empty() { key } else { format!("{} ({key})", quote(&name, 60)) }
 }
 
 /// Pushes a column's value from its text.
@@ -171,7 +196,8 @@ mod tests {
         restorer.add(&texts(1, "1", Some(&hash))).unwrap();
         restorer.add(&texts(7, "1", Some(&hash))).unwrap();
         restorer.add(&texts(2, "1e3", None)).unwrap();
-        let mut plan = restorer.finish();
+        let (mut plan, named) = restorer.finish();
+        assert_eq!((named.back.len(), named.there.len()), (2, 1));
         assert_eq!(plan.totals(), (2, 0, 0));
         assert_eq!((plan.scopes[0].fetched, plan.scopes[0].unchanged), (3, 1));
         let mut rows = Vec::new();
@@ -190,9 +216,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for (column, value) in
-            [("amount", "many"), ("id", "x"), ("deleted", "2"), ("row_hash", "0a")]
-        {
+        for (column, value) in [("amount", "many"), ("id", "x"), ("deleted", "2"), ("row_hash", "0a")] {
             let mut row = texts(1, "1", None);
             row.insert(column.to_owned(), Some(value.to_owned()));
             let failure = restorer().add(&row).unwrap_err();

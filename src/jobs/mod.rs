@@ -11,6 +11,7 @@
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - [`restore`]: deleted rows, brought back
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
@@ -25,6 +26,7 @@ pub mod nomenclature;
 pub mod notify;
 mod posting;
 pub mod push;
+pub mod restore;
 pub mod run;
 pub mod slot;
 pub mod writeoff;

@@ -1,6 +1,8 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
 pub mod documents;
+mod grid;
+pub mod history;
 pub mod morning;
 pub mod night;
 mod table;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::table::painted_cell;
 pub use self::table::{duration, number};
 use crate::{
     error::{Failure, Kind},
@@ -45,7 +48,9 @@ impl Status {
 
     /// The status of that name.
     pub fn of(name: &str) -> Option<Self> {
-        [Self::Success, Self::Warning, Self::Error, Self::Skipped].into_iter().find(|status| status.name() == name)
+        [Self::Success, Self::Warning, Self::Error, Self::Skipped]
+            .into_iter()
+            .find(|status| status.name() == name)
     }
 }
 

@@ -26,6 +26,7 @@ mod locks;
 mod nights;
 mod pages;
 mod records;
+mod restore;
 mod rivals;
 mod schema;
 mod secrets;

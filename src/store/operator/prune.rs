@@ -63,7 +63,8 @@ fn old(words: Words, keep: &Keep) -> [Statement; 4] {
 pub(super) async fn count(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
     let mut counts = Vec::new();
     for (what, parameters) in old(store.words(), keep) {
-        let answers = store.ask("looking for what is old", (format!("select count(*) from {what}"), parameters));
+        let answers =
+            store.ask("looking for what is old", (format!("select count(*) from {what}"), parameters));
         let answer = answers.await?.pop().unwrap_or_default();
         counts.push(Columns::new("a count", answer).count()?.unsigned_abs());
     }
@@ -71,7 +72,8 @@ pub(super) async fn count(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Res
 }
 
 pub(super) async fn delete(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
-    let statements = old(store.words(), keep).map(|(what, parameters)| (format!("delete from {what}"), parameters));
+    let statements =
+        old(store.words(), keep).map(|(what, parameters)| (format!("delete from {what}"), parameters));
     store.tell("deleting what is old", statements.into()).await.map(|counts| expired(&counts))
 }
 

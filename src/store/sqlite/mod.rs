@@ -391,11 +391,12 @@ async fn delete(
                 columns.iter().map(|column| format!("cast({column} as text)")).collect::<Vec<_>>()
             };
             let key = texts(&table.key.iter().map(|name| quoted(name)).collect::<Vec<_>>()).join(", ");
-            let mut pairs: Vec<String> =
-                table.columns.iter().map(|column| format!("'{}', {}", column.name, as_text(column))).collect();
-            pairs.extend(
-                ["'raw_json', raw_json", HASH_AS_TEXT, "'synced_at', synced_at"].map(str::to_owned),
-            );
+            let mut pairs: Vec<String> = table
+                .columns
+                .iter()
+                .map(|column| format!("'{}', {}", column.name, as_text(column)))
+                .collect();
+            pairs.extend(["'raw_json', raw_json", HASH_AS_TEXT, "'synced_at', synced_at"].map(str::to_owned));
             let mut query = QueryBuilder::<Driver>::new(
                 "insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at) select ",
             );
