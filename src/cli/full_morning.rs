@@ -2,12 +2,13 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
+use super::{Globals, schedule::ScheduleArguments, sync::Mirror, work};
 use crate::{
     config::Environment,
     error::Result,
     jobs::{self, Step, notify::Notify, run::Lane},
     printer::Printer,
+    schedule::due::FULL_MORNING,
 };
 
 const EXAMPLES: &str = "\
@@ -88,7 +89,7 @@ pub(super) fn run(
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
         notify: arguments.notify,
-        schedule: arguments.schedule.schedule(schedule::GRACE),
+        schedule: arguments.schedule.schedule(FULL_MORNING.grace),
     };
     work::mirror(globals, environment, printer, job)
 }

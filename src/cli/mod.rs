@@ -14,6 +14,7 @@ pub mod push_mapping;
 pub mod restore;
 pub mod sandbox;
 pub mod schedule;
+pub mod status;
 pub mod sync;
 mod work;
 pub mod writeoff;
@@ -108,6 +109,8 @@ pub enum Command {
     Writeoff(writeoff::Arguments),
     /// List, read back and give up documents that were posted to iiko
     Documents(documents::Arguments),
+    /// Show how everything is, or check it
+    Status(status::Arguments),
     /// Show what runs did before
     Log(log::Arguments),
     /// Bring deleted rows back, or keep deletion off
@@ -132,6 +135,7 @@ impl Command {
             Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
             Self::Writeoff(_) => "writeoff".to_owned(),
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
+            Self::Status(_) => "status".to_owned(),
             Self::Log(_) => "log".to_owned(),
             Self::Restore(_) => "restore".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
@@ -179,6 +183,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         }
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
+        Command::Status(arguments) => status::run(arguments, &cli.globals, &environment, &printer),
         Command::Log(arguments) => log::run(arguments, &cli.globals, &environment, &printer),
         Command::Restore(arguments) => restore::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),

@@ -5,6 +5,7 @@ mod grid;
 pub mod history;
 pub mod morning;
 pub mod night;
+pub mod status;
 mod table;
 
 use std::{fmt, time::Duration};

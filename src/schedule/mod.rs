@@ -4,6 +4,8 @@
 //! too late for it is decided here, from one reading of the clock and one row of `job_slot`. So a plain crontab line
 //! that fires every ten minutes runs a job once, resumes it when it was cut off, and never runs it too late.
 
+pub mod due;
+
 use crate::error::{Failure, Kind};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -155,6 +157,33 @@ impl std::fmt::Display for Slot {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} of {}", self.job, self.local.format("%Y-%m-%d %H:%M"))
     }
+}
+
+/// `1h30m`, `55m`, `90s`: whole numbers, each with its unit; none for anything else.
+pub fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|sign: char| sign.is_ascii_digit()).len();
+        let number: u32 = rest[..digits].parse().ok()?;
+        let seconds = match rest[digits..].chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        total += Duration::from_secs(u64::from(number) * seconds);
+        rest = &rest[digits + 1..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// The first moment after `now` that shows `scheduled` on the wall clocks of `zone`.
+pub fn next_slot(scheduled: NaiveTime, zone: Tz, now: DateTime<Utc>) -> DateTime<Utc> {
+    let today = now.with_timezone(&zone).date_naive();
+    let days = (0..=3).filter_map(|ahead| today.checked_add_days(Days::new(ahead)));
+    let moments = days.map(|day| first_moment(day.and_time(scheduled), zone));
+    moments.filter(|moment| *moment > now).min().expect("a scheduled time comes every day")
 }
 
 /// The latest moment that shows `scheduled` on the wall clocks of `zone` and is not after `now`.

@@ -4,6 +4,7 @@
 //! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
 //! - [`migrate`]: the schema's version, migrations, foreign tables
 //! - [`lock`]: one entity is never synced twice at the same time
+//! - [`holders`]: who holds locks right now
 //! - [`slot`]: the slots of scheduled jobs
 //! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
@@ -12,6 +13,7 @@
 pub mod database;
 pub mod delivery;
 mod hold;
+pub mod holders;
 pub mod lock;
 pub mod migrate;
 pub mod operator;
