@@ -89,6 +89,7 @@ pub(super) fn run(
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
         notify: arguments.notify,
+        prune: true,
         schedule: arguments.schedule.schedule(FULL_MORNING.grace),
     };
     work::mirror(globals, environment, printer, job)

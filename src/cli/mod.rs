@@ -10,6 +10,7 @@ pub mod full_morning;
 pub mod log;
 pub mod migrate;
 pub mod negative_transfer;
+pub mod prune;
 pub mod push_mapping;
 pub mod restore;
 pub mod sandbox;
@@ -115,6 +116,8 @@ pub enum Command {
     Log(log::Arguments),
     /// Bring deleted rows back, or keep deletion off
     Restore(restore::Arguments),
+    /// Delete old rows of the log, old slots and old tombstones
+    Prune(prune::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -138,6 +141,7 @@ impl Command {
             Self::Status(_) => "status".to_owned(),
             Self::Log(_) => "log".to_owned(),
             Self::Restore(_) => "restore".to_owned(),
+            Self::Prune(_) => "prune".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Demo(_) => "demo".to_owned(),
@@ -186,6 +190,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Status(arguments) => status::run(arguments, &cli.globals, &environment, &printer),
         Command::Log(arguments) => log::run(arguments, &cli.globals, &environment, &printer),
         Command::Restore(arguments) => restore::run(arguments, &cli.globals, &environment, &printer),
+        Command::Prune(arguments) => prune::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),

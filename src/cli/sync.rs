@@ -152,6 +152,7 @@ pub(super) fn run(
         lanes: vec![steps],
         mirror: &arguments.mirror,
         notify: jobs::notify::Notify::Never,
+        prune: false,
         schedule: arguments.schedule.schedule(schedule::GRACE),
     };
     work::mirror(globals, environment, printer, job)

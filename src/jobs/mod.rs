@@ -11,6 +11,7 @@
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - [`prune`]: what is old enough to go
 //! - [`restore`]: deleted rows, brought back
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
@@ -25,6 +26,7 @@ pub mod negative_transfer;
 pub mod nomenclature;
 pub mod notify;
 mod posting;
+pub mod prune;
 pub mod push;
 pub mod restore;
 pub mod run;
@@ -94,6 +96,8 @@ pub struct Options {
     pub allow_delete: Vec<Allowance>,
     /// When the admins are told how it ended.
     pub notify: Notify,
+    /// Delete afterwards what is older than is kept.
+    pub prune: bool,
 }
 
 /// An exact number of rows that one run may delete.

@@ -24,6 +24,7 @@ mod hands;
 mod kills;
 mod locks;
 mod nights;
+mod operator;
 mod pages;
 mod records;
 mod restore;

@@ -1,6 +1,8 @@
 //! What is found worth a warning, and how bad it is.
 
-use super::{EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at};
+use super::{
+    EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at, table::age,
+};
 use crate::{
     config::Config,
     documents::row::State as DocumentState,
@@ -48,7 +50,9 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
     };
     let mut problems = of_documents(&report);
     problems.extend(of_slots(config, &overview.slots, zone, now));
-    problems.extend(report.entities.iter().filter_map(|entity| of_entity(entity, zone)));
+    if exists {
+        problems.extend(of_entities(&report));
+    }
     problems.extend(of_deletion(&report));
     problems.extend(of_runs(&report));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
@@ -99,13 +103,13 @@ fn entity(
         .filter(|fresh| fresh.entity == name && (fresh.scope.is_empty() || !skipped(&fresh.scope)))
         .collect();
     let last_good_run = fresh.iter().map(|fresh| fresh.at).min();
-    let age = last_good_run.map(|at| now - at);
+    let since = last_good_run.map(|at| now - at);
     let limit = config.status.max_age.of(name);
     let failed_since =
         |run: &&Latest| run.status == Status::Error && last_good_run.is_none_or(|at| run.at > at);
     let state = if runs.iter().any(failed_since) {
         State::Failed
-    } else if age.is_some_and(|age| limit.is_some_and(|limit| is_over(age, limit))) {
+    } else if since.is_some_and(|age| limit.is_some_and(|limit| is_over(age, limit))) {
         State::Old
     } else if last_good_run.is_none() {
         if expected { State::Never } else { State::Off }
@@ -120,7 +124,7 @@ fn entity(
         scopes: fresh.len().max(1),
         state,
         last_good_run,
-        age_s: age.map(|age| age.num_seconds().max(0)),
+        age_s: since.map(|since| since.num_seconds().max(0)),
         max_age_s: limit.map(|limit| limit.as_secs()),
         rows: last_good_run.map(|_| fresh.iter().map(|fresh| fresh.rows).sum()),
         last_problem: problem.map(|run| LastProblem {
@@ -139,46 +143,83 @@ fn problem(severity: Severity, kind: Kind, text: String, hint: &str) -> Problem 
     Problem { severity, kind, text, hint: Some(hint.to_owned()) }
 }
 
-fn of_entity(entity: &EntityStatus, zone: Tz) -> Option<Problem> {
-    let name = &entity.entity;
-    let age = super::table::age(entity.age_s.unwrap_or_default());
+/// What is wrong with tables and steps. Those of which the same is to be said share a sentence: where an upstream is down,
+/// all of its tables are.
+fn of_entities(report: &StatusReport) -> Vec<Problem> {
+    let mut groups: Vec<Vec<&EntityStatus>> = Vec::new();
+    for entity in &report.entities {
+        let same = |group: &&mut Vec<&EntityStatus>| {
+            let (state, long, message) = said(group[0]);
+            said(entity) == (state, long, message)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(entity),
+            None => groups.push(vec![entity]),
+        }
+    }
+    groups.iter().filter_map(|group| of_group(group, report.zone)).collect()
+}
+
+/// What is to be said of an entity, its name and times aside: its state, whether that is so for long, and its message.
+fn said(entity: &EntityStatus) -> (State, bool, Option<&str>) {
     // Twice the limit is no morning that came late.
     let long = entity.max_age_s.zip(entity.age_s).is_some_and(|(limit, age)| age.unsigned_abs() > 2 * limit);
+    let message = entity.last_problem.as_ref().and_then(|problem| problem.message.as_deref());
+    let message = message.filter(|_| matches!(entity.state, State::Failed | State::Warning));
+    (entity.state, long, message)
+}
+
+/// How many names a sentence tells.
+const NAMED: usize = 4;
+
+fn of_group(group: &[&EntityStatus], zone: Tz) -> Option<Problem> {
+    let (state, long, message) = said(group[0]);
+    let mut names: Vec<&str> = group.iter().take(NAMED).map(|entity| entity.entity.as_str()).collect();
+    let more = format!("{} more", group.len().saturating_sub(NAMED));
+    if group.len() > NAMED {
+        names.push(&more);
+    }
+    let name = names.join(", ");
+    let oldest = group.iter().filter_map(|entity| entity.age_s).max();
+    let at = group.iter().filter_map(|entity| Some(entity.last_problem.as_ref()?.at)).max();
+    let at = at.map_or_else(String::new, |at| format!(" at {}", local(at, zone)));
+    let message = quote(message.unwrap_or("no word"), 300);
     let severity = if long { Severity::Critical } else { Severity::Warning };
-    let said = entity.last_problem.as_ref().map_or_else(String::new, |problem| {
-        let message = problem.message.as_deref().unwrap_or("no word");
-        format!(" at {}: {}", local(problem.at, zone), quote(message, 300))
-    });
-    match entity.state {
-        State::Ok | State::Off => None,
-        State::Warning => Some(problem(
-            Severity::Warning,
-            Kind::Warning,
-            format!("{name} had a warning{said}"),
-            &format!("zerkalo log {name}"),
-        )),
+    let log =
+        if let [only] = group { format!("zerkalo log {}", only.entity) } else { "zerkalo log".to_owned() };
+    Some(match state {
+        State::Ok | State::Off => return None,
+        State::Warning => {
+            problem(Severity::Warning, Kind::Warning, format!("{name}: warned{at}: {message}"), &log)
+        }
         State::Failed => {
-            let good = entity.last_good_run.map_or_else(
-                || "it never had a good run".to_owned(),
-                |_| format!("its last good run is {age} old"),
+            let good = oldest.map_or_else(
+                || "there never was a good run".to_owned(),
+                |oldest| format!("the last good run is {} old", age(oldest)),
             );
             let kind = if long { Kind::Safety } else { Kind::Warning };
-            let text = format!("{name} failed{said}; {good}");
-            Some(problem(severity, kind, text, &format!("zerkalo log {name} --failed")))
+            let text = format!("{name}: failed{at}: {message}; {good}");
+            problem(severity, kind, text, &format!("{log} --failed"))
         }
         State::Old => {
-            let limit =
-                super::table::age(i64::try_from(entity.max_age_s.unwrap_or_default()).unwrap_or(i64::MAX));
-            let text = format!("the last good run of {name} is {age} old; {limit} are allowed");
-            Some(problem(severity, Kind::Safety, text, "look whether cron runs; zerkalo full-morning"))
+            let limit = group.iter().filter_map(|entity| entity.max_age_s).min().unwrap_or_default();
+            let text = format!(
+                "{name}: the last good run is {} old, and {} are allowed",
+                age(oldest.unwrap_or_default()),
+                age(i64::try_from(limit).unwrap_or(i64::MAX))
+            );
+            problem(
+                severity,
+                Kind::Safety,
+                text,
+                "look whether cron starts the jobs; to catch up: zerkalo full-morning",
+            )
         }
-        State::Never => Some(problem(
-            Severity::Warning,
-            Kind::Warning,
-            format!("{name} never had a good run"),
-            "zerkalo full-morning",
-        )),
-    }
+        State::Never => {
+            let text = format!("{name}: there never was a good run");
+            problem(Severity::Warning, Kind::Warning, text, "zerkalo full-morning")
+        }
+    })
 }
 
 /// Documents that nobody knows about, and those that no run works on.
