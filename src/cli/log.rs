@@ -94,12 +94,14 @@ pub(super) fn run(
     });
     runtime.shutdown_background();
     let rows = rows?;
+    if rows.is_empty() {
+        check_name(&which)?;
+    }
     if printer.is_json() {
         printer.json(&json!({ "command": "log", "exit_code": 0, "rows": rows }));
         return Ok(0);
     }
     if rows.is_empty() {
-        check_name(&which)?;
         printer.stdout("the log has no such rows");
         return Ok(0);
     }

@@ -193,7 +193,7 @@ fn a_failed_run_is_told_until_it_is_made_good(engine: Engine) {
 
 fn a_killed_run_is_seen_with_its_locks_and_its_session(engine: Engine) {
     let world = World::new(engine);
-    world.expect(0, &["sync", "iiko"]);
+    world.expect(0, &["full-morning"]);
     let gate = world.gate("v2/entities/products/list");
     let running = world.start(&["sync", "iiko"]);
     gate.wait();

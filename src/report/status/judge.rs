@@ -112,7 +112,7 @@ fn entity(
     } else if since.is_some_and(|age| limit.is_some_and(|limit| is_over(age, limit))) {
         State::Old
     } else if last_good_run.is_none() {
-        if expected { State::Never } else { State::Off }
+        if expected && limit.is_some() { State::Never } else { State::Off }
     } else if runs.iter().any(|run| run.status == Status::Warning) {
         State::Warning
     } else {

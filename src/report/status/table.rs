@@ -9,6 +9,7 @@ use crate::{
         number,
     },
     schedule::SlotState,
+    store::holders::Told,
 };
 use comfy_table::{Cell, Color};
 use std::fmt::Write as _;
@@ -106,11 +107,14 @@ fn job_cells(job: &JobStatus, report: &StatusReport) -> Vec<Cell> {
     ]
 }
 
+/// How many locks of a run are named.
+const NAMED: usize = 4;
+
 /// What is there now and is no problem by itself.
 fn rest(report: &StatusReport) -> String {
     let mut out = String::new();
     let at = |moment| local(moment, report.zone);
-    let mut runs: Vec<&crate::store::holders::Told> = Vec::new();
+    let mut runs: Vec<&Told> = Vec::new();
     for told in &report.locks {
         if runs.iter().all(|known| known.holder.run_id != told.holder.run_id) {
             runs.push(told);
@@ -119,7 +123,13 @@ fn rest(report: &StatusReport) -> String {
     for run in runs {
         let holder = &run.holder;
         let of_run = report.locks.iter().filter(|told| told.holder.run_id == holder.run_id);
-        let locks: Vec<&str> = of_run.map(|told| told.lock.as_str()).collect();
+        let session = |told: &&Told| told.lock.starts_with("iiko-");
+        let (sessions, tables): (Vec<_>, Vec<_>) = of_run.partition(session);
+        let mut locks: Vec<String> = sessions.iter().map(|_| "an iiko session".to_owned()).collect();
+        locks.extend(tables.iter().take(NAMED).map(|told| told.lock.clone()));
+        if tables.len() > NAMED {
+            locks.push(format!("{} more", tables.len() - NAMED));
+        }
         let _ = writeln!(
             out,
             "running: `zerkalo {}` (process {}, run {}, since {}) holds {}",
