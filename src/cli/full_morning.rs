@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{
-    Globals, schedule,
+    Globals,
     schedule::{DayArguments, ScheduleArguments},
     sync::Mirror,
     work,
@@ -13,6 +13,7 @@ use crate::{
     error::Result,
     jobs::{self, Step, notify::Notify, run::Lane},
     printer::Printer,
+    schedule::due::FULL_MORNING,
 };
 
 const EXAMPLES: &str = "\
@@ -96,7 +97,8 @@ pub(super) fn run(
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
         notify: arguments.notify,
-        schedule: arguments.schedule.schedule(schedule::GRACE),
+        prune: true,
+        schedule: arguments.schedule.schedule(FULL_MORNING.grace),
         day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)

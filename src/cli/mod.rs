@@ -9,12 +9,16 @@ pub mod demo;
 pub mod doctor;
 pub mod documents;
 pub mod full_morning;
+pub mod log;
 pub mod man;
 pub mod migrate;
 pub mod negative_transfer;
+pub mod prune;
 pub mod push_mapping;
+pub mod restore;
 pub mod sandbox;
 pub mod schedule;
+pub mod status;
 pub mod sync;
 mod work;
 pub mod writeoff;
@@ -113,6 +117,14 @@ pub enum Command {
     Writeoff(writeoff::Arguments),
     /// List, read back and give up documents that were posted to iiko
     Documents(documents::Arguments),
+    /// Show how everything is, or check it
+    Status(status::Arguments),
+    /// Show what runs did before
+    Log(log::Arguments),
+    /// Bring deleted rows back, or keep deletion off
+    Restore(restore::Arguments),
+    /// Delete old rows of the log, old slots and old tombstones
+    Prune(prune::Arguments),
     /// Bring the database's tables up to this version
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
@@ -139,6 +151,10 @@ impl Command {
             Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
             Self::Writeoff(_) => "writeoff".to_owned(),
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
+            Self::Status(_) => "status".to_owned(),
+            Self::Log(_) => "log".to_owned(),
+            Self::Restore(_) => "restore".to_owned(),
+            Self::Prune(_) => "prune".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
             Self::Doctor(_) => "doctor".to_owned(),
@@ -187,6 +203,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         }
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
+        Command::Status(arguments) => status::run(arguments, &cli.globals, &environment, &printer),
+        Command::Log(arguments) => log::run(arguments, &cli.globals, &environment, &printer),
+        Command::Restore(arguments) => restore::run(arguments, &cli.globals, &environment, &printer),
+        Command::Prune(arguments) => prune::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
         Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),

@@ -1,7 +1,5 @@
 //! `zerkalo negative-transfer`: transfer what is negative.
 
-use std::time::Duration;
-
 use chrono::NaiveDate;
 use clap::Args;
 
@@ -18,11 +16,9 @@ use crate::{
         notify::Notify,
     },
     printer::Printer,
+    schedule::due::NEGATIVE_TRANSFER,
     store::Access,
 };
-
-/// Before midnight, because no document is back-dated.
-const GRACE: Duration = Duration::from_mins(55);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +58,7 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
-    let schedule = arguments.schedule.schedule(GRACE);
+    let schedule = arguments.schedule.schedule(NEGATIVE_TRANSFER.grace);
     let mut ctx = work::context(globals, environment, printer, "negative-transfer", access)?;
     if let Some(date) = arguments.date.filter(|date| *date != ctx.business_date && !arguments.dry_run) {
         let text = format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);

@@ -45,6 +45,7 @@ pub(super) fn run(
         lanes: vec![vec![jobs::push_mapping()]],
         mirror: &mirror,
         notify: jobs::notify::Notify::Never,
+        prune: false,
         schedule: arguments.schedule.schedule(schedule::GRACE),
         day: &arguments.day,
     };

@@ -91,25 +91,9 @@ fn grace(text: &str) -> Result<Duration, String> {
     Ok(grace)
 }
 
-/// `1h30m`, `55m`, `90s`: whole numbers, each with its unit.
+/// A duration as it is typed.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write it as 55m, 1h, 90s or 1h30m".to_owned();
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|sign: char| sign.is_ascii_digit()).len();
-        let number: u32 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = rest[digits..].chars().next().ok_or_else(wrong)?;
-        let seconds = match unit {
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _ => return Err(wrong()),
-        };
-        total += Duration::from_secs(u64::from(number) * seconds);
-        rest = &rest[digits + 1..];
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+    crate::schedule::duration(text).ok_or_else(|| "write it as 55m, 1h, 90s or 1h30m".to_owned())
 }
 
 #[cfg(test)]

@@ -164,6 +164,7 @@ pub(super) fn run(
         lanes: vec![steps],
         mirror: &arguments.mirror,
         notify: jobs::notify::Notify::Never,
+        prune: false,
         schedule: arguments.schedule.schedule(schedule::GRACE),
         day: &arguments.day,
     };

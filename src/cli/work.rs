@@ -55,6 +55,8 @@ pub(super) struct Job<'a> {
     pub(super) mirror: &'a Mirror,
     /// When the admins are told how it ended.
     pub(super) notify: Notify,
+    /// Whether what is old goes afterwards.
+    pub(super) prune: bool,
     /// When it is due; none for a start by hand.
     pub(super) schedule: Option<Schedule>,
     /// The slot of which day.
@@ -68,7 +70,7 @@ pub(super) fn mirror(
     printer: &Printer,
     job: Job<'_>,
 ) -> Result<u8> {
-    let options = Options { notify: job.notify, ..job.mirror.options() };
+    let options = Options { notify: job.notify, prune: job.prune, ..job.mirror.options() };
     options.check()?;
     let access = if job.mirror.dry_run { Access::DryRun } else { Access::Write };
     let ctx = context(globals, environment, printer, job.command, access)?;
@@ -92,7 +94,7 @@ impl Mirror {
             verify: self.verify,
             adopt_source: self.adopt_source,
             allow_delete: self.allow_delete.iter().map(allowance).collect(),
-            notify: Notify::default(),
+            ..Options::default()
         }
     }
 }

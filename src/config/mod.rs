@@ -56,6 +56,10 @@ pub struct Config {
     pub transfer: Transfer,
     /// How documents are posted to iiko.
     pub documents: Documents,
+    /// What `zerkalo status` finds worth a warning.
+    pub status: Status,
+    /// For how long what is old is kept.
+    pub keep: Keep,
     /// The Telegram bot.
     pub telegram: Telegram,
     /// Who notices that a job did not run.
@@ -254,6 +258,59 @@ pub struct Documents {
     pub lookup_time: Duration,
 }
 
+/// What `zerkalo status` finds worth a warning.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// How old a table's last good run may be.
+    pub max_age: Ages,
+    /// The jobs that may miss no slot; none means every job that ever had one.
+    pub jobs: Vec<String>,
+}
+
+/// Limits of age: for everything, and for single tables. None is no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ages {
+    all: Option<Duration>,
+    of: Vec<(String, Option<Duration>)>,
+}
+
+impl Ages {
+    /// The limit of a table.
+    pub fn of(&self, table: &str) -> Option<Duration> {
+        self.of.iter().rev().find(|(name, _)| name == table).map_or(self.all, |(_, age)| *age)
+    }
+}
+
+impl Default for Ages {
+    /// A day, and two hours for a morning that came late.
+    fn default() -> Self {
+        Self { all: Some(Duration::from_hours(26)), of: Vec::new() }
+    }
+}
+
+impl fmt::Display for Ages {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = |age: Option<Duration>| {
+            let Some(seconds) = age.map(|age| age.as_secs()) else { return "none".to_owned() };
+            let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+            parts
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, unit)| format!("{count}{unit}"))
+                .collect()
+        };
+        formatter.write_str(&age(self.all))?;
+        self.of.iter().try_for_each(|(table, limit)| write!(formatter, ", {table}={}", age(*limit)))
+    }
+}
+
+/// For how long what is old is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Days of the log, slots and deliveries.
+    pub log_days: usize,
+}
+
 /// In which steps a document is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostMode {
@@ -434,6 +491,8 @@ impl Default for Config {
                 max_quantity: 10_000,
             },
             documents: Documents { post_mode: PostMode::TwoPhase, lookup_time: Duration::from_mins(10) },
+            status: Status { max_age: Ages::default(), jobs: Vec::new() },
+            keep: Keep { log_days: 400 },
             telegram: Telegram {
                 base_url: "https://api.telegram.org".to_owned(),
                 bot_token: None,

@@ -426,6 +426,24 @@ pub const SETTINGS: &[Setting] = &[
         |config| seconds(config.documents.lookup_time),
     ),
     setting(
+        ("status.max_age", "ZERKALO_STATUS_MAX_AGE", Text, "26h"),
+        "How old a table's last good run may be; also for single tables: `26h, stock_balance=2h, ft_deal=none`.",
+        |config, text| value::ages(text).map(|ages| config.status.max_age = ages),
+        |config| text(config.status.max_age.to_string()),
+    ),
+    setting(
+        ("status.jobs", "ZERKALO_STATUS_JOBS", Text, ""),
+        "The jobs that may miss no slot, with commas between them; empty means every job that ever had a slot.",
+        |config, text| value::line(text).map(|jobs| config.status.jobs = value::items(&jobs)),
+        |config| Some(Value::String(config.status.jobs.join(", "))),
+    ),
+    setting(
+        ("keep.log_days", "ZERKALO_KEEP_LOG_DAYS", Count { least: 30 }, "400"),
+        "For how many days the log, slots and deliveries are kept.",
+        |config, text| value::count(text, 30).map(|days| config.keep.log_days = days),
+        |config| count(config.keep.log_days),
+    ),
+    setting(
         ("telegram.base_url", "TELEGRAM_BASE_URL", Text, "https://api.telegram.org"),
         "The address of Telegram's Bot API.",
         |config, text| address::api_base(text).map(|url| config.telegram.base_url = url),

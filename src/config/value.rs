@@ -7,6 +7,9 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 
+use super::Ages;
+use crate::{schedule, tables};
+
 /// Why a text cannot be a setting's value: the end of a sentence whose subject is the setting.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -128,6 +131,32 @@ pub(super) fn uuids(text: &str) -> Read<Vec<Uuid>> {
         })
     };
     items(&line(text)?).iter().map(id).collect()
+}
+
+/// `26h, stock_balance=2h, ft_deal=none`: for everything, and for single tables.
+pub(super) fn ages(text: &str) -> Read<Ages> {
+    let wrong = || {
+        Problem::new(
+            "must be a time such as `26h`, and tables with their own: `26h, stock_balance=2h, ft_deal=none`",
+        )
+    };
+    let age = |text: &str| match text.trim() {
+        "none" => Ok(None),
+        text => schedule::duration(text).filter(|age| !age.is_zero()).map(Some).ok_or_else(wrong),
+    };
+    let mut ages = Ages::default();
+    for item in items(text) {
+        let Some((table, limit)) = item.split_once('=') else {
+            ages.all = age(&item)?;
+            continue;
+        };
+        if !tables::all().any(|entity| entity.table.name == table.trim()) {
+            return Err(Problem::new("names a table that is not mirrored")
+                .hint("`zerkalo status` shows the tables' names"));
+        }
+        ages.of.push((table.trim().to_owned(), age(limit)?));
+    }
+    Ok(ages)
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

@@ -1,8 +1,11 @@
 //! What the database holds, as keys and hashes: the only thing whose memory grows with the table.
 
 use super::row::{Key, RowHash};
+use crate::error::quote;
+use chrono::{DateTime, Utc};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::BuildHasher as _;
+use serde::Serialize;
+use std::{fmt, hash::BuildHasher as _};
 
 /// The first half of a fetched hash: it only tells two fetched contents of one key apart, where 64 bits are plenty.
 type HalfHash = [u8; 8];
@@ -62,6 +65,25 @@ pub struct Index {
     /// How many rows are stored.
     stored: usize,
     scopes: Vec<String>,
+    hold: Option<Hold>,
+}
+
+/// An operator keeps deletion off for a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// The table.
+    pub table: String,
+    /// Since when, UTC.
+    pub since: DateTime<Utc>,
+    /// Who, and on which host.
+    pub by: String,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.format("%Y-%m-%d %H:%M:%S UTC");
+        write!(formatter, "{} holds deletion off since {since}", quote(&self.by, 80))
+    }
 }
 
 impl Index {
@@ -85,6 +107,21 @@ impl Index {
         }
         self.insert(key, entry);
         self.stored += 1;
+    }
+
+    /// Notes that an operator keeps deletion off.
+    pub fn set_hold(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// Who keeps deletion off, if anybody does.
+    pub(super) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
+    }
+
+    /// Whether a row with this key is stored, or was added.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.place(key).is_some()
     }
 
     /// Adds a row whose key is not there.

@@ -8,6 +8,7 @@
 //! - [`frame`], [`record`], [`number`]: a streamed answer → records → canonical text
 //! - [`hash`], [`row`], [`index`], [`spool`]: what is compared, what is kept of it and where it waits
 //! - [`planner`], [`plan`], [`guard`]: what is done with it
+//! - [`restore`]: the plan that brings deleted rows back
 //!
 //! Nothing here knows HTTP or a SQL dialect.
 
@@ -19,11 +20,13 @@ pub mod number;
 pub mod plan;
 pub mod planner;
 pub mod record;
+pub mod restore;
 pub mod row;
 pub mod spool;
 pub mod table;
 
-pub use index::Index;
+pub use index::{Hold, Index};
 pub use plan::{Plan, ScopePlan};
 pub use planner::{Planner, Remembered};
+pub use restore::Restorer;
 pub use table::{Column, Deletion, Kind, Table};

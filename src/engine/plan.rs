@@ -2,7 +2,7 @@
 
 use super::{
     guard::{Verdict, Weighed, weigh},
-    index::Index,
+    index::{Hold, Index},
     row::{Key, Row, RowHash},
     spool::{Reader, Spool},
     table::{Deletion, Table},
@@ -138,7 +138,7 @@ impl Plan {
         for tally in tallies {
             let counts = counts.remove(&tally.number).unwrap_or_default();
             let number = tally.number;
-            let plan = ScopePlan::new(table, tally, &counts, &allowed);
+            let plan = ScopePlan::new(index, table, tally, &counts, &allowed);
             if plan.deleted > 0 {
                 deletable.insert(number);
             }
@@ -163,6 +163,20 @@ impl Plan {
             .map(|(key, _)| (*key).clone())
             .collect();
         Self { table, scopes, inserts, updates, deletes, conflicts, key_positions, verify }
+    }
+
+    /// A plan that only inserts rows, each key once.
+    pub(super) fn of_inserts(table: &'static Table, inserts: Spool, scope: ScopePlan) -> Self {
+        Self {
+            table,
+            scopes: vec![scope],
+            updates: inserts.another(),
+            inserts,
+            deletes: Vec::new(),
+            conflicts: HashMap::new(),
+            key_positions: table.key_positions(),
+            verify: false,
+        }
     }
 
     /// Whether applying would write no row.
@@ -261,7 +275,13 @@ impl Counts {
 }
 
 impl ScopePlan {
-    fn new(table: &Table, tally: Tally, counts: &Counts, allowed: &impl Fn(&str) -> Option<u64>) -> Self {
+    fn new(
+        index: &Index,
+        table: &Table,
+        tally: Tally,
+        counts: &Counts,
+        allowed: &impl Fn(&str) -> Option<u64>,
+    ) -> Self {
         let name = tally.scope.clone();
         let mut plan = Self {
             scope: table.scope.map(|_| name.clone()),
@@ -299,7 +319,9 @@ impl ScopePlan {
         if tally.conflicts > 0 {
             keep.push(format!("{} came twice with different contents", tally.conflicts));
         }
-        if keep.is_empty() {
+        if let Some(hold) = index.hold().filter(|_| counts.missing > 0) {
+            plan.held(table, counts, hold);
+        } else if keep.is_empty() {
             plan.judge(table, counts, allowed(&name));
         } else {
             if counts.missing > 0 {
@@ -308,6 +330,18 @@ impl ScopePlan {
             plan.delete_blocked = counts.missing;
         }
         plan
+    }
+
+    /// An operator's word stands above the guard's and above `--allow-delete`.
+    fn held(&mut self, table: &Table, counts: &Counts, hold: &Hold) {
+        let missing = counts.missing;
+        self.delete_blocked = missing;
+        self.warnings.push(format!(
+            "{missing} of {} rows are not in the answer and are not deleted: {hold}",
+            counts.before
+        ));
+        self.hint =
+            Some(format!("to let the next good answer decide: zerkalo restore {} --release", table.name));
     }
 
     fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>) {

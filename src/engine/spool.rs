@@ -26,6 +26,11 @@ impl Spool {
         Self { memory: Vec::new(), memory_limit, directory, file: None, rows: 0, bytes: 0 }
     }
 
+    /// An empty spool like this one.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.memory_limit, self.directory.clone())
+    }
+
     /// How many rows it holds.
     pub fn rows(&self) -> u64 {
         self.rows

@@ -26,6 +26,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use api::Client;
+pub use session_file::remembered as remembered_sessions;
 
 /// How many ids one request for names carries: about 4 kB of address.
 const IDS_A_REQUEST: usize = 100;

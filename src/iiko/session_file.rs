@@ -6,6 +6,7 @@ use crate::{
     engine::hash,
     error::{Failure, Kind, Result},
 };
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     io::{ErrorKind, Write as _},
@@ -25,6 +26,29 @@ pub(super) enum LeftOver {
     Session(SecretString),
     /// A login whose answer nobody heard: if it opened a session, nobody can end it.
     Login,
+}
+
+/// The sessions that are remembered: the name that a session shares with its lock, and since when, UTC. A run that works
+/// has one, too.
+pub fn remembered(state: &Path) -> Result<Vec<(String, DateTime<Utc>)>> {
+    let folder = state.join("sessions");
+    let read = || -> std::io::Result<Vec<_>> {
+        let mut sessions = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let since = entry.metadata()?.modified()?;
+            sessions.push((entry.file_name().to_string_lossy().into_owned(), since.into()));
+        }
+        sessions.sort();
+        Ok(sessions)
+    };
+    match read() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::new(Kind::Usage, format!("cannot read {}", folder.display()))
+            .hint("start this as the user whose runs they are")
+            .source(error)),
+        Ok(sessions) => Ok(sessions),
+    }
 }
 
 /// Where one server's session is remembered.

@@ -12,6 +12,8 @@
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
 //! - `monitoring`: heartbeat and metrics
+//! - [`prune`]: what is old enough to go
+//! - [`restore`]: deleted rows, brought back
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
@@ -27,7 +29,9 @@ pub mod negative_transfer;
 pub mod nomenclature;
 pub mod notify;
 mod posting;
+pub mod prune;
 pub mod push;
+pub mod restore;
 pub mod run;
 pub mod slot;
 pub mod stoplist;
@@ -98,6 +102,8 @@ pub struct Options {
     pub allow_delete: Vec<Allowance>,
     /// When the admins are told how it ended.
     pub notify: Notify,
+    /// Delete afterwards what is older than is kept.
+    pub prune: bool,
 }
 
 /// An exact number of rows that one run may delete.

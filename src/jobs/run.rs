@@ -3,7 +3,7 @@
 use super::{
     CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
     notify::{self, Telling},
-    push,
+    prune, push,
     slot::{self, Entry},
 };
 use crate::{
@@ -211,6 +211,12 @@ async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) ->
     }
     let running = lanes.iter().zip(opened).map(|(lane, opened)| run_lane(ctx, lane, options, opened));
     future::join_all(running).await;
+    if options.prune && !ctx.is_dry_run() {
+        // The work is done; what is old today is old tomorrow, too.
+        if let Err(failure) = prune::run(ctx).await {
+            tracing::warn!("old rows could not be deleted: {failure}");
+        }
+    }
     Ok(())
 }
 

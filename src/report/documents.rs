@@ -1,7 +1,11 @@
 //! What a run did with documents, as a value, and its renderings: tables for people, JSON for machines, Russian for the
 //! staff.
 
-use super::{RunReport, number};
+use super::{
+    RunReport,
+    grid::{align, lines_of, plain},
+    number,
+};
 use crate::{
     documents::{
         Kind, amount,
@@ -11,7 +15,7 @@ use crate::{
     jobs::negative_transfer::plan::{Short, Skipped},
 };
 use chrono::NaiveDate;
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{Cell, ColumnConstraint};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -328,36 +332,6 @@ pub fn list(documents: &[DocumentReport], width: u16) -> String {
         if let Some(problem) = &document.problem {
             let _ = writeln!(out, "{}: {}", document.key, quote(problem, 300));
         }
-    }
-    out
-}
-
-/// A table without frames, no wider than `width`.
-pub(super) fn plain(width: u16) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(40));
-    table.style_mut().header_separator.fill = Some('─');
-    table.style_mut().header_separator.junction = Some('─');
-    table.force_no_tty();
-    table
-}
-
-/// Sets these columns to the right, and one space between columns.
-pub(super) fn align(table: &mut Table, right: &[usize]) {
-    let columns = table.column_iter_mut().count();
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, u16::from(at + 1 < columns)));
-        if right.contains(&at) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-}
-
-/// A table's lines, each behind a margin.
-pub(super) fn lines_of(table: &Table, margin: &str) -> String {
-    let mut out = String::new();
-    for line in table.lines() {
-        let _ = writeln!(out, "{margin}{}", line.trim_end());
     }
     out
 }

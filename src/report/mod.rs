@@ -2,8 +2,11 @@
 
 pub mod doctor;
 pub mod documents;
+mod grid;
+pub mod history;
 pub mod morning;
 pub mod night;
+pub mod status;
 pub mod stop_changes;
 mod table;
 
@@ -14,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::table::painted_cell;
 pub use self::{
     stop_changes::StopChanges,
     table::{duration, number},
@@ -46,6 +50,13 @@ impl Status {
             Self::Error => "error",
             Self::Skipped => "skipped",
         }
+    }
+
+    /// The status of that name.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Success, Self::Warning, Self::Error, Self::Skipped]
+            .into_iter()
+            .find(|status| status.name() == name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a reading of the stop-list has changed, by name.
 
 use super::{
-    documents::{align, lines_of, plain},
+    grid::{align, lines_of, plain},
     number,
 };
 use crate::error::quote;

@@ -227,17 +227,20 @@ fn cell(line: &Line, column: Column) -> Cell {
     match column {
         Column::Step => Cell::new(&line.step),
         Column::Entity => Cell::new(&line.name),
-        Column::Status => {
-            let cell = Cell::new(line.status);
-            match line.status {
-                Status::Success => cell.fg(Color::DarkGreen),
-                Status::Warning => cell.fg(Color::DarkYellow),
-                Status::Error => cell.fg(Color::DarkRed),
-                Status::Skipped => cell.fg(Color::DarkGrey),
-            }
-        }
+        Column::Status => painted_cell(line.status),
         Column::Count(at) => Cell::new(number(line.counts[at])),
         Column::Time => Cell::new(duration(Duration::from_millis(line.millis))),
+    }
+}
+
+/// A status in its colour.
+pub(super) fn painted_cell(status: Status) -> Cell {
+    let cell = Cell::new(status);
+    match status {
+        Status::Success => cell.fg(Color::DarkGreen),
+        Status::Warning => cell.fg(Color::DarkYellow),
+        Status::Error => cell.fg(Color::DarkRed),
+        Status::Skipped => cell.fg(Color::DarkGrey),
     }
 }
 

@@ -4,6 +4,8 @@
 //! too late for it is decided here, from one reading of the clock and one row of `job_slot`. So a plain crontab line
 //! that fires every ten minutes runs a job once, resumes it when it was cut off, and never runs it too late.
 
+pub mod due;
+
 use crate::error::{Failure, Kind};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -188,6 +190,33 @@ impl std::fmt::Display for Slot {
     }
 }
 
+/// `1h30m`, `55m`, `90s`: whole numbers, each with its unit; none for anything else.
+pub fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|sign: char| sign.is_ascii_digit()).len();
+        let number: u32 = rest[..digits].parse().ok()?;
+        let seconds = match rest[digits..].chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        total += Duration::from_secs(u64::from(number) * seconds);
+        rest = &rest[digits + 1..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// The first moment after `now` that shows `scheduled` on the wall clocks of `zone`.
+pub fn next_slot(scheduled: NaiveTime, zone: Tz, now: DateTime<Utc>) -> DateTime<Utc> {
+    let today = now.with_timezone(&zone).date_naive();
+    let days = (0..=3).filter_map(|ahead| today.checked_add_days(Days::new(ahead)));
+    let moments = days.map(|day| first_moment(day.and_time(scheduled), zone));
+    moments.filter(|moment| *moment > now).min().expect("a scheduled time comes every day")
+}
+
 /// The latest moment that shows `scheduled` on the wall clocks of `zone` and is not after `now`.
 ///
 /// Where clocks are put forward over it, it is the first moment after the gap; where they are put back, so that it
@@ -201,7 +230,7 @@ pub fn latest_slot(scheduled: NaiveTime, zone: Tz, now: DateTime<Utc>) -> DateTi
 }
 
 /// The first moment at which the wall clocks of `zone` show `local`, or the first one after it when they never do.
-fn first_moment(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub fn first_moment(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     // Clocks are changed by whole minutes, and nowhere by more than a day and an hour.
     (0..=26 * 60)
         .find_map(|minutes| zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest())

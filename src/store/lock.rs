@@ -217,7 +217,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// The holders that the file tells of, the latest last. Anything else in it is nobody's last word.
-fn read(file: &mut File) -> Vec<Holder> {
+pub(super) fn read(file: &mut File) -> Vec<Holder> {
     let mut bytes = Vec::new();
     if file.seek(SeekFrom::Start(0)).and_then(|_| file.take(1 << 16).read_to_end(&mut bytes)).is_err() {
         return Vec::new();

@@ -83,6 +83,7 @@ pub(super) fn our_names() -> Vec<&'static str> {
     let own = [
         "iiko_sync_log",
         "mirror_tombstone",
+        "mirror_hold",
         "source_identity",
         "job_slot",
         "message_delivery",

@@ -4,16 +4,21 @@
 //! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
 //! - [`migrate`]: the schema's version, migrations, foreign tables
 //! - [`lock`]: one entity is never synced twice at the same time
+//! - [`holders`]: who holds locks right now
 //! - [`slot`]: the slots of scheduled jobs
 //! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
 //! - [`stoplist`]: what was in the stop-list when
+//! - [`operator`]: what operators ask and decide
 
 pub mod database;
 pub mod delivery;
 mod filesystem;
+mod hold;
+pub mod holders;
 pub mod lock;
 pub mod migrate;
+pub mod operator;
 pub mod outbox;
 pub mod postgres;
 mod quoting;
@@ -37,6 +42,7 @@ use uuid::Uuid;
 
 pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
+pub use operator::OperatorStore;
 pub use outbox::OutboxStore;
 pub use slot::SlotStore;
 pub use stoplist::StoplistStore;
@@ -113,7 +119,7 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + OutboxStore + StoplistStore + Send {
+pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + StoplistStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.
@@ -199,9 +205,6 @@ impl From<Failure> for WriteError {
         Self::Spool(failure)
     }
 }
-
-/// How long tombstones are kept.
-const TOMBSTONE_DAYS: i64 = 30;
 
 /// A database failure: what was being done, and the database's own words.
 pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {

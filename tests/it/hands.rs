@@ -17,8 +17,13 @@ on_both!(
     somebody_who_writes_all_the_time_is_reported_and_nothing_is_changed,
 );
 
-const VERIFY: Options =
-    Options { verify: true, adopt_source: false, allow_delete: Vec::new(), notify: Notify::Never };
+const VERIFY: Options = Options {
+    verify: true,
+    adopt_source: false,
+    allow_delete: Vec::new(),
+    notify: Notify::Never,
+    prune: false,
+};
 
 /// Twenty rows are stored.
 fn stock_up(world: &World, shelf: Shelf) -> Vec<Item> {

@@ -49,6 +49,11 @@ impl World {
         self.tables(&mirrored(), false)
     }
 
+    /// The same of one table.
+    pub(crate) fn tables_evidence(&self, table: &str) -> Dump {
+        self.tables(&[table], false)
+    }
+
     /// The rows of tables, by one connection: spelled for comparison with what must be there, or as they are, with
     /// their place, for comparison with the same database later.
     fn tables(&self, tables: &[&str], spelled: bool) -> Dump {

@@ -11,17 +11,19 @@ mod direct;
 mod examine;
 mod exclusion;
 mod index;
+mod operator;
 mod outbox;
 pub(super) mod slot;
 mod statement;
 mod stoplist;
 
+pub(super) use self::statement::stamp;
 use self::{
     exclusion::Exclusion,
     statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element},
 };
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
+    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError, failure, hold, labels,
     lock::Name,
     migrate::{self, Dialect, Found, HISTORY},
     quoting::{all_columns, assignments, key_equals, label_query, quoted},
@@ -34,7 +36,7 @@ use crate::{
     error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use hashbrown::HashMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -182,6 +184,7 @@ impl Postgres {
             "{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
             self.look_at_session()
         );
+        sql.push_str(&hold::query(stamp("since")));
         for table in tables {
             sql.push_str(&index::query(table, verify));
         }
@@ -191,6 +194,7 @@ impl Postgres {
         let mut statement = 0;
         let mut session = None;
         let mut current = true;
+        let mut holds = Vec::new();
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         loop {
             let next = match results.try_next().await {
@@ -223,7 +227,8 @@ impl Postgres {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                _ => readers[statement - 3].add(&mut prepared.indexes[statement - 3], &row),
+                3 => hold::read(&row).map(|hold| holds.push(hold)),
+                _ => readers[statement - 4].add(&mut prepared.indexes[statement - 4], &row),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
@@ -231,6 +236,7 @@ impl Postgres {
         if let Some(row) = session {
             self.check_session(&row)?;
         }
+        hold::put(tables, &mut prepared.indexes, holds);
         Ok(current.then_some(prepared))
     }
 
@@ -317,7 +323,6 @@ impl Postgres {
             if bulk.inserted { 0 } else { planned.0 }.to_string(),
             if bulk.updated { 0 } else { planned.1 }.to_string(),
             planned.2.to_string(),
-            (receipt.now - TimeDelta::days(TOMBSTONE_DAYS)).to_rfc3339(),
         ];
         let backend = self.backend;
         let mut add = |arrays: Vec<String>| {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The one statement that writes a plan. Parameters, all of them texts: 1 log rows, 2 now, 3 run, 4–6 the planned
-/// numbers of rows, 7 the age of tombstones to prune, then a text array for each inserted column, each updated column and
+/// numbers of rows, then a text array for each inserted column, each updated column and
 /// each key column.
 pub(super) struct Statement {
     pub(super) table: &'static Table,
@@ -24,7 +24,7 @@ pub(super) struct Statement {
 impl Statement {
     pub(super) fn sql(&self) -> String {
         let name = quoted(self.table.name);
-        let mut next = 8;
+        let mut next = 7;
         let mut parts = Vec::new();
         let nothing = "select 1 where false".to_owned();
         let inserted = if self.inserts {
@@ -53,8 +53,9 @@ impl Statement {
             let (using, condition) = from.split_once(" where ").expect("made of both");
             format!(
                 "delete from {name} t using {using} where {condition}
-                 returning to_jsonb(array[{}]) as key, to_jsonb(t) as deleted_row",
+                 returning to_jsonb(array[{}]) as key, {} as deleted_row",
                 keys.join(", "),
+                row_as_texts(self.table),
             )
         } else {
             "select null::jsonb as key, null::jsonb as deleted_row where false".to_owned()
@@ -68,9 +69,6 @@ impl Statement {
                  select '{}', key, deleted_row, $3::uuid, $2::timestamptz from deleted)",
                 self.table.name
             ));
-            parts.push(
-                "pruned as (delete from mirror_tombstone where deleted_at < $7::timestamptz)".to_owned(),
-            );
         }
         parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
         let backend = self.backend.map_or_else(String::new, |backend| {
@@ -84,7 +82,7 @@ impl Statement {
         )
     }
 
-    /// `unnest($8::text[], …) as u(c0, …)` and the casts of its columns.
+    /// `unnest($7::text[], …) as u(c0, …)` and the casts of its columns.
     fn unnest(&self, next: &mut usize) -> (String, String) {
         let kinds = self.table.columns.iter().map(|column| Some(column.kind)).chain([None, None]);
         let mut arrays = Vec::new();
@@ -161,6 +159,24 @@ pub(super) fn key_arrays(table: &Table, next: &mut usize) -> String {
         *next += 1;
     }
     format!("unnest({}) as v({}) where {}", arrays.join(", "), names.join(", "), equal.join(" and "))
+}
+
+/// A row as its tombstone keeps it: every column as text, as `SQLite` keeps it too.
+fn row_as_texts(table: &Table) -> String {
+    let texts = table.columns.iter().map(|column| (column.name, format!("t.{}::text", quoted(column.name))));
+    let common = [
+        ("raw_json", "t.raw_json::text".to_owned()),
+        ("row_hash", "encode(t.row_hash, 'hex')".to_owned()),
+        ("synced_at", stamp("t.synced_at")),
+    ];
+    let (names, texts): (Vec<String>, Vec<String>) =
+        texts.chain(common).map(|(name, text)| (format!("'{name}'"), text)).unzip();
+    format!("jsonb_object(array[{}], array[{}])", names.join(", "), texts.join(", "))
+}
+
+/// A moment as `SQLite` stores it: UTC with microseconds.
+pub(in crate::store) fn stamp(moment: &str) -> String {
+    format!(r#"to_char({moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
 }
 
 fn sql_type(kind: Kind) -> &'static str {

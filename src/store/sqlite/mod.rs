@@ -8,26 +8,27 @@ mod batch;
 mod delivery;
 mod examine;
 mod index;
+mod operator;
 mod outbox;
 pub(super) mod slot;
 mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels, lock,
+    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError, failure, hold, labels, lock,
     migrate::{self, Dialect, Found, HISTORY},
     quoting::{label_query, quoted},
 };
 use crate::{
     engine::{
-        Index, Kind, Plan, Table,
+        Column, Index, Kind, Plan, Table,
         plan::Rows,
         row::{Key, key_texts},
     },
     error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use hashbrown::HashMap;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite as Driver,
@@ -227,6 +228,13 @@ impl Store for Sqlite {
                 .await
                 .map_err(|error| failure(doing, error))?;
         prepared.identity.extend(identity);
+        let held = sqlx::query(AssertSqlSafe(hold::query("since".to_owned())))
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(|error| failure(doing, error))?;
+        let holds = held.iter().map(hold::read).collect::<Result<_, _>>();
+        let holds = holds.map_err(|error| failure(doing, error))?;
+        hold::put(tables, &mut prepared.indexes, holds);
         for (table, index) in tables.iter().zip(&mut prepared.indexes) {
             index::read(&mut transaction, table, verify, index)
                 .await
@@ -376,7 +384,7 @@ async fn write_rows(
     Ok(written + batch.write(connection).await?)
 }
 
-/// Deletes a plan's rows, keeping them as tombstones first, and prunes old tombstones.
+/// Deletes a plan's rows, keeping them as tombstones first.
 async fn delete(
     connection: &mut SqliteConnection,
     plan: &Plan,
@@ -393,12 +401,9 @@ async fn delete(
             let mut pairs: Vec<String> = table
                 .columns
                 .iter()
-                .map(|column| format!("'{}', cast({} as text)", column.name, quoted(column.name)))
+                .map(|column| format!("'{}', {}", column.name, as_text(column)))
                 .collect();
-            pairs.extend(
-                ["'raw_json', raw_json", "'row_hash', hex(row_hash)", "'synced_at', synced_at"]
-                    .map(str::to_owned),
-            );
+            pairs.extend(["'raw_json', raw_json", HASH_AS_TEXT, "'synced_at', synced_at"].map(str::to_owned));
             let mut query = QueryBuilder::<Driver>::new(
                 "insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at) select ",
             );
@@ -413,14 +418,20 @@ async fn delete(
         push_keys(&mut query, table, keys);
         deleted += query.build().execute(&mut *connection).await?.rows_affected();
     }
-    if deleted > 0 && table.tombstones {
-        sqlx::query("delete from mirror_tombstone where deleted_at < ?")
-            .bind(stamp(receipt.now - TimeDelta::days(TOMBSTONE_DAYS)))
-            .execute(connection)
-            .await?;
-    }
     Ok(deleted)
 }
+
+/// A column as a tombstone keeps it: as text, as `PostgreSQL` spells it.
+fn as_text(column: &Column) -> String {
+    let name = quoted(column.name);
+    match column.kind {
+        Kind::Bool => format!("case {name} when 0 then 'false' when 1 then 'true' end"),
+        _ => format!("cast({name} as text)"),
+    }
+}
+
+/// `hex` makes an empty text of NULL.
+const HASH_AS_TEXT: &str = "'row_hash', case when row_hash is not null then lower(hex(row_hash)) end";
 
 /// `(key, …) in (values (?, …), …)`
 fn push_keys(query: &mut QueryBuilder<Driver>, table: &Table, keys: &[Key]) {

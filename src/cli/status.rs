@@ -1,0 +1,106 @@
+//! `zerkalo status`: how everything is.
+
+use clap::Args;
+
+use super::{Globals, work};
+use crate::{
+    config::Environment,
+    context::Context,
+    documents::row::Which,
+    error::{Failure, Result},
+    iiko,
+    printer::Printer,
+    report::{
+        documents::DocumentReport,
+        status::{
+            Found, StatusReport,
+            check::{self, Form},
+        },
+    },
+    store::{Access, holders},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  zerkalo status
+  zerkalo status --check             one line; the exit code says what is wrong
+  zerkalo status --check --nagios    for Nagios, Icinga and what takes their plugins";
+
+/// Arguments of `zerkalo status`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Print one line and end with an exit code that says whether anything is wrong
+    #[arg(long)]
+    pub check: bool,
+    /// The line and the exit codes of a Nagios plugin: OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3
+    #[arg(long, requires = "check")]
+    pub nagios: bool,
+}
+
+/// Shows how everything is, or checks it. Nothing is asked upstream, and nothing is written.
+pub(super) fn run(
+    arguments: &Arguments,
+    globals: &Globals,
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<u8> {
+    let look = || {
+        let ctx = work::context(globals, environment, printer, "status", Access::DryRun)?;
+        let runtime = work::runtime()?;
+        let report = runtime.block_on(look(&ctx));
+        runtime.shutdown_background();
+        report
+    };
+    let found = look();
+    if arguments.check {
+        let form = if arguments.nagios { Form::Nagios } else { Form::Plain };
+        return Ok(tell(printer, found.as_ref(), form));
+    }
+    let report = found?;
+    if printer.is_json() {
+        printer.json(&report.to_json());
+    } else if printer.verbosity().quiet {
+        printer.stderr(&report.notes(printer.stderr_colour()));
+    } else {
+        printer.stdout(&report.table(printer.width(), printer.stdout_colour()));
+    }
+    Ok(0)
+}
+
+/// Prints a check's answer; its exit code.
+fn tell(printer: &Printer, found: Result<&StatusReport, &Failure>, form: Form) -> u8 {
+    if printer.is_json() {
+        let (report, exit_code) = check::to_json(found, form);
+        printer.json(&report);
+        return exit_code;
+    }
+    let line = check::line(found, form);
+    printer.stdout(&line.text);
+    line.exit_code
+}
+
+async fn look(ctx: &Context) -> Result<StatusReport> {
+    let state = &ctx.config.state_dir;
+    let mut folders = vec![ctx.database.lock_directory(state), state.join("locks")];
+    folders.dedup();
+    // Before the database is read: what a run that ends meanwhile has left is read there.
+    let (locks, sessions) = (holders::look(&folders)?, iiko::remembered_sessions(state)?);
+    let mut store = ctx.database.connect(ctx.access).await?;
+    let overview = store.overview().await?;
+    let unsettled = Which { unsettled: true, ..Which::default() };
+    let documents = match &overview {
+        Some(_) => store.documents(&unsettled).await?,
+        None => Vec::new(),
+    };
+    store.close().await?;
+    Ok(StatusReport::of(Found {
+        config: &ctx.config,
+        database: ctx.database.describe(),
+        overview,
+        documents: documents.iter().map(DocumentReport::of).collect(),
+        locks,
+        sessions,
+        now: ctx.started_at,
+    }))
+}

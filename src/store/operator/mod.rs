@@ -1,0 +1,274 @@
+//! What operators ask the database and decide in it: the log, the state of everything, tombstones, holds, pruning.
+//!
+//! None of it is read often or in bulk, so both dialects share one text of each query, but for a few [`Words`], and every
+//! answer comes as text.
+
+mod overview;
+mod prune;
+mod tombstone;
+
+use super::{LogRow, migrate::Dialect, postgres};
+use crate::{
+    error::{Failure, Kind, Result},
+    report::Status,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+pub use self::{
+    overview::{Blocked, Fresh, Latest, Overview, Remote, SlotSeen},
+    prune::{Expired, Keep},
+    tombstone::{Grave, PAGE},
+};
+
+/// An answered row: every column as text.
+pub(super) type Answer = Vec<Option<String>>;
+
+/// The words in which the dialects differ.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words(pub(super) Dialect);
+
+impl Words {
+    /// A moment as an RFC 3339 text in UTC.
+    fn stamp(self, moment: &str) -> String {
+        match self.0 {
+            Dialect::Sqlite => moment.to_owned(),
+            Dialect::Postgres => postgres::stamp(moment),
+        }
+    }
+
+    /// Parameter `number`, which is a moment.
+    fn moment(self, number: usize) -> String {
+        self.cast(number, "timestamptz")
+    }
+
+    /// Parameter `number`, which is a uuid.
+    fn uuid(self, number: usize) -> String {
+        self.cast(number, "uuid")
+    }
+
+    fn cast(self, number: usize, kind: &str) -> String {
+        match self.0 {
+            Dialect::Sqlite => format!("${number}"),
+            Dialect::Postgres => format!("${number}::{kind}"),
+        }
+    }
+}
+
+/// A statement and what its `$1`, `$2`, … stand for.
+pub(super) type Statement = (String, Vec<String>);
+
+/// A connection that takes statements of either dialect.
+#[async_trait]
+pub(super) trait Speak: Send {
+    /// The words of its dialect.
+    fn words(&self) -> Words;
+
+    /// Whether there is a schema of ours, at our version: migrates where this access may and nothing is lost.
+    async fn is_ready(&mut self) -> Result<bool>;
+
+    /// Asks; every column of the answer as text.
+    async fn ask(&mut self, doing: &str, statement: Statement) -> Result<Vec<Answer>>;
+
+    /// Executes statements in one transaction; how many rows each of them touched.
+    async fn tell(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<u64>>;
+}
+
+/// Which log rows are asked for. What is none does not count.
+#[derive(Debug, Clone, Default)]
+pub struct WhichLog {
+    /// Of this table, scope or job.
+    pub entity: Option<String>,
+    /// That ended at this moment or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only of runs that failed.
+    pub failed: bool,
+    /// So many at most, the latest ones.
+    pub limit: usize,
+}
+
+/// The operator's side of a [`super::Store`].
+#[async_trait]
+pub trait OperatorStore: Send {
+    /// Reads the log, the latest rows first. A database that is not there yet has none.
+    async fn log_rows(&mut self, which: &WhichLog) -> Result<Vec<LogRow>>;
+
+    /// Reads the state of everything; none where there is no database yet.
+    async fn overview(&mut self) -> Result<Option<Overview>>;
+
+    /// What deleted rows there are, by table and run, the latest first.
+    async fn graves(&mut self) -> Result<Vec<Grave>>;
+
+    /// Deleted rows of a table, the latest first, [`PAGE`] at a time: those before `before`, if that is given, with their
+    /// numbers. Of one run, if that is given.
+    async fn tombstones(
+        &mut self,
+        table: &str,
+        run: Option<Uuid>,
+        before: Option<i64>,
+    ) -> Result<Vec<(i64, crate::engine::restore::Texts)>>;
+
+    /// Keeps deletion off for tables, until they are released. Those that are held already stay as they are.
+    async fn hold(&mut self, tables: &[&str], by: &str, run: Uuid, now: DateTime<Utc>) -> Result<()>;
+
+    /// Lets the next good answer decide again; how many of the tables were held.
+    async fn release(&mut self, tables: &[&str]) -> Result<u64>;
+
+    /// Counts what is older than is kept.
+    async fn expired(&mut self, keep: &Keep) -> Result<Expired>;
+
+    /// Deletes what is older than is kept, in one transaction.
+    async fn prune(&mut self, keep: &Keep) -> Result<Expired>;
+}
+
+#[async_trait]
+impl<T: Speak> OperatorStore for T {
+    async fn log_rows(&mut self, which: &WhichLog) -> Result<Vec<LogRow>> {
+        if !self.is_ready().await? {
+            return Ok(Vec::new());
+        }
+        let words = self.words();
+        let (mut conditions, mut parameters) = (vec!["1 = 1".to_owned()], Vec::new());
+        if let Some(entity) = &which.entity {
+            parameters.push(entity.clone());
+            conditions.push("(entity_type = $1 or scope = $1)".to_owned());
+        }
+        if let Some(since) = which.since {
+            parameters.push(text(since));
+            conditions.push(format!("finished_at >= {}", words.moment(parameters.len())));
+        }
+        if which.failed {
+            conditions.push("status = 'error'".to_owned());
+        }
+        let sql = format!(
+            "select run_id, entity_type, scope, status, {}, {}, duration_ms, records_synced, inserted, updated, unchanged,
+                 deleted, rejected, delete_blocked, error_message, triggered_by, host
+             from iiko_sync_log where {} order by id desc limit {}",
+            words.stamp("started_at"),
+            words.stamp("finished_at"),
+            conditions.join(" and "),
+            which.limit,
+        );
+        let answers = self.ask("reading the log", (sql, parameters)).await?;
+        answers.into_iter().map(log_row).collect()
+    }
+
+    async fn overview(&mut self) -> Result<Option<Overview>> {
+        if self.is_ready().await? { overview::read(self).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn graves(&mut self) -> Result<Vec<Grave>> {
+        if self.is_ready().await? { tombstone::graves(self).await } else { Ok(Vec::new()) }
+    }
+
+    async fn tombstones(
+        &mut self,
+        table: &str,
+        run: Option<Uuid>,
+        before: Option<i64>,
+    ) -> Result<Vec<(i64, crate::engine::restore::Texts)>> {
+        tombstone::page(self, table, run, before).await
+    }
+
+    async fn hold(&mut self, tables: &[&str], by: &str, run: Uuid, now: DateTime<Utc>) -> Result<()> {
+        let words = self.words();
+        let sql = format!(
+            "insert into mirror_hold (table_name, since, run_id, held_by) values ($1, {}, {}, $4)
+             on conflict (table_name) do nothing",
+            words.moment(2),
+            words.uuid(3),
+        );
+        let of = |table: &&str| vec![(*table).to_owned(), text(now), run.to_string(), by.to_owned()];
+        let statements = tables.iter().map(|table| (sql.clone(), of(table))).collect();
+        self.tell("holding deletion off", statements).await.map(|_| ())
+    }
+
+    async fn release(&mut self, tables: &[&str]) -> Result<u64> {
+        let sql = "delete from mirror_hold where table_name = $1";
+        let statements = tables.iter().map(|table| (sql.to_owned(), vec![(*table).to_owned()])).collect();
+        Ok(self.tell("releasing tables", statements).await?.into_iter().sum())
+    }
+
+    async fn expired(&mut self, keep: &Keep) -> Result<Expired> {
+        if self.is_ready().await? { prune::count(self, keep).await } else { Ok(Expired::default()) }
+    }
+
+    async fn prune(&mut self, keep: &Keep) -> Result<Expired> {
+        prune::delete(self, keep).await
+    }
+}
+
+/// A moment as a parameter, and as both dialects answer it.
+fn text(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// An answered row, column by column.
+struct Columns {
+    table: &'static str,
+    values: std::vec::IntoIter<Option<String>>,
+}
+
+impl Columns {
+    fn new(table: &'static str, answer: Answer) -> Self {
+        Self { table, values: answer.into_iter() }
+    }
+
+    fn optional(&mut self) -> Option<String> {
+        self.values.next().flatten()
+    }
+
+    fn text(&mut self) -> Result<String> {
+        let table = self.table;
+        self.optional().ok_or_else(|| unreadable(table))
+    }
+
+    /// A value that is there, from its text.
+    fn read<V>(&mut self, read: impl FnOnce(&str) -> Option<V>) -> Result<V> {
+        let text = self.text()?;
+        read(&text).ok_or_else(|| unreadable(self.table))
+    }
+
+    /// A value that may be missing, from its text.
+    fn read_optional<V>(&mut self, read: impl FnOnce(&str) -> Option<V>) -> Result<Option<V>> {
+        let table = self.table;
+        self.optional().map(|text| read(&text).ok_or_else(|| unreadable(table))).transpose()
+    }
+
+    fn count(&mut self) -> Result<i64> {
+        self.read(|text| text.parse().ok())
+    }
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
+}
+
+fn unreadable(table: &str) -> Failure {
+    Failure::new(Kind::Database, format!("{table} holds a row that cannot be read"))
+        .hint("somebody else has written to it; only zerkalo may")
+}
+
+fn log_row(answer: Answer) -> Result<LogRow> {
+    let mut columns = Columns::new("iiko_sync_log", answer);
+    Ok(LogRow {
+        run_id: columns.read(|text| text.parse().ok())?,
+        entity_type: columns.text()?,
+        scope: columns.text()?,
+        status: columns.read(Status::of)?.name(),
+        started_at: columns.read(moment)?,
+        finished_at: columns.read(moment)?,
+        duration_ms: columns.count()?,
+        records_synced: columns.count()?,
+        inserted: columns.count()?,
+        updated: columns.count()?,
+        unchanged: columns.count()?,
+        deleted: columns.count()?,
+        rejected: columns.count()?,
+        delete_blocked: columns.count()?,
+        error_message: columns.optional(),
+        triggered_by: columns.text()?,
+        host: columns.text()?,
+    })
+}

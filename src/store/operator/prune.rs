@@ -1,0 +1,83 @@
+//! What is old enough to go.
+
+use super::{Columns, Speak, Statement, Words, text};
+use crate::error::Result;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// How old what is kept may be: whatever is older goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Rows of the log, slots and deliveries since then.
+    pub log: DateTime<Utc>,
+    /// Tombstones since then.
+    pub tombstones: DateTime<Utc>,
+}
+
+/// How many rows are old enough to go, or went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Expired {
+    /// Of the log.
+    pub log: u64,
+    /// Deleted rows.
+    pub tombstones: u64,
+    /// Slots of jobs.
+    pub slots: u64,
+    /// Messages to chats.
+    pub deliveries: u64,
+}
+
+impl Expired {
+    /// All of them.
+    pub const fn total(&self) -> u64 {
+        self.log + self.tombstones + self.slots + self.deliveries
+    }
+}
+
+/// What goes, as `table where condition`. The latest good run of everything stays, because it says how old the mirror is;
+/// the latest slot of a job stays, because it says when the job was due last. Documents never go.
+fn old(words: Words, keep: &Keep) -> [Statement; 4] {
+    let one = |sql: String, cutoff: DateTime<Utc>| (sql, vec![text(cutoff)]);
+    let cutoff = words.moment(1);
+    [
+        one(
+            format!(
+                "iiko_sync_log where finished_at < {cutoff} and id not in (select id from (
+                     select id, row_number() over (partition by entity_type, scope order by finished_at desc, id desc) as n
+                     from iiko_sync_log where status in ('success', 'warning')) good where n = 1)"
+            ),
+            keep.log,
+        ),
+        one(format!("mirror_tombstone where deleted_at < {cutoff}"), keep.tombstones),
+        one(
+            format!(
+                "job_slot where slot_utc < {cutoff} and exists (
+                     select 1 from job_slot later where later.job = job_slot.job and later.slot_utc > job_slot.slot_utc)"
+            ),
+            keep.log,
+        ),
+        one(format!("message_delivery where updated_at < {cutoff}"), keep.log),
+    ]
+}
+
+pub(super) async fn count(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
+    let mut counts = Vec::new();
+    for (what, parameters) in old(store.words(), keep) {
+        let answers =
+            store.ask("looking for what is old", (format!("select count(*) from {what}"), parameters));
+        let answer = answers.await?.pop().unwrap_or_default();
+        counts.push(Columns::new("a count", answer).count()?.unsigned_abs());
+    }
+    Ok(expired(&counts))
+}
+
+pub(super) async fn delete(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
+    let statements =
+        old(store.words(), keep).map(|(what, parameters)| (format!("delete from {what}"), parameters));
+    store.tell("deleting what is old", statements.into()).await.map(|counts| expired(&counts))
+}
+
+fn expired(counts: &[u64]) -> Expired {
+    let count = |position: usize| counts.get(position).copied().unwrap_or_default();
+    Expired { log: count(0), tombstones: count(1), slots: count(2), deliveries: count(3) }
+}
