@@ -29,6 +29,17 @@ pub(super) fn api_base(text: &str) -> Read<String> {
     Ok(base_url(text)?.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The address of a heartbeat, without a slash at its end. It opens the check, so it travels unencrypted only where a
+/// private network's own monitoring is.
+pub(super) fn heartbeat(text: &str) -> Read<String> {
+    let url = api_base(&text.replace(super::JOB_PLACE, "job"))?;
+    if reach(&url) == Reach::Public {
+        return Err(Problem::new("must begin with `https://`")
+            .hint("plain http is possible only to this machine or a private network"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 /// The address of an iiko server, ending in `/resto`, however much of that was given.
 pub(super) fn iiko_base(text: &str) -> Read<String> {
     let whole = api_base(text)?;
@@ -68,6 +79,11 @@ pub(super) fn reach(base: &str) -> Reach {
     } else {
         Reach::Public
     }
+}
+
+/// Whether nobody on the way can read what is sent to that address.
+pub(crate) fn is_confidential(text: &str) -> bool {
+    api_base(text).is_ok_and(|base| matches!(reach(&base), Reach::Https | Reach::Loopback))
 }
 
 fn address_reach(address: IpAddr) -> Reach {
@@ -143,6 +159,11 @@ pub(super) fn has_password(text: &str) -> bool {
     // The last `@` counts, and every `/` before it: an unescaped password may hold both.
     let login = rest.rsplit_once('@').map_or("", |(login, _)| login);
     login.contains(':') || rest.to_ascii_lowercase().contains("password=")
+}
+
+/// The password in the address of a database, as it is written there.
+pub(super) fn password(text: &str) -> Option<String> {
+    Url::parse(text).ok()?.password().map(str::to_owned)
 }
 
 /// A database's address for people: login, host, port and name; no password, no options.

@@ -3,7 +3,7 @@
 //! [`SETTINGS`] declares every setting once; loading, `config check|show|init` and the README follow from it.
 //! Nothing here reads the process's environment by itself: [`load`] is given an [`Environment`].
 
-mod address;
+pub(crate) mod address;
 mod env_file;
 mod environment;
 mod file;
@@ -20,6 +20,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
 pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
@@ -45,6 +46,8 @@ pub struct Config {
     pub iiko: Iiko,
     /// The FinTablo account.
     pub fintablo: FinTablo,
+    /// iikoCloud, for the stop-list.
+    pub iiko_cloud: IikoCloud,
     /// Google Sheets.
     pub google: Google,
     /// The sheets with the min/max levels and the mapping reference.
@@ -55,6 +58,8 @@ pub struct Config {
     pub documents: Documents,
     /// The Telegram bot.
     pub telegram: Telegram,
+    /// Who notices that a job did not run.
+    pub monitoring: Monitoring,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -77,7 +82,8 @@ impl Config {
             ("google.credentials", self.google.credentials.is_some()),
             ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
         ]);
-        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google)]
+        let cloud = self.iiko_cloud.missing();
+        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google), ("iikoCloud", cloud)]
             .into_iter()
             .filter(|(_, keys)| !keys.is_empty())
             .collect()
@@ -163,6 +169,39 @@ pub struct FinTablo {
     pub per_minute: usize,
 }
 
+/// iikoCloud, which knows the stop-list. There are two ways to ask it for a token; with both configured the newer one is
+/// taken.
+#[derive(Clone, Debug)]
+pub struct IikoCloud {
+    /// The address, without a slash at its end.
+    pub base_url: String,
+    /// The API login of `/api/1/access_token`, which iiko has declared deprecated.
+    pub api_login: Option<SecretString>,
+    /// The API key of `/api/v2/access_token`, from iikoWeb.
+    pub api_key: Option<SecretString>,
+    /// The application's id, from the developers' portal.
+    pub app_id: Option<String>,
+    /// The application's secret, shown once there.
+    pub client_secret: Option<SecretString>,
+    /// The organizations whose stop-lists are read; none means all that the login sees.
+    pub organizations: Vec<Uuid>,
+}
+
+impl IikoCloud {
+    /// The settings that are still needed: of the newer way what is missing once something of it is there.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let newer = [
+            ("iiko_cloud.api_key", self.api_key.is_some()),
+            ("iiko_cloud.app_id", self.app_id.is_some()),
+            ("iiko_cloud.client_secret", self.client_secret.is_some()),
+        ];
+        if newer.iter().any(|(_, is_set)| *is_set) {
+            return newer.iter().filter(|(_, is_set)| !is_set).map(|(key, _)| *key).collect();
+        }
+        if self.api_login.is_some() { Vec::new() } else { vec!["iiko_cloud.api_login"] }
+    }
+}
+
 /// Access to Google Sheets.
 #[derive(Clone, Debug)]
 pub struct Google {
@@ -246,6 +285,25 @@ pub struct Telegram {
     pub chat_ids: Vec<String>,
     /// Who is told of problems.
     pub admin_chat_ids: Vec<String>,
+}
+
+/// Who notices that a job did not run.
+#[derive(Clone, Debug)]
+pub struct Monitoring {
+    /// Where each job says that it begins and how it ended, in the form of healthchecks.io; it opens the check.
+    pub heartbeat_url: Option<SecretString>,
+    /// The file of metrics for Prometheus' textfile collector.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Where the heartbeat's address names the job.
+pub const JOB_PLACE: &str = "{job}";
+
+impl Monitoring {
+    /// Whether each job has an address of its own.
+    pub fn heartbeat_for_each_job(&self) -> bool {
+        self.heartbeat_url.as_ref().is_some_and(|url| url.expose_secret().contains(JOB_PLACE))
+    }
 }
 
 /// What is tried again, when and how often. Only reads are.
@@ -347,6 +405,14 @@ impl Default for Config {
                 max_concurrency: 4,
                 per_minute: 300,
             },
+            iiko_cloud: IikoCloud {
+                base_url: "https://api-ru.iiko.services".to_owned(),
+                api_login: None,
+                api_key: None,
+                app_id: None,
+                client_secret: None,
+                organizations: Vec::new(),
+            },
             google: Google {
                 credentials: None,
                 base_url: "https://sheets.googleapis.com".to_owned(),
@@ -374,6 +440,7 @@ impl Default for Config {
                 chat_ids: Vec::new(),
                 admin_chat_ids: Vec::new(),
             },
+            monitoring: Monitoring { heartbeat_url: None, metrics_file: None },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),
                 jitter: 0.2,

@@ -130,6 +130,11 @@ fn chats(list: &[String]) -> Option<Value> {
     (!list.is_empty()).then(|| Value::String(list.join(", ")))
 }
 
+fn uuids(list: &[uuid::Uuid]) -> Option<Value> {
+    let texts: Vec<String> = list.iter().map(uuid::Uuid::to_string).collect();
+    (!texts.is_empty()).then(|| Value::String(texts.join(", ")))
+}
+
 use SettingKind::{Bool, Bytes, Choice, Count, List, Path, Seconds, SecondsList, Share, Text};
 
 /// Every setting, in the order of the settings file: top-level keys first, then section by section.
@@ -274,6 +279,49 @@ pub const SETTINGS: &[Setting] = &[
         |config, text| value::count(text, 1).map(|requests| config.fintablo.per_minute = requests),
         |config| count(config.fintablo.per_minute),
     ),
+    setting(
+        ("iiko_cloud.base_url", "IIKO_CLOUD_BASE_URL", Text, "https://api-ru.iiko.services"),
+        "The address of iikoCloud's API, which knows the stop-list.",
+        |config, text| address::api_base(text).map(|url| config.iiko_cloud.base_url = url),
+        |config| text(config.iiko_cloud.base_url.as_str()),
+    ),
+    secret(setting(
+        ("iiko_cloud.api_login", "IIKO_CLOUD_API_LOGIN", Text, ""),
+        "The API login from iikoWeb; iiko has declared it deprecated, and with an API key beside it the key is taken.",
+        |config, text| {
+            value::token(text).map(|login| config.iiko_cloud.api_login = Some(SecretString::from(login)))
+        },
+        |config| hidden(config.iiko_cloud.api_login.as_ref()),
+    )),
+    secret(setting(
+        ("iiko_cloud.api_key", "IIKO_CLOUD_API_KEY", Text, ""),
+        "The API key from iikoWeb (Integrations, API keys); with it the application's id and secret are needed.",
+        |config, text| {
+            value::token(text).map(|key| config.iiko_cloud.api_key = Some(SecretString::from(key)))
+        },
+        |config| hidden(config.iiko_cloud.api_key.as_ref()),
+    )),
+    setting(
+        ("iiko_cloud.app_id", "IIKO_CLOUD_APP_ID", Text, ""),
+        "The application's id from iiko's developers' portal.",
+        |config, text| value::line(text).map(|id| config.iiko_cloud.app_id = Some(id)),
+        |config| config.iiko_cloud.app_id.clone().map(Value::String),
+    ),
+    secret(setting(
+        ("iiko_cloud.client_secret", "IIKO_CLOUD_CLIENT_SECRET", Text, ""),
+        "The application's secret, shown once in that portal.",
+        |config, text| {
+            value::token(text)
+                .map(|secret| config.iiko_cloud.client_secret = Some(SecretString::from(secret)))
+        },
+        |config| hidden(config.iiko_cloud.client_secret.as_ref()),
+    )),
+    setting(
+        ("iiko_cloud.org_id", "IIKO_CLOUD_ORG_ID", Text, ""),
+        "The organizations of iikoCloud whose stop-lists are read, ids with commas between them; empty means all.",
+        |config, text| value::uuids(text).map(|ids| config.iiko_cloud.organizations = ids),
+        |config| uuids(&config.iiko_cloud.organizations),
+    ),
     secret(setting(
         ("google.credentials", "GOOGLE_SHEETS_CREDENTIALS", Text, ""),
         "The key of the service account that the sheet is shared with: a JSON file's path, or that JSON itself.",
@@ -402,6 +450,22 @@ pub const SETTINGS: &[Setting] = &[
         "The chats that are told of problems, written in the same way.",
         |config, text| value::chats(text).map(|chats| config.telegram.admin_chat_ids = chats),
         |config| chats(&config.telegram.admin_chat_ids),
+    ),
+    secret(setting(
+        ("monitoring.heartbeat_url", "HEARTBEAT_URL", Text, ""),
+        "Where each job says that it begins and how it ended, as healthchecks.io has it; `{job}` stands for the job's name.",
+        |config, text| {
+            let url = address::heartbeat(text)?;
+            config.monitoring.heartbeat_url = Some(SecretString::from(url));
+            Ok(())
+        },
+        |config| hidden(config.monitoring.heartbeat_url.as_ref()),
+    )),
+    setting(
+        ("monitoring.metrics_file", "ZERKALO_METRICS_FILE", Path, ""),
+        "The file to which each run writes its metrics, for Prometheus' textfile collector; its name ends in .prom.",
+        |config, text| value::path(text).map(|path| config.monitoring.metrics_file = Some(path)),
+        |config| path(config.monitoring.metrics_file.as_ref()),
     ),
     setting(
         ("retries.delays", "ZERKALO_RETRY_DELAYS", SecondsList, "1, 3, 7"),

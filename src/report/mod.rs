@@ -1,18 +1,23 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
+pub mod doctor;
 pub mod documents;
 pub mod morning;
 pub mod night;
+pub mod stop_changes;
 mod table;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use self::table::{duration, number};
+pub use self::{
+    stop_changes::StopChanges,
+    table::{duration, number},
+};
 use crate::{
     error::{Failure, Kind},
     schedule::Slot,
@@ -83,6 +88,9 @@ pub struct StepReport {
     /// What is done to a sheet, line by line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What a reading of the stop-list has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stoplist: Option<StopChanges>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -112,6 +120,7 @@ impl StepReport {
             duration_ms: 0,
             missing: Vec::new(),
             details: Vec::new(),
+            stoplist: None,
             warnings: Vec::new(),
             hint: None,
             error: None,
@@ -246,6 +255,16 @@ impl RunReport {
     pub fn exit_code(&self) -> u8 {
         let whole = self.failure.iter().map(|failure| failure.kind);
         Kind::worst(whole.chain(self.steps.iter().flat_map(StepReport::kinds)))
+    }
+
+    /// What is wrong, so that the same trouble reads the same in every run: what failed or warned, and in which way. No
+    /// counts, times or words of an upstream.
+    pub fn trouble(&self) -> String {
+        let whole = self.failure.iter().map(|failure| format!("run {}", failure.kind.exit_code()));
+        let steps = self.steps.iter().filter(|step| step.kinds().next().is_some());
+        let step = |step: &StepReport| format!("{} {}", step.name(), Kind::worst(step.kinds()));
+        let lines: BTreeSet<String> = whole.chain(steps.map(step)).collect();
+        lines.into_iter().collect::<Vec<_>>().join("\n")
     }
 
     /// The one object that `--json` prints.

@@ -117,6 +117,13 @@ const DISPENSABLE: [Column; 6] =
 pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -> String {
     let lines = lines(report, full);
     let mut out = String::new();
+    for stoplist in report.steps.iter().filter_map(|step| step.stoplist.as_ref()) {
+        let table = stoplist.table(width, full);
+        if !table.is_empty() {
+            out.push_str(&table);
+            out.push('\n');
+        }
+    }
     if !lines.is_empty() {
         out.push_str(&grid(&lines, width.max(NARROWEST), colour));
         out.push('\n');
@@ -235,7 +242,7 @@ fn cell(line: &Line, column: Column) -> Cell {
 }
 
 /// `text` in the colour of `status`.
-fn painted(text: &str, status: Status, colour: bool) -> String {
+pub(super) fn painted(text: &str, status: Status, colour: bool) -> String {
     if !colour {
         return text.to_owned();
     }

@@ -4,12 +4,12 @@ use super::{Cell, Change, Grid, Look, Rectangle, Sheets, Tab, Written, account};
 use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
-    http::{Budget, Patience, Retry, Trouble, tls_refused},
+    http::{Budget, Patience, Retry, Trouble, client::without_roots, tls_refused},
 };
 use async_trait::async_trait;
 use google_sheets4::{
     Delegate, Error,
-    api::{BatchUpdateSpreadsheetRequest, CellData, Scope, Sheet},
+    api::{BatchUpdateSpreadsheetRequest, CellData, GridRange, Request, Scope, Sheet, UnmergeCellsRequest},
     common::{self, Retry as WireRetry},
     hyper_rustls::{HttpsConnector, HttpsConnectorBuilder},
     hyper_util::{
@@ -20,7 +20,6 @@ use google_sheets4::{
         ServiceAccountAuthenticator, authenticator::Authenticator, client::CustomHyperClientBuilder,
     },
 };
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::{cell::OnceCell, time::Duration};
 
@@ -85,6 +84,42 @@ impl Client {
         hub.root_url(base);
         hub.user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")).to_owned());
         Ok(self.hub.get_or_init(|| (hub, auth)))
+    }
+
+    /// Whether the account may edit the spreadsheet, without editing it: an edit that cannot be done is asked for, of a tab
+    /// that is not there. Who may edit is told so (400), and nothing is changed; who may not is refused (403).
+    pub async fn try_edit(&self, tabs: &[Tab]) -> Result<()> {
+        let (hub, _) = self.hub().await?;
+        let absent = (2_000_000_000..i32::MAX).find(|id| tabs.iter().all(|tab| tab.id != *id));
+        let refused = std::cell::Cell::new(0);
+        let edit = async |witness: &mut Witness| {
+            let range = GridRange {
+                sheet_id: absent,
+                start_row_index: Some(0),
+                end_row_index: Some(1),
+                start_column_index: Some(0),
+                end_column_index: Some(1),
+            };
+            let unmerge = UnmergeCellsRequest { range: Some(range) };
+            let request = BatchUpdateSpreadsheetRequest {
+                requests: Some(vec![Request { unmerge_cells: Some(unmerge), ..Request::default() }]),
+                ..BatchUpdateSpreadsheetRequest::default()
+            };
+            let call = hub.spreadsheets().batch_update(request, &self.id).add_scope(SCOPE).delegate(witness);
+            let answer = call.doit().await.map(drop);
+            refused.set(witness.status);
+            answer
+        };
+        let attempt = async || match self.attempt(&edit).await {
+            Err(_) if refused.get() == 400 => Ok(()),
+            other => other,
+        };
+        self.patience.attempts(attempt, async || self.new_token().await).await
+    }
+
+    /// The e-mail address of the service account, which the spreadsheet is shared with.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Reads with retries.
@@ -331,10 +366,8 @@ fn connector(base: &str, config: &Config) -> Result<Connector> {
     http.set_connect_timeout(Some(config.limits.connect));
     http.set_nodelay(true);
     let builder = HttpsConnectorBuilder::new();
-    // Without a CA bundle on the machine the native roots fail to load even where no TLS is spoken.
     let builder = if base.starts_with("http://") {
-        let roots = RootCertStore::empty();
-        builder.with_tls_config(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+        builder.with_tls_config(without_roots())
     } else {
         builder.with_native_roots().map_err(|error| {
             Failure::new(Kind::Refused, "cannot prepare TLS on this machine")

@@ -8,13 +8,16 @@
 mod copy;
 mod delivery;
 mod direct;
+mod examine;
 mod exclusion;
 mod index;
 mod outbox;
 pub(super) mod slot;
 mod statement;
+mod stoplist;
 
 use self::{
+    direct::{RECONNECT, application, dial},
     exclusion::Exclusion,
     statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element},
 };
@@ -333,7 +336,7 @@ impl Postgres {
         Ok(inline(&statement.sql(), &parameters))
     }
 
-    /// Several statements in one transaction: for what `COPY` writes, and for verified updates.
+    /// Several statements in one transaction: for what `COPY` writes, for verified updates, and for a history.
     async fn write_in_steps(
         &mut self,
         plan: &mut Plan,
@@ -352,7 +355,8 @@ impl Postgres {
             return Err(WriteError::Moved);
         }
         // In one turn; when the statement fails, the server does not get as far as the commit.
-        let statement = format!("{};\ncommit", self.statement(plan, receipt, bulk)?);
+        let history = receipt.reading.map(stoplist::follow).unwrap_or_default();
+        let statement = format!("{};\n{history}commit", self.statement(plan, receipt, bulk)?);
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
     }
@@ -449,7 +453,8 @@ impl Store for Postgres {
         let (insert_bytes, update_bytes) = plan.spooled_bytes();
         let over = |rows: u64, bytes: u64| rows > 0 && (rows > self.bulk_threshold as u64 || bytes > ARRAYS);
         let bulk = Bulk { inserted: over(inserted, insert_bytes), updated: over(updated, update_bytes) };
-        let in_steps = bulk.inserted || bulk.updated || (plan.verify && updated > 0);
+        let in_steps =
+            bulk.inserted || bulk.updated || (plan.verify && updated > 0) || receipt.reading.is_some();
         let outcome = if in_steps {
             self.write_in_steps(plan, receipt, bulk).await
         } else {
@@ -538,45 +543,8 @@ impl Store for Postgres {
     }
 }
 
-/// What the server calls a run's connections.
-fn application(run: Option<Uuid>) -> String {
-    run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
-}
-
-/// Settings that not every server takes: none of them is needed for a right result. A client that is gone is noticed
-/// sooner, a link that is dead as well, and no statement runs for ever.
-const SESSION: &str = "do $$ begin
- perform set_config('statement_timeout', '15min', false);
- perform set_config('client_connection_check_interval', '500ms', false);
- perform set_config('tcp_keepalives_idle', '30', false);
-exception when others then null; end $$";
-
-/// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
-const RECONNECT: [Duration; 4] =
-    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-
-async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
-    let place = format!("{}:{}", options.get_host(), options.get_port());
-    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
-            Err(direct::pooled("it does not take this connection's settings"))
-        }
-        Ok(Err(error)) => Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
-            .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")),
-        Err(_) => Err(Failure::new(
-            FailureKind::Database,
-            format!("PostgreSQL at {place} does not answer within {} s", CONNECT.as_secs()),
-        )
-        .hint("check that it runs, and DATABASE_URL: host and port")),
-    }
-}
-
 /// Rows of more than this many bytes go by `COPY`, however few they are: they are streamed, not held.
 const ARRAYS: u64 = 4 << 20;
-
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(15);
 
 /// Which parts of a plan went by `COPY`.
 #[derive(Debug, Clone, Copy)]

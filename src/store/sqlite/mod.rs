@@ -6,9 +6,11 @@
 
 mod batch;
 mod delivery;
+mod examine;
 mod index;
 mod outbox;
 pub(super) mod slot;
+mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
@@ -176,6 +178,9 @@ impl Sqlite {
         }
         for row in receipt.log {
             log_query(row, false).execute(&mut *transaction).await?;
+        }
+        if let Some(reading) = receipt.reading {
+            stoplist::follow(&mut transaction, reading).await?;
         }
         transaction.commit().await?;
         Ok(())
