@@ -28,9 +28,8 @@ fn foreign(magic: u64) -> Option<&'static str> {
 /// says what is wrong.
 pub(super) fn check_local(folder: &Path) -> Result<()> {
     let Ok(found) = rustix::fs::statfs(folder) else { return Ok(()) };
-    // The number is 32 bits wide; some platforms keep it in a signed word.
-    #[expect(clippy::unnecessary_cast, reason = "its type is the platform's")]
-    let magic = found.f_type as u64 & 0xffff_ffff;
+    // The number is 32 bits wide, in a signed word.
+    let magic = found.f_type.cast_unsigned() & 0xffff_ffff;
     let Some(name) = foreign(magic) else { return Ok(()) };
     Err(Failure::new(
         Kind::Usage,

@@ -108,7 +108,7 @@ fn assert_sound(world: &World) {
 }
 
 /// What the mirror is to hold. The world is locked no longer than this takes: the next run must be answered.
-fn expected(world: &World) -> Dump {
+pub(super) fn expected(world: &World) -> Dump {
     mirror(&world.sandbox.world())
 }
 

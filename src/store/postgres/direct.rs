@@ -1,4 +1,4 @@
-//! Whether the connection is one to a server process of its own.
+//! Making a connection, and finding out whether it is one to a server process of its own.
 //!
 //! A pooler that hands out server processes by transaction (`PgBouncer` with `pool_mode = transaction`) would make every
 //! advisory lock worthless: the lock stays with a process that somebody else works through next. So it is refused, by
@@ -10,7 +10,12 @@ use crate::{
     error::{Failure, Kind, Result},
     store::failure,
 };
-use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgRow};
+use sqlx::{
+    Connection as _, PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgRow},
+};
+use std::time::Duration;
+use uuid::Uuid;
 
 impl Postgres {
     /// A query about the server process: its number, the search path, and which connection marked it last; marks it.
@@ -59,9 +64,46 @@ impl Postgres {
     }
 }
 
+/// What the server calls a run's connections.
+pub(super) fn application(run: Option<Uuid>) -> String {
+    run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
+}
+
+/// Settings that not every server takes: none of them is needed for a right result. A client that is gone is noticed
+/// sooner, a link that is dead as well, and no statement runs for ever.
+pub(super) const SESSION: &str = "do $$ begin
+ perform set_config('statement_timeout', '15min', false);
+ perform set_config('client_connection_check_interval', '500ms', false);
+ perform set_config('tcp_keepalives_idle', '30', false);
+exception when others then null; end $$";
+
+/// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
+pub(super) const RECONNECT: [Duration; 4] =
+    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+pub(super) async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+            Err(pooled("it does not take this connection's settings"))
+        }
+        Ok(Err(error)) => Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
+            .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")),
+        Err(_) => Err(Failure::new(
+            Kind::Database,
+            format!("PostgreSQL at {place} does not answer within {} s", CONNECT.as_secs()),
+        )
+        .hint("check that it runs, and DATABASE_URL: host and port")),
+    }
+}
+
+/// How long connecting may take.
+pub(super) const CONNECT: Duration = Duration::from_secs(15);
+
 /// A second connection; none where the server allows no more.
-pub(super) async fn second(options: &sqlx::postgres::PgConnectOptions) -> Option<PgConnection> {
-    let dialled = tokio::time::timeout(super::CONNECT, PgConnection::connect_with(options)).await;
+pub(super) async fn second(options: &PgConnectOptions) -> Option<PgConnection> {
+    let dialled = tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await;
     match dialled {
         Ok(Ok(connection)) => Some(connection),
         Ok(Err(error)) => {

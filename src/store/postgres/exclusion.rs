@@ -1,7 +1,7 @@
 //! One entity is never written twice at the same time, and one job never runs twice: the connection that writes holds the
 //! advisory lock, so a lost lock is a lost connection and nothing can commit.
 
-use super::{Postgres, SESSION, statement::inline};
+use super::{Postgres, direct::SESSION, statement::inline};
 use crate::{
     error::{Failure, Kind, Result},
     store::{failure, lock::Name},

@@ -19,6 +19,7 @@ mod stoplist;
 
 pub(super) use self::statement::stamp;
 use self::{
+    direct::{RECONNECT, application, dial},
     exclusion::Exclusion,
     statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element},
 };
@@ -547,45 +548,8 @@ impl Store for Postgres {
     }
 }
 
-/// What the server calls a run's connections.
-fn application(run: Option<Uuid>) -> String {
-    run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
-}
-
-/// Settings that not every server takes: none of them is needed for a right result. A client that is gone is noticed
-/// sooner, a link that is dead as well, and no statement runs for ever.
-const SESSION: &str = "do $$ begin
- perform set_config('statement_timeout', '15min', false);
- perform set_config('client_connection_check_interval', '500ms', false);
- perform set_config('tcp_keepalives_idle', '30', false);
-exception when others then null; end $$";
-
-/// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
-const RECONNECT: [Duration; 4] =
-    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
-
-async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
-    let place = format!("{}:{}", options.get_host(), options.get_port());
-    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
-            Err(direct::pooled("it does not take this connection's settings"))
-        }
-        Ok(Err(error)) => Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
-            .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")),
-        Err(_) => Err(Failure::new(
-            FailureKind::Database,
-            format!("PostgreSQL at {place} does not answer within {} s", CONNECT.as_secs()),
-        )
-        .hint("check that it runs, and DATABASE_URL: host and port")),
-    }
-}
-
 /// Rows of more than this many bytes go by `COPY`, however few they are: they are streamed, not held.
 const ARRAYS: u64 = 4 << 20;
-
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(15);
 
 /// Which parts of a plan went by `COPY`.
 #[derive(Debug, Clone, Copy)]
