@@ -13,13 +13,14 @@
 //! - [`engine`]: a streamed answer → records → plan; knows no HTTP and no SQL dialect
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
-//! - [`http`], [`iiko`], [`fintablo`], [`sheets`]: the upstreams
+//! - [`http`], [`iiko`], [`fintablo`], [`iiko_cloud`], [`sheets`]: the upstreams
 //! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - `redact`: takes our own secrets out of foreign words
 //! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
@@ -33,9 +34,11 @@ pub mod error;
 pub mod fintablo;
 pub mod http;
 pub mod iiko;
+pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
 pub mod printer;
+mod redact;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;

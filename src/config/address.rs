@@ -70,6 +70,11 @@ pub(super) fn reach(base: &str) -> Reach {
     }
 }
 
+/// Whether nobody on the way can read what is sent to that address.
+pub(crate) fn is_confidential(text: &str) -> bool {
+    api_base(text).is_ok_and(|base| matches!(reach(&base), Reach::Https | Reach::Loopback))
+}
+
 fn address_reach(address: IpAddr) -> Reach {
     let private = match address {
         _ if address.is_loopback() => return Reach::Loopback,
@@ -143,6 +148,11 @@ pub(super) fn has_password(text: &str) -> bool {
     // The last `@` counts, and every `/` before it: an unescaped password may hold both.
     let login = rest.rsplit_once('@').map_or("", |(login, _)| login);
     login.contains(':') || rest.to_ascii_lowercase().contains("password=")
+}
+
+/// The password in the address of a database, as it is written there.
+pub(super) fn password(text: &str) -> Option<String> {
+    Url::parse(text).ok()?.password().map(str::to_owned)
 }
 
 /// A database's address for people: login, host, port and name; no password, no options.

@@ -17,7 +17,10 @@ use super::{
     secret,
     settings::{SETTINGS, Setting},
 };
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    redact,
+};
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +141,16 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
                     .unwrap_or_else(|| format!("what it is for: {}", setting.doc.trim_end_matches('.'))),
             )
         })?;
+        if setting.is_secret(&text) {
+            redact::remember(&text);
+        }
         origins.insert(setting.key, origin);
+    }
+    if let Some(hash) = &config.iiko.sha1_password {
+        redact::remember(hash.expose_secret());
+    }
+    if let Some(password) = address::password(config.database.url.expose_secret()) {
+        redact::remember(&password);
     }
     complete(&mut config, environment)?;
     check(&config, &origins, &mut warnings)?;
@@ -270,16 +282,18 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
             "keep one of them",
         );
     }
-    for (key, url) in
-        [("fintablo.base_url", &config.fintablo.base_url), ("google.base_url", &config.google.base_url)]
-    {
-        if matches!(address::reach(url), Reach::Private | Reach::Public) {
+    for (key, url) in [
+        ("fintablo.base_url", &config.fintablo.base_url),
+        ("iiko_cloud.base_url", &config.iiko_cloud.base_url),
+        ("google.base_url", &config.google.base_url),
+    ] {
+        if !address::is_confidential(url) {
             let hint = "the token would travel unencrypted; plain http is for loopback only";
             return refuse(key, "must begin with `https://`", hint);
         }
     }
     let telegram = &config.telegram;
-    if matches!(address::reach(&telegram.base_url), Reach::Private | Reach::Public) {
+    if !address::is_confidential(&telegram.base_url) {
         let hint = "the bot's token would travel unencrypted; plain http is for loopback only";
         return refuse("telegram.base_url", "must begin with `https://`", hint);
     }

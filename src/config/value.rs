@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use chrono::NaiveTime;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use sha1::{Digest as _, Sha1};
+use uuid::Uuid;
 
 use super::Ages;
 use crate::{schedule, tables};
@@ -145,6 +146,17 @@ pub(super) fn ages(text: &str) -> Read<Ages> {
         ages.of.push((table.trim().to_owned(), age(limit)?));
     }
     Ok(ages)
+}
+
+/// Ids with commas between them.
+pub(super) fn uuids(text: &str) -> Read<Vec<Uuid>> {
+    let id = |item: &String| {
+        Uuid::try_parse(item).map_err(|_| {
+            Problem::new("must be ids with commas between them")
+                .hint("an id looks like 14000000-0000-4000-8000-000000000001")
+        })
+    };
+    items(&line(text)?).iter().map(id).collect()
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

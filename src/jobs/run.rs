@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, Push, SHEETS, Step, Work, mirror,
+    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror,
     notify::{self, Telling},
     prune, push,
     slot::{self, Entry},
@@ -379,6 +379,7 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
                     ctx.fintablo()?;
                     fintablo_identity(ctx)
                 }
+                CLOUD => cloud_identity(ctx)?,
                 SHEETS => {
                     ctx.sheets()?;
                     ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
@@ -419,6 +420,15 @@ fn fintablo_identity(ctx: &Context) -> String {
         ctx.config.fintablo.token.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(token.as_bytes()));
     format!("{} token {}", without_scheme(&ctx.config.fintablo.base_url), &digest[..8])
+}
+
+/// iikoCloud's address, a digest of what is asked with, and the organizations that are asked for: narrowing them to one
+/// would close the stop-lists of the others.
+fn cloud_identity(ctx: &Context) -> Result<String> {
+    let mut wanted: Vec<String> = ctx.config.iiko_cloud.organizations.iter().map(Uuid::to_string).collect();
+    wanted.sort_unstable();
+    wanted.insert(0, ctx.iiko_cloud()?.identity());
+    Ok(wanted.join(" "))
 }
 
 fn without_scheme(url: &str) -> String {

@@ -6,6 +6,7 @@ pub mod history;
 pub mod morning;
 pub mod night;
 pub mod status;
+pub mod stop_changes;
 mod table;
 
 use std::{fmt, time::Duration};
@@ -16,7 +17,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::table::painted_cell;
-pub use self::table::{duration, number};
+pub use self::{
+    stop_changes::StopChanges,
+    table::{duration, number},
+};
 use crate::{
     error::{Failure, Kind},
     schedule::Slot,
@@ -94,6 +98,9 @@ pub struct StepReport {
     /// What is done to a sheet, line by line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What a reading of the stop-list has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stoplist: Option<StopChanges>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -123,6 +130,7 @@ impl StepReport {
             duration_ms: 0,
             missing: Vec::new(),
             details: Vec::new(),
+            stoplist: None,
             warnings: Vec::new(),
             hint: None,
             error: None,

@@ -10,6 +10,7 @@ mod index;
 mod operator;
 mod outbox;
 pub(super) mod slot;
+mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
@@ -178,6 +179,9 @@ impl Sqlite {
         for row in receipt.log {
             log_query(row, false).execute(&mut *transaction).await?;
         }
+        if let Some(reading) = receipt.reading {
+            stoplist::follow(&mut transaction, reading).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -221,7 +225,7 @@ impl Store for Sqlite {
                 .await
                 .map_err(|error| failure(doing, error))?;
         prepared.identity.extend(identity);
-        let held = sqlx::query(AssertSqlSafe(hold::query("since".to_owned())))
+        let held = sqlx::query(AssertSqlSafe(hold::query("since")))
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| failure(doing, error))?;
