@@ -293,11 +293,8 @@ impl fmt::Display for Ages {
         let age = |age: Option<Duration>| {
             let Some(seconds) = age.map(|age| age.as_secs()) else { return "none".to_owned() };
             let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-            parts
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, unit)| format!("{count}{unit}"))
-                .collect()
+            let parts = parts.iter().filter(|(count, _)| *count > 0);
+            parts.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().concat()
         };
         formatter.write_str(&age(self.all))?;
         self.of.iter().try_for_each(|(table, limit)| write!(formatter, ", {table}={}", age(*limit)))

@@ -204,7 +204,8 @@ mod tests {
         let mut read = plan.inserts().unwrap();
         while read
             .next_with(&mut |row| {
-                let texts: Vec<_> = row.values().map(|v| v.to_text().map(|t| t.into_owned())).collect();
+                let texts: Vec<_> =
+                    row.values().map(|v| v.to_text().map(std::borrow::Cow::into_owned)).collect();
                 rows.push((*row.hash(), texts[1].clone(), texts[2].clone()));
             })
             .unwrap()

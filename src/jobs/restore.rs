@@ -260,8 +260,8 @@ fn tell(ctx: &Context, table: &Table, named: &Named, deletion: Deletion, notes: 
         if total > 0 {
             let more = total.saturating_sub(names.len() as u64);
             let more = if more > 0 { format!("\n  … and {} more", number(more)) } else { String::new() };
-            let names: String = names.iter().map(|name| format!("\n  {name}")).collect();
-            notes.push(format!("{}: {what}: {}{names}{more}", table.name, number(total)));
+            let lines = names.iter().map(|name| format!("\n  {name}")).collect::<Vec<_>>().concat();
+            notes.push(format!("{}: {what}: {}{lines}{more}", table.name, number(total)));
         }
     };
     list(if ctx.is_dry_run() { "would come back" } else { "came back" }, report.inserted, &named.back);

@@ -46,12 +46,11 @@ pub(super) fn fitting(columns: &[Column], rows: &[Vec<Cell>], width: u16, colour
         let (mut table, fits) = arranged(columns, rows, &kept, width, colour);
         let last = kept.iter().copied().filter(|at| columns[*at].dispensable > 0);
         let last = last.max_by_key(|at| columns[*at].dispensable);
-        match last.filter(|_| !fits) {
-            Some(last) => kept.retain(|at| *at != last),
-            None => {
-                table.set_width(width.max(NARROWEST));
-                return lines_of(&table, "");
-            }
+        if let Some(last) = last.filter(|_| !fits) {
+            kept.retain(|at| *at != last);
+        } else {
+            table.set_width(width.max(NARROWEST));
+            return lines_of(&table, "");
         }
     }
 }

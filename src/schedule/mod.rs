@@ -9,6 +9,7 @@ pub mod due;
 use crate::error::{Failure, Kind};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -65,7 +66,8 @@ pub struct SlotRow {
 }
 
 /// How far a slot is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SlotState {
     /// Begun, and not done: a run works on it, or one was cut off.
     Running,

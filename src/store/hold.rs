@@ -5,7 +5,7 @@ use chrono::DateTime;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
 /// The query for all holds; `since` is the column as an RFC 3339 text.
-pub(super) fn query(since: String) -> String {
+pub(super) fn query(since: &str) -> String {
     format!("select table_name, {since}, held_by from mirror_hold order by table_name;\n")
 }
 

@@ -85,7 +85,7 @@ impl Held {
     }
 }
 
-/// The processes and inodes of `/proc/locks` (proc_locks(5)): `1: FLOCK  ADVISORY  WRITE 708 00:13:11352 0 EOF`; one that
+/// The processes and inodes of `/proc/locks` (`proc_locks(5)`): `1: FLOCK  ADVISORY  WRITE 708 00:13:11352 0 EOF`; one that
 /// waits has an arrow behind its number.
 fn kernel_locks(text: &str) -> HashSet<(u32, u64)> {
     let lock = |line: &str| {

@@ -185,12 +185,12 @@ fn of_group(group: &[&EntityStatus], zone: Tz) -> Option<Problem> {
     let at = at.map_or_else(String::new, |at| format!(" at {}", local(at, zone)));
     let message = quote(message.unwrap_or("no word"), 300);
     let severity = if long { Severity::Critical } else { Severity::Warning };
-    let log =
+    let command =
         if let [only] = group { format!("zerkalo log {}", only.entity) } else { "zerkalo log".to_owned() };
     Some(match state {
         State::Ok | State::Off => return None,
         State::Warning => {
-            problem(Severity::Warning, Kind::Warning, format!("{name}: warned{at}: {message}"), &log)
+            problem(Severity::Warning, Kind::Warning, format!("{name}: warned{at}: {message}"), &command)
         }
         State::Failed => {
             let good = oldest.map_or_else(
@@ -199,7 +199,7 @@ fn of_group(group: &[&EntityStatus], zone: Tz) -> Option<Problem> {
             );
             let kind = if long { Kind::Safety } else { Kind::Warning };
             let text = format!("{name}: failed{at}: {message}; {good}");
-            problem(severity, kind, text, &format!("{log} --failed"))
+            problem(severity, kind, text, &format!("{command} --failed"))
         }
         State::Old => {
             let limit = group.iter().filter_map(|entity| entity.max_age_s).min().unwrap_or_default();

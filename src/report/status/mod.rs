@@ -82,6 +82,7 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn exit_code<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(kind.exit_code())
 }
@@ -158,16 +159,11 @@ pub struct JobStatus {
     /// Its latest slot.
     pub last_slot: Option<DateTime<Utc>>,
     /// How that is.
-    #[serde(serialize_with = "slot_state")]
     pub state: Option<SlotState>,
     /// How the run of it ended.
     pub exit_code: Option<i64>,
     /// Its next slot.
     pub next_slot: DateTime<Utc>,
-}
-
-fn slot_state<S: Serializer>(state: &Option<SlotState>, serializer: S) -> Result<S::Ok, S::Error> {
-    state.map(SlotState::name).serialize(serializer)
 }
 
 /// The state of everything.

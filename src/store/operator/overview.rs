@@ -175,7 +175,7 @@ async fn blocked<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Blocked>> {
 }
 
 async fn holds<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Hold>> {
-    let sql = crate::store::hold::query(store.words().stamp("since"));
+    let sql = crate::store::hold::query(&store.words().stamp("since"));
     rows(store, "mirror_hold", sql, |columns| {
         Ok(Hold { table: columns.text()?, since: columns.read(moment)?, by: columns.text()? })
     })

@@ -4,6 +4,7 @@ use super::{Answer, Columns, Speak, moment};
 use crate::{engine::restore::Texts, error::Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// How many deleted rows are read at once.
@@ -50,10 +51,10 @@ pub(super) async fn page(
     let mut conditions = "table_name = $1".to_owned();
     if let Some(run) = run {
         parameters.push(run.to_string());
-        conditions += &format!(" and run_id = {}", store.words().uuid(2));
+        let _ = write!(conditions, " and run_id = {}", store.words().uuid(2));
     }
     if let Some(before) = before {
-        conditions += &format!(" and id < {before}");
+        let _ = write!(conditions, " and id < {before}");
     }
     let sql =
         format!("select id, \"row\" from mirror_tombstone where {conditions} order by id desc limit {PAGE}");

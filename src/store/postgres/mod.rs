@@ -185,7 +185,7 @@ impl Postgres {
             "{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
             self.look_at_session()
         );
-        sql.push_str(&hold::query(stamp("since")));
+        sql.push_str(&hold::query(&stamp("since")));
         for table in tables {
             sql.push_str(&index::query(table, verify));
         }

@@ -228,7 +228,7 @@ impl Store for Sqlite {
                 .await
                 .map_err(|error| failure(doing, error))?;
         prepared.identity.extend(identity);
-        let held = sqlx::query(AssertSqlSafe(hold::query("since".to_owned())))
+        let held = sqlx::query(AssertSqlSafe(hold::query("since")))
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| failure(doing, error))?;

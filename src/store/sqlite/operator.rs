@@ -23,7 +23,7 @@ impl Speak for Sqlite {
     }
 
     async fn ask(&mut self, doing: &str, (sql, parameters): Statement) -> Result<Vec<Answer>> {
-        let query = parameters.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, text| query.bind(text));
+        let query = parameters.iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
         let rows = query.fetch_all(self.connection()).await;
         // SQLite gives the text of any value.
         let texts = |row: &SqliteRow| (0..row.len()).map(|place| row.try_get_unchecked(place)).collect();
@@ -37,7 +37,7 @@ impl Speak for Sqlite {
             let mut touched = Vec::new();
             for (sql, parameters) in &statements {
                 let query = sqlx::query(AssertSqlSafe(sql.as_str()));
-                let query = parameters.iter().fold(query, |query, text| query.bind(text));
+                let query = parameters.iter().fold(query, sqlx::query::Query::bind);
                 touched.push(query.execute(&mut *transaction).await?.rows_affected());
             }
             transaction.commit().await?;
