@@ -7,12 +7,15 @@ use crate::{
     error::Result,
     fintablo,
     http::Budget,
-    iiko,
+    iiko, iiko_cloud,
     printer::Printer,
     report::{SlotReport, StepReport},
     schedule::{Schedule, Slot},
     sheets,
-    store::{Access, Database, lock::Holder},
+    store::{
+        Access, Database,
+        lock::{Holder, Watch},
+    },
     telegram,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -22,7 +25,7 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
@@ -54,6 +57,10 @@ pub struct Context {
     pub slot_report: RefCell<Option<SlotReport>>,
     /// Whether this run has begun with its slot and has not yet said how it ended.
     pub claimed: Cell<bool>,
+    /// Until when it waits for locks that others hold; not at all unless told to.
+    pub lock_until: Option<Instant>,
+    /// The files that it has locked.
+    pub locked: RefCell<Watch>,
     /// Who started it: `systemd`, a login name, what `ZERKALO_TRIGGER` says, or `unattended`.
     pub triggered_by: String,
     /// This host's name.
@@ -71,6 +78,7 @@ pub struct Context {
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
+    iiko_cloud: OnceCell<iiko_cloud::Client>,
     sheets: OnceCell<sheets::Client>,
     telegram: OnceCell<telegram::Client>,
 }
@@ -94,6 +102,8 @@ impl Context {
             business_date: started_at.with_timezone(&clock.zone()).date_naive(),
             slot_report: RefCell::default(),
             claimed: Cell::default(),
+            lock_until: None,
+            locked: RefCell::default(),
             started: Instant::now(),
             triggered_by: triggered_by(config.trigger.as_deref()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -105,6 +115,7 @@ impl Context {
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
+            iiko_cloud: OnceCell::new(),
             sheets: OnceCell::new(),
             telegram: OnceCell::new(),
             config,
@@ -122,6 +133,18 @@ impl Context {
             self.slot = Some(slot);
         }
         self
+    }
+
+    /// The same run, waiting so long for locks that others hold.
+    #[must_use]
+    pub fn waiting(mut self, patience: Option<Duration>) -> Self {
+        self.lock_until = patience.map(|patience| self.started + patience);
+        self
+    }
+
+    /// When it begins with its work: at its start, unless it has waited for others.
+    pub fn begins_at(&self) -> DateTime<Utc> {
+        if self.lock_until.is_some() { self.clock.now() } else { self.started_at }
     }
 
     /// Whether this run only plans.
@@ -145,6 +168,15 @@ impl Context {
             return Ok(self.fintablo.get_or_init(|| client));
         }
         Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// The client of iikoCloud, made on first use: one token a run.
+    pub fn iiko_cloud(&self) -> Result<&iiko_cloud::Client> {
+        if self.iiko_cloud.get().is_none() {
+            let client = iiko_cloud::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.iiko_cloud.get_or_init(|| client));
+        }
+        Ok(self.iiko_cloud.get().expect("checked above"))
     }
 
     /// The client of the spreadsheet, made on first use.

@@ -57,10 +57,11 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()),
         );
         say(printer, "The first morning, into an empty database:\n");
-        let first = morning(&settings, printer).await?;
+        // On the heap: a run's context is large.
+        let first = Box::pin(morning(&settings, printer)).await?;
         print(printer, &first);
         say(printer, "\nThe second morning, with nothing changed upstream:\n");
-        let second = morning(&settings, printer).await?;
+        let second = Box::pin(morning(&settings, printer)).await?;
         print(printer, &second);
         sandbox.stop().await;
         Ok::<_, Failure>((first, second))

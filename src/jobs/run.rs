@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
+    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
     notify::{self, Telling},
     push,
     slot::{self, Entry},
@@ -20,12 +20,20 @@ use crate::{
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    time::{Duration, Instant},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 /// How long logging out and writing the last log rows may take after a signal.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+
+/// How often a lock that somebody else holds is tried.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Steps that share a connection, in order.
 pub type Lane = Vec<Step>;
@@ -54,7 +62,11 @@ pub(super) async fn guarded(
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
     let heartbeat = monitoring::heartbeat(ctx);
-    let locks = match take(ctx, names) {
+    let taken = tokio::select! {
+        taken = take(ctx, names) => taken,
+        failure = stopped() => Err(failure),
+    };
+    let locks = match taken {
         Ok(locks) => locks,
         Err(failure) => {
             // Who holds the lock tells of the work.
@@ -66,8 +78,9 @@ pub(super) async fn guarded(
             return report;
         }
     };
+    ctx.locked.replace(locks.watch());
     let (outcome, ()) =
-        tokio::join!(Box::pin(work(ctx, job(&locks))), monitoring::begins(heartbeat.as_ref()));
+        tokio::join!(work(ctx, Box::pin(job(&locks))), Box::pin(monitoring::begins(heartbeat.as_ref())));
     let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
@@ -232,10 +245,12 @@ async fn open(
     mut store: Box<dyn Store>,
 ) -> Result<Opened> {
     let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
-    if !ctx.is_dry_run() {
-        let parts: Vec<&str> = lane.iter().flat_map(Step::parts).collect();
-        store.exclude(&parts).await?;
+    if lane.iter().any(|step| step.upstreams().contains(&"iiko")) {
+        store.exclude_session(&session(ctx));
     }
+    let parts: Vec<&str> =
+        if ctx.is_dry_run() { Vec::new() } else { lane.iter().flat_map(Step::parts).collect() };
+    exclude(ctx, store.as_mut(), &parts).await?;
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
     for upstream in lane.iter().flat_map(Step::upstreams) {
@@ -363,13 +378,38 @@ pub(crate) fn session(ctx: &Context) -> Name {
 }
 
 /// All locks of a job, taken at the start.
-pub(crate) fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
+pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
-    Locks::take(names, place, &ctx.holder())
+    patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
+}
+
+/// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
+pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+    patiently(ctx, async || store.exclude(names).await).await
+}
+
+/// Tries to lock something until nobody else holds it or the run's patience (`--lock-wait`) is over. Nothing is held
+/// between two tries, so two that wait do not wait for each other.
+async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut told = None;
+    loop {
+        let failure = match lock().await {
+            Err(failure) if failure.kind == Kind::Locked => failure,
+            outcome => return outcome,
+        };
+        let left = ctx.lock_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| !left.is_zero()) else { return Err(failure) };
+        if told.as_ref() != Some(&failure.message) && !ctx.printer.verbosity().quiet {
+            let left = crate::report::duration(left);
+            ctx.printer.stderr(&format!("{}; waiting for it for up to {left}", failure.message));
+        }
+        told = Some(failure.message);
+        tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+    }
 }
 
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
@@ -394,6 +434,7 @@ pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
             ctx.fintablo()?;
             fintablo_identity(ctx)
         }
+        CLOUD => cloud_identity(ctx)?,
         SHEETS => {
             ctx.sheets()?;
             ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
@@ -424,6 +465,15 @@ fn fintablo_identity(ctx: &Context) -> String {
         ctx.config.fintablo.token.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(token.as_bytes()));
     format!("{} token {}", without_scheme(&ctx.config.fintablo.base_url), &digest[..8])
+}
+
+/// iikoCloud's address, a digest of what is asked with, and the organizations that are asked for: narrowing them to one
+/// would close the stop-lists of the others.
+fn cloud_identity(ctx: &Context) -> Result<String> {
+    let mut wanted: Vec<String> = ctx.config.iiko_cloud.organizations.iter().map(Uuid::to_string).collect();
+    wanted.sort_unstable();
+    wanted.insert(0, ctx.iiko_cloud()?.identity());
+    Ok(wanted.join(" "))
 }
 
 fn without_scheme(url: &str) -> String {

@@ -104,11 +104,12 @@ fn all_is_well_and_nothing_is_written(engine: Engine) {
 
 fn nothing_but_a_database_is_well_too(engine: Engine) {
     let mut world = World::new(engine);
-    for name in ["IIKO_BASE_URL", "IIKO_LOGIN", "IIKO_PASSWORD", "FINTABLO_BASE_URL", "FINTABLO_TOKEN"] {
+    let unset = ["IIKO_BASE_URL", "IIKO_LOGIN", "IIKO_PASSWORD", "FINTABLO_BASE_URL", "FINTABLO_TOKEN"];
+    for name in unset.into_iter().chain(["IIKO_CLOUD_BASE_URL", "IIKO_CLOUD_API_LOGIN"]) {
         world.set(name, "");
     }
     let outcome = world.expect(0, &["doctor"]);
-    for check in ["iiko", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
+    for check in ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
         assert_found(&outcome, check, "not set", "", "");
     }
     assert_found(&outcome, "database", "ok", "the first run makes", "");
@@ -158,6 +159,13 @@ const BROKEN: &[Broken] = &[
         code: 5,
         text: "cannot connect",
         hint: "check the network and the base URL",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("IIKO_CLOUD_API_LOGIN", "of-another-chain"),
+        check: "iikoCloud",
+        code: 6,
+        text: "",
+        hint: "",
     },
     Broken {
         breaks: |desk| desk.world.set("FINTABLO_TOKEN", "of-another-account"),
@@ -332,7 +340,7 @@ fn offline_asks_nobody(engine: Engine) {
     let mut desk = world(engine);
     desk.world.set("DATABASE_URL", "postgres://nobody@127.0.0.1:9/nothing");
     let outcome = desk.world.expect(0, &["doctor", "--offline"]);
-    for check in ["database", "iiko", "FinTablo", "Google Sheets", "Telegram", "clock"] {
+    for check in ["database", "iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "clock"] {
         assert_found(&outcome, check, "skipped", "--offline", "");
     }
     assert_found(&outcome, "state directory", "ok", "free", "");

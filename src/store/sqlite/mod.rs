@@ -10,6 +10,7 @@ mod examine;
 mod index;
 mod outbox;
 pub(super) mod slot;
+mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
@@ -178,6 +179,9 @@ impl Sqlite {
         for row in receipt.log {
             log_query(row, false).execute(&mut *transaction).await?;
         }
+        if let Some(reading) = receipt.reading {
+            stoplist::follow(&mut transaction, reading).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -192,6 +196,8 @@ impl Store for Sqlite {
     async fn exclude(&mut self, _names: &[&str]) -> Result<()> {
         Ok(())
     }
+
+    fn exclude_session(&mut self, _session: &lock::Name) {}
 
     async fn reconnect(&mut self) -> Result<bool> {
         Ok(false)
