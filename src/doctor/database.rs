@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Failure, Kind, Result},
-    jobs::{SHEETS, run},
+    jobs::{CLOUD, SHEETS, run},
     store::{
         database::{Examined, nearest_folder},
         migrate::Found,
@@ -62,7 +62,7 @@ fn schema(patient: &Patient, examined: &Examined) -> Said {
 fn identities(patient: &Patient, examined: &Examined) -> Vec<Said> {
     let mut said = Vec::new();
     let mut same = Vec::new();
-    for upstream in ["iiko", "fintablo", SHEETS] {
+    for upstream in ["iiko", "fintablo", CLOUD, SHEETS] {
         let Some(stored) = examined.identity.get(upstream) else { continue };
         // What is not set is told by its own check.
         let Ok(named) = run::identity(&patient.ctx, upstream) else { continue };

@@ -5,7 +5,7 @@ use crate::{
     config::{self, Origin, SETTINGS},
     documents::machine::clock_is_right,
     error::{Failure, Kind, Result},
-    store::database::nearest_folder,
+    store::{database::nearest_folder, filesystem},
 };
 use chrono::{Offset as _, TimeZone as _};
 use std::{
@@ -23,10 +23,6 @@ const NO_ROOM: u64 = 16 << 20;
 
 /// What is written to see whether anything can be: more than what a full disk may still have left for small files.
 const TRIAL: usize = 64 << 10;
-
-/// File systems over which locks are not to be trusted, by the magic numbers of statfs(2).
-const REMOTE: [(u64, &str); 5] =
-    [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x517b, "SMB"), (0x0102_1997, "9P")];
 
 /// Which files the settings come from.
 pub(super) fn settings(patient: &Patient) -> Vec<Said> {
@@ -98,6 +94,7 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
     let path = &patient.ctx.config.state_dir;
     let absent = !path.is_dir();
     let folder = if absent { nearest_folder(path) } else { path.clone() };
+    filesystem::check_local(&folder)?;
     try_writing(path, &folder)?;
     let mut said = vec![room(&folder)?];
     said[0].text = format!(
@@ -106,12 +103,6 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
         if absent { " (the first run makes it)" } else { "" },
         said[0].text
     );
-    if let Some(name) = remote(&folder) {
-        said.push(Said::warning(
-            format!("{} is on {name}, where locks are not to be trusted", path.display()),
-            "set ZERKALO_STATE_DIR to a local disk",
-        ));
-    }
     Ok(said)
 }
 
@@ -159,11 +150,6 @@ pub(super) fn megabytes(bytes: u64) -> String {
     } else {
         format!("{} MiB", bytes.div_ceil(1 << 20))
     }
-}
-
-fn remote(folder: &Path) -> Option<&'static str> {
-    let kind = rustix::fs::statfs(folder).ok()?.f_type.cast_unsigned() & 0xffff_ffff;
-    REMOTE.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
 }
 
 /// This host's clock against those of the servers that have answered.

@@ -144,6 +144,7 @@ const CHECKS: &[Check] = &[
     online("database", |patient| Box::pin(database::look(patient))),
     online("iiko", |patient| Box::pin(upstreams::iiko(patient))),
     online("iiko certificate", |patient| Box::pin(upstreams::certificate(patient))),
+    online("iikoCloud", |patient| Box::pin(upstreams::iiko_cloud(patient))),
     online("FinTablo", |patient| Box::pin(upstreams::fintablo(patient))),
     online("Google Sheets", |patient| Box::pin(upstreams::sheet(patient))),
     online("Telegram", |patient| Box::pin(upstreams::telegram(patient))),

@@ -67,6 +67,24 @@ pub(super) async fn certificate(patient: &Patient) -> Result<Vec<Said>> {
     }])
 }
 
+/// Reads the stop-lists.
+pub(super) async fn iiko_cloud(patient: &Patient) -> Result<Vec<Said>> {
+    let (ctx, config) = (&patient.ctx, &patient.ctx.config.iiko_cloud);
+    let older = config.api_login.is_some();
+    let newer = config.api_key.is_some() || config.app_id.is_some() || config.client_secret.is_some();
+    if !older && !newer {
+        return Ok(vec![Said::unset(
+            "IIKO_CLOUD_API_KEY and IIKO_CLOUD_API_LOGIN: the stop-list is not mirrored",
+        )]);
+    }
+    let read = ctx.iiko_cloud()?.stop_lists(&config.organizations, &ctx.clock).await?;
+    let (organizations, groups) = (read.organizations.len(), read.groups.len());
+    Ok(vec![Said::ok(format!(
+        "{}: the stop-lists of {organizations} organizations, {groups} terminal groups",
+        config.base_url
+    ))])
+}
+
 /// Reads a small list with the token.
 pub(super) async fn fintablo(patient: &Patient) -> Result<Vec<Said>> {
     let config = &patient.ctx.config.fintablo;

@@ -80,7 +80,7 @@ pub(super) async fn guarded(
     };
     ctx.locked.replace(locks.watch());
     let (outcome, ()) =
-        tokio::join!(Box::pin(work(ctx, job(&locks))), monitoring::begins(heartbeat.as_ref()));
+        tokio::join!(work(ctx, Box::pin(job(&locks))), Box::pin(monitoring::begins(heartbeat.as_ref())));
     let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,

@@ -26,7 +26,7 @@ fn foreign(magic: u64) -> Option<&'static str> {
 
 /// Refuses a folder for lock files whose file system is not local. What cannot be told is not refused: opening the file
 /// says what is wrong.
-pub(super) fn check_local(folder: &Path) -> Result<()> {
+pub(crate) fn check_local(folder: &Path) -> Result<()> {
     let Ok(found) = rustix::fs::statfs(folder) else { return Ok(()) };
     // The number is 32 bits wide, in a signed word.
     let magic = found.f_type.cast_unsigned() & 0xffff_ffff;

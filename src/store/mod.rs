@@ -13,7 +13,7 @@
 
 pub mod database;
 pub mod delivery;
-mod filesystem;
+pub(crate) mod filesystem;
 mod hold;
 pub mod holders;
 pub mod lock;

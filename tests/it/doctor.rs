@@ -104,11 +104,12 @@ fn all_is_well_and_nothing_is_written(engine: Engine) {
 
 fn nothing_but_a_database_is_well_too(engine: Engine) {
     let mut world = World::new(engine);
-    for name in ["IIKO_BASE_URL", "IIKO_LOGIN", "IIKO_PASSWORD", "FINTABLO_BASE_URL", "FINTABLO_TOKEN"] {
+    let unset = ["IIKO_BASE_URL", "IIKO_LOGIN", "IIKO_PASSWORD", "FINTABLO_BASE_URL", "FINTABLO_TOKEN"];
+    for name in unset.into_iter().chain(["IIKO_CLOUD_BASE_URL", "IIKO_CLOUD_API_LOGIN"]) {
         world.set(name, "");
     }
     let outcome = world.expect(0, &["doctor"]);
-    for check in ["iiko", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
+    for check in ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
         assert_found(&outcome, check, "not set", "", "");
     }
     assert_found(&outcome, "database", "ok", "the first run makes", "");
@@ -158,6 +159,13 @@ const BROKEN: &[Broken] = &[
         code: 5,
         text: "cannot connect",
         hint: "check the network and the base URL",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("IIKO_CLOUD_API_LOGIN", "of-another-chain"),
+        check: "iikoCloud",
+        code: 6,
+        text: "",
+        hint: "",
     },
     Broken {
         breaks: |desk| desk.world.set("FINTABLO_TOKEN", "of-another-account"),
@@ -332,7 +340,7 @@ fn offline_asks_nobody(engine: Engine) {
     let mut desk = world(engine);
     desk.world.set("DATABASE_URL", "postgres://nobody@127.0.0.1:9/nothing");
     let outcome = desk.world.expect(0, &["doctor", "--offline"]);
-    for check in ["database", "iiko", "FinTablo", "Google Sheets", "Telegram", "clock"] {
+    for check in ["database", "iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "clock"] {
         assert_found(&outcome, check, "skipped", "--offline", "");
     }
     assert_found(&outcome, "state directory", "ok", "free", "");
@@ -434,4 +442,75 @@ exec "$2" doctor --json"#;
     assert_found(&outcome, "database", "problem", "is full", "free some space");
     assert_found(&outcome, "iiko", "problem", "lock file", "the disk is full");
     assert_found(&outcome, "FinTablo", "ok", "", "");
+}
+
+/// An https server with a certificate of its own making, which answers with a page; ended when dropped.
+struct SelfSigned {
+    server: std::process::Child,
+    url: String,
+    pin: String,
+}
+
+impl SelfSigned {
+    /// None where there is no openssl.
+    fn start(folder: &std::path::Path) -> Option<Self> {
+        let openssl =
+            |arguments: &[&str]| Command::new("openssl").current_dir(folder).args(arguments).output();
+        openssl(&["version"]).ok()?;
+        let subject = ["-subj", "/CN=iiko", "-addext", "subjectAltName=IP:127.0.0.1"];
+        let key =
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+        let made =
+            openssl(&[&key[..], &["-keyout", "key.pem", "-out", "cert.pem"], &subject].concat()).unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let shown = openssl(&["x509", "-in", "cert.pem", "-noout", "-fingerprint", "-sha256"]).unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let digest = shown.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let place = format!("127.0.0.1:{port}");
+        let mut server = Command::new("openssl");
+        server
+            .current_dir(folder)
+            .args(["s_server", "-accept", &place, "-cert", "cert.pem", "-key", "key.pem", "-www", "-quiet"]);
+        let server = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        super::process::until("openssl listens", || std::net::TcpStream::connect(&place).is_ok());
+        Some(Self { server, url: format!("https://{place}"), pin: format!("sha256:{digest}") })
+    }
+}
+
+impl Drop for SelfSigned {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn the_certificate_of_a_self_signed_server_is_shown_for_pinning() {
+    let mut world = World::new(Engine::Sqlite);
+    let Some(server) = SelfSigned::start(world.home.path()) else {
+        use std::io::Write as _;
+        let _ =
+            writeln!(std::io::stderr().lock(), "skipped: no openssl to make a certificate and a server with");
+        return;
+    };
+    world.set("IIKO_BASE_URL", &server.url);
+    let outcome = world.expect(6, &["doctor"]);
+    assert_found(&outcome, "iiko", "problem", "the server's certificate is not trusted", "IIKO_TLS_PIN");
+    let wanted = format!("{0}; IIKO_TLS_PIN={0} would trust it", server.pin);
+    assert_found(&outcome, "iiko certificate", "ok", &wanted, "");
+    // Pinned it is trusted, and then it turns out to be no iiko at all.
+    world.set("IIKO_TLS_PIN", &server.pin);
+    let outcome = world.expect(7, &["doctor"]);
+    assert_found(&outcome, "iiko certificate", "ok", "as pinned", "");
+    assert_found(&outcome, "iiko", "problem", "the answer is text/html", "check the base URL");
+    world.set("IIKO_TLS_PIN", format!("sha256:{}", "0".repeat(64)));
+    let outcome = world.expect(6, &["doctor"]);
+    assert_found(
+        &outcome,
+        "iiko certificate",
+        "problem",
+        &format!("the server shows {}", server.pin),
+        "IIKO_TLS_PIN",
+    );
 }
