@@ -11,7 +11,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{Read as _, Write as _},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    os::unix::ffi::OsStrExt as _,
 };
 use zerkalo::sandbox::{self, ADMIN_CHAT};
 
@@ -261,7 +261,7 @@ fn at_terminal(world: &World, arguments: &[&str], answer: &str) -> (String, Opti
     let name = ptsname(&keyboard, Vec::new()).unwrap();
     let open = || File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).unwrap();
     let mut child = world.command(arguments).stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
-    let mut screen = File::from(OwnedFd::from(keyboard));
+    let mut screen = File::from(keyboard);
     screen.write_all(answer.as_bytes()).unwrap();
     // The terminal ends with its last process: reading it then fails.
     let mut said = Vec::new();

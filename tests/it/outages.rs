@@ -90,9 +90,9 @@ fn a_server_that_is_stopped_or_loses_a_process_costs_a_run_at_most() {
         server.wait_until_up();
         assert_true_to_its_word(&world, &outcome);
         if outcome.code == Some(0) {
-            survived += 1
+            survived += 1;
         } else {
-            failed += 1
+            failed += 1;
         }
         assert_logged_once(&world);
         assert_made_good(&world, &expected(&world));
@@ -171,9 +171,9 @@ fn a_morning_that_is_cut_anywhere_is_whole_in_the_end() {
         missed += usize::from(cuts == 0);
         assert_true_to_its_word(&world, &outcome);
         if outcome.code == Some(0) {
-            survived += 1
+            survived += 1;
         } else {
-            failed += 1
+            failed += 1;
         }
         assert_logged_once(&world);
         assert_made_good(&world, &expected(&world));

@@ -97,7 +97,7 @@ fn first_runs_at_once_make_one_schema(engine: Engine) {
         let starts: Vec<Running> =
             tables.iter().map(|table| world.start(&["sync", "fintablo", "--only", table])).collect();
         for (table, start) in tables.iter().zip(starts) {
-            let outcome = start.finish_within(Duration::from_secs(60));
+            let outcome = start.finish_within(Duration::from_mins(1));
             assert_eq!(
                 outcome.code,
                 Some(0),
