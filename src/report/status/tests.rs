@@ -178,7 +178,7 @@ fn the_screen_fits_its_terminal() {
             assert!(text.width() <= usize::from(width), "{width}: {text}");
         }
         assert!(tables.contains("iiko_product") && tables.contains("negative-transfer"), "{tables}");
-        assert_eq!(width >= 80, tables.contains("2026-11-22 07:00 warning"), "{width}: {tables}");
+        assert_eq!(width >= 140, tables.contains("2026-11-22 07:00 warning"), "{width}: {tables}");
     }
 }
 
