@@ -3,6 +3,7 @@
 pub mod documents;
 pub mod morning;
 pub mod night;
+pub mod stoplist;
 mod table;
 
 use std::{fmt, time::Duration};

@@ -170,7 +170,7 @@ pub fn latest_slot(scheduled: NaiveTime, zone: Tz, now: DateTime<Utc>) -> DateTi
 }
 
 /// The first moment at which the wall clocks of `zone` show `local`, or the first one after it when they never do.
-fn first_moment(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub fn first_moment(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     // Clocks are changed by whole minutes, and nowhere by more than a day and an hour.
     (0..=26 * 60)
         .find_map(|minutes| zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest())

@@ -18,7 +18,7 @@ use crate::{
 use sha2::{Digest as _, Sha256};
 
 pub use api::{Client, Sent};
-pub use text::{LONGEST_TEXT, cut, foreign, plural, units};
+pub use text::{LONGEST_TEXT, More, cut, cut_after, foreign, plural, units};
 
 /// What a message is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
