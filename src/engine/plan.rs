@@ -5,7 +5,7 @@ use super::{
     index::Index,
     row::{Key, Row, RowHash},
     spool::{Reader, Spool},
-    table::Table,
+    table::{Deletion, Table},
 };
 use crate::error::{Failure, Result};
 use hashbrown::{HashMap, HashSet};
@@ -312,6 +312,10 @@ impl ScopePlan {
 
     fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>) {
         let missing = counts.missing;
+        if table.deletion == Deletion::Unguarded {
+            self.deleted = missing;
+            return;
+        }
         match weigh(Weighed { before: counts.before, fetched: self.fetched, missing, allowed }) {
             Verdict::Delete => self.deleted = missing,
             Verdict::DeleteLoudly => {

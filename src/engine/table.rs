@@ -105,6 +105,9 @@ pub enum Deletion {
     /// When two complete readings of the same run both lack them: the answer comes in pages, and pages are no
     /// snapshot. The second reading is made only when the first would delete.
     MissingTwice,
+    /// When one complete answer lacks them, however many they are: an empty list is as good as any, and the source says
+    /// which rows an answer does not speak of.
+    Unguarded,
 }
 
 /// A mirrored table.

@@ -83,6 +83,10 @@ pub(super) async fn read(
             let now = ctx.clock.business_now();
             ctx.iiko()?.balances(path, now, &lookups.stores, &lookups.products, planner, meter).await
         }
+        Feed::StopLists => Err(crate::error::Failure::new(
+            crate::error::Kind::Internal,
+            "the client of iikoCloud is on its way",
+        )),
         Feed::SheetLevels => min_stock::read(ctx, &lookups.sheet, planner, meter).await,
         Feed::FinTablo { path, page: None } => ctx.fintablo()?.list(path, planner, meter).await,
         Feed::FinTablo { path, page: Some(size) } => ctx.fintablo()?.pages(path, size, planner, meter).await,
@@ -95,6 +99,7 @@ impl Feed {
         match self {
             Self::FinTablo { .. } => "fintablo",
             Self::SheetLevels => super::SHEETS,
+            Self::StopLists => "iiko_cloud",
             _ => "iiko",
         }
     }

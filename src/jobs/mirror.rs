@@ -217,7 +217,8 @@ impl Writer<'_> {
             self.unchanged.extend(log);
             return Ok(Applied::Done);
         }
-        let receipt = Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log };
+        let receipt =
+            Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log, reading: None };
         let applied = self.store.apply(plan, receipt).await?;
         if applied == Applied::Done {
             self.ctx.pending.borrow_mut().remove(begun.entity.table.name);

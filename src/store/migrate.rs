@@ -87,6 +87,8 @@ pub(super) fn our_names() -> Vec<&'static str> {
         "job_slot",
         "message_delivery",
         "document_outbox",
+        "stoplist_history",
+        "stoplist_sample",
     ];
     crate::tables::all().map(|entity| entity.table.name).chain(own).collect()
 }

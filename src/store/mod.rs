@@ -7,6 +7,7 @@
 //! - [`slot`]: the slots of scheduled jobs
 //! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
+//! - [`stoplist`]: what was in the stop-list when
 
 pub mod database;
 pub mod delivery;
@@ -17,6 +18,7 @@ pub mod postgres;
 mod quoting;
 pub mod slot;
 pub mod sqlite;
+pub mod stoplist;
 mod stored;
 
 use crate::{
@@ -36,6 +38,7 @@ pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
 pub use outbox::OutboxStore;
 pub use slot::SlotStore;
+pub use stoplist::StoplistStore;
 
 /// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
 #[derive(Debug, Clone, Serialize)]
@@ -103,11 +106,13 @@ pub struct Receipt<'a> {
     pub now: DateTime<Utc>,
     /// The log rows.
     pub log: &'a [LogRow],
+    /// What the history of the stop-list is to follow.
+    pub reading: Option<&'a stoplist::Reading>,
 }
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + OutboxStore + Send {
+pub trait Store: SlotStore + DeliveryStore + OutboxStore + StoplistStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.

@@ -5,12 +5,14 @@
 
 mod fintablo;
 mod iiko;
+mod iiko_cloud;
 mod sheets;
 
 use crate::engine::{Column, Deletion, Table};
 
 pub use fintablo::FINTABLO;
 pub use iiko::{DEPARTMENT, IIKO, PRODUCT, PRODUCT_GROUP, ROOT_TYPES, STOCK, STORE};
+pub use iiko_cloud::{ACTIVE_STOPLIST, STOPLIST};
 pub use sheets::{MIN_STOCK, MIN_STOCK_LEVEL};
 
 /// A mirrored table and where its records come from.
@@ -67,11 +69,13 @@ pub enum Feed {
     /// Google Sheets: the levels typed into the tab of min/max levels, with the names of products and departments looked
     /// up.
     SheetLevels,
+    /// iikoCloud: the stop-lists of all terminal groups, with the names of products looked up.
+    StopLists,
 }
 
 /// Every mirrored table.
 pub fn all() -> impl Iterator<Item = &'static Entity> {
-    IIKO.iter().chain(FINTABLO).chain(STOCK).chain(MIN_STOCK)
+    IIKO.iter().chain(FINTABLO).chain(STOCK).chain(MIN_STOCK).chain(STOPLIST)
 }
 
 #[cfg(test)]

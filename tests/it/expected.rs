@@ -134,6 +134,8 @@ pub(crate) fn mirror(world: &World) -> Dump {
     dump.insert("stock_balance".to_owned(), balances(world));
     // Nobody has typed anything into a sheet.
     dump.insert("min_stock_level".to_owned(), Vec::new());
+    // The morning does not look at the stop-list.
+    dump.insert("active_stoplist".to_owned(), Vec::new());
     for rows in dump.values_mut() {
         rows.sort();
     }

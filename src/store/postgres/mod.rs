@@ -12,6 +12,7 @@ mod index;
 mod outbox;
 pub(super) mod slot;
 mod statement;
+mod stoplist;
 
 use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
 use super::{
@@ -294,7 +295,7 @@ impl Postgres {
         Ok(inline(&statement.sql(), &parameters))
     }
 
-    /// Several statements in one transaction: for what `COPY` writes, and for verified updates.
+    /// Several statements in one transaction: for what `COPY` writes, for verified updates, and for a history.
     async fn write_in_steps(
         &mut self,
         plan: &mut Plan,
@@ -313,7 +314,8 @@ impl Postgres {
             return Err(WriteError::Moved);
         }
         // In one turn; when the statement fails, the server does not get as far as the commit.
-        let statement = format!("{};\ncommit", Self::statement(plan, receipt, bulk)?);
+        let history = receipt.reading.map(stoplist::follow).unwrap_or_default();
+        let statement = format!("{};\n{history}commit", Self::statement(plan, receipt, bulk)?);
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
     }
@@ -402,7 +404,8 @@ impl Store for Postgres {
         let (insert_bytes, update_bytes) = plan.spooled_bytes();
         let over = |rows: u64, bytes: u64| rows > 0 && (rows > self.bulk_threshold as u64 || bytes > ARRAYS);
         let bulk = Bulk { inserted: over(inserted, insert_bytes), updated: over(updated, update_bytes) };
-        let in_steps = bulk.inserted || bulk.updated || (plan.verify && updated > 0);
+        let in_steps =
+            bulk.inserted || bulk.updated || (plan.verify && updated > 0) || receipt.reading.is_some();
         let outcome = if in_steps {
             self.write_in_steps(plan, receipt, bulk).await
         } else {

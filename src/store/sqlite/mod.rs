@@ -9,6 +9,7 @@ mod delivery;
 mod index;
 mod outbox;
 pub(super) mod slot;
+mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 use super::{
@@ -176,6 +177,9 @@ impl Sqlite {
         }
         for row in receipt.log {
             log_query(row, false).execute(&mut *transaction).await?;
+        }
+        if let Some(reading) = receipt.reading {
+            stoplist::follow(&mut transaction, reading).await?;
         }
         transaction.commit().await?;
         Ok(())
