@@ -5,6 +5,9 @@ use crate::error::quote;
 /// The longest text of a message, in UTF-16 code units (Bot API, sendMessage).
 pub const LONGEST_TEXT: usize = 4096;
 
+/// The longest caption of a photo, in the same units (Bot API, sendPhoto).
+pub const LONGEST_CAPTION: usize = 1024;
+
 /// The longest piece of an upstream's words in a message, in characters.
 const LONGEST_FOREIGN: usize = 500;
 

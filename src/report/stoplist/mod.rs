@@ -3,13 +3,16 @@
 //! All of it is a pure function of what the database holds: [`Day::of`]. The renderings are Russian, because the staff
 //! read them: [`message`], and [`picture::draw`].
 
+mod canvas;
 pub mod picture;
 pub mod span;
 mod text;
+mod told;
 
 pub use self::{
     span::Span,
     text::{message, title},
+    told::Report,
 };
 use crate::{
     config::Stoplist,

@@ -135,8 +135,8 @@ fn the_newest_name_is_shown_and_equals_are_sorted_by_it() {
         named("Среднее", stop(1, "11:00", "11:30")),
         named("Борщ", stop(2, "10:00", "11:30")),
     ]);
-    let names: Vec<&str> = day.products.iter().map(|product| product.name.as_str()).collect();
-    assert_eq!(names, ["Борщ", "яблоко"]);
+    let shown: Vec<&str> = day.products.iter().map(|product| product.name.as_str()).collect();
+    assert_eq!(shown, ["Борщ", "яблоко"]);
 }
 
 #[test]
