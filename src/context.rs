@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     fintablo,
     http::Budget,
-    iiko,
+    iiko, iiko_cloud,
     printer::Printer,
     report::{SlotReport, StepReport},
     schedule::{Schedule, Slot},
@@ -71,6 +71,7 @@ pub struct Context {
     budget: Budget,
     iiko: OnceCell<iiko::Client>,
     fintablo: OnceCell<fintablo::Client>,
+    iiko_cloud: OnceCell<iiko_cloud::Client>,
     sheets: OnceCell<sheets::Client>,
     telegram: OnceCell<telegram::Client>,
 }
@@ -105,6 +106,7 @@ impl Context {
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
             fintablo: OnceCell::new(),
+            iiko_cloud: OnceCell::new(),
             sheets: OnceCell::new(),
             telegram: OnceCell::new(),
             config,
@@ -145,6 +147,15 @@ impl Context {
             return Ok(self.fintablo.get_or_init(|| client));
         }
         Ok(self.fintablo.get().expect("checked above"))
+    }
+
+    /// The client of iikoCloud, made on first use: one token a run.
+    pub fn iiko_cloud(&self) -> Result<&iiko_cloud::Client> {
+        if self.iiko_cloud.get().is_none() {
+            let client = iiko_cloud::Client::new(&self.config, Rc::clone(&self.budget))?;
+            return Ok(self.iiko_cloud.get_or_init(|| client));
+        }
+        Ok(self.iiko_cloud.get().expect("checked above"))
     }
 
     /// The client of the spreadsheet, made on first use.

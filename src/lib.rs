@@ -13,7 +13,7 @@
 //! - [`engine`]: a streamed answer → records → plan; knows no HTTP and no SQL dialect
 //! - [`tables`]: every mirrored table as data
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
-//! - [`http`], [`iiko`], [`fintablo`], [`sheets`]: the upstreams
+//! - [`http`], [`iiko`], [`fintablo`], [`iiko_cloud`], [`sheets`]: the upstreams
 //! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
@@ -33,6 +33,7 @@ pub mod error;
 pub mod fintablo;
 pub mod http;
 pub mod iiko;
+pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
 pub mod printer;

@@ -17,14 +17,15 @@ Examples:
   zerkalo sync iiko --dry-run
   zerkalo sync iiko --only iiko_product,iiko_store
   zerkalo sync fintablo --allow-delete ft_deal=120
-  zerkalo sync min-stock --push --dry-run";
+  zerkalo sync min-stock --push --dry-run
+  zerkalo sync stoplist";
 
 /// Arguments of `zerkalo sync`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// What is mirrored: iiko (its catalogues), fintablo (the account), stock (iiko's balances) or min-stock (the
-    /// sheet of min/max levels, both ways)
+    /// What is mirrored: iiko (its catalogues), fintablo (the account), stock (iiko's balances), min-stock (the
+    /// sheet of min/max levels, both ways) or stoplist (iikoCloud's stop-lists, with their history)
     #[arg(value_enum, hide_possible_values = true)]
     pub source: Source,
     /// Only these tables, with commas between them
@@ -72,6 +73,8 @@ pub enum Source {
     Stock,
     /// The sheet of min/max levels
     MinStock,
+    /// The stop-lists of iikoCloud
+    Stoplist,
 }
 
 impl Source {
@@ -82,6 +85,7 @@ impl Source {
             Self::Fintablo => "fintablo",
             Self::Stock => "stock",
             Self::MinStock => "min-stock",
+            Self::Stoplist => "stoplist",
         }
     }
 }
@@ -122,6 +126,7 @@ impl Arguments {
             Source::Iiko => jobs::iiko(),
             Source::Fintablo => jobs::fintablo(),
             Source::Stock => jobs::stock(),
+            Source::Stoplist => jobs::stoplist(),
             Source::MinStock => {
                 let both = self.pull == self.push;
                 let pull =

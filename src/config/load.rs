@@ -270,9 +270,11 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
             "keep one of them",
         );
     }
-    for (key, url) in
-        [("fintablo.base_url", &config.fintablo.base_url), ("google.base_url", &config.google.base_url)]
-    {
+    for (key, url) in [
+        ("fintablo.base_url", &config.fintablo.base_url),
+        ("iiko_cloud.base_url", &config.iiko_cloud.base_url),
+        ("google.base_url", &config.google.base_url),
+    ] {
         if matches!(address::reach(url), Reach::Private | Reach::Public) {
             let hint = "the token would travel unencrypted; plain http is for loopback only";
             return refuse(key, "must begin with `https://`", hint);

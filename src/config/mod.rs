@@ -20,6 +20,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
 
 pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
@@ -45,6 +46,8 @@ pub struct Config {
     pub iiko: Iiko,
     /// The FinTablo account.
     pub fintablo: FinTablo,
+    /// iikoCloud, for the stop-list.
+    pub iiko_cloud: IikoCloud,
     /// Google Sheets.
     pub google: Google,
     /// The sheets with the min/max levels and the mapping reference.
@@ -79,7 +82,8 @@ impl Config {
             ("google.credentials", self.google.credentials.is_some()),
             ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
         ]);
-        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google)]
+        let cloud = self.iiko_cloud.missing();
+        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google), ("iikoCloud", cloud)]
             .into_iter()
             .filter(|(_, keys)| !keys.is_empty())
             .collect()
@@ -163,6 +167,39 @@ pub struct FinTablo {
     pub max_concurrency: usize,
     /// Requests started in any 60 seconds.
     pub per_minute: usize,
+}
+
+/// iikoCloud, which knows the stop-list. There are two ways to ask it for a token; with both configured the newer one is
+/// taken.
+#[derive(Clone, Debug)]
+pub struct IikoCloud {
+    /// The address, without a slash at its end.
+    pub base_url: String,
+    /// The API login of `/api/1/access_token`, which iiko has declared deprecated.
+    pub api_login: Option<SecretString>,
+    /// The API key of `/api/v2/access_token`, from iikoWeb.
+    pub api_key: Option<SecretString>,
+    /// The application's id, from the developers' portal.
+    pub app_id: Option<String>,
+    /// The application's secret, shown once there.
+    pub client_secret: Option<SecretString>,
+    /// The organizations whose stop-lists are read; none means all that the login sees.
+    pub organizations: Vec<Uuid>,
+}
+
+impl IikoCloud {
+    /// The settings that are still needed: of the newer way what is missing once something of it is there.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let newer = [
+            ("iiko_cloud.api_key", self.api_key.is_some()),
+            ("iiko_cloud.app_id", self.app_id.is_some()),
+            ("iiko_cloud.client_secret", self.client_secret.is_some()),
+        ];
+        if newer.iter().any(|(_, is_set)| *is_set) {
+            return newer.iter().filter(|(_, is_set)| !is_set).map(|(key, _)| *key).collect();
+        }
+        if self.api_login.is_some() { Vec::new() } else { vec!["iiko_cloud.api_login"] }
+    }
 }
 
 /// Access to Google Sheets.
@@ -361,6 +398,14 @@ impl Default for Config {
                 token: None,
                 max_concurrency: 4,
                 per_minute: 300,
+            },
+            iiko_cloud: IikoCloud {
+                base_url: "https://api-ru.iiko.services".to_owned(),
+                api_login: None,
+                api_key: None,
+                app_id: None,
+                client_secret: None,
+                organizations: Vec::new(),
             },
             google: Google {
                 credentials: None,

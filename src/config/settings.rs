@@ -130,6 +130,11 @@ fn chats(list: &[String]) -> Option<Value> {
     (!list.is_empty()).then(|| Value::String(list.join(", ")))
 }
 
+fn uuids(list: &[uuid::Uuid]) -> Option<Value> {
+    let texts: Vec<String> = list.iter().map(uuid::Uuid::to_string).collect();
+    (!texts.is_empty()).then(|| Value::String(texts.join(", ")))
+}
+
 use SettingKind::{Bool, Bytes, Choice, Count, List, Path, Seconds, SecondsList, Share, Text};
 
 /// Every setting, in the order of the settings file: top-level keys first, then section by section.
@@ -273,6 +278,49 @@ pub const SETTINGS: &[Setting] = &[
         "Requests to FinTablo in any 60 seconds.",
         |config, text| value::count(text, 1).map(|requests| config.fintablo.per_minute = requests),
         |config| count(config.fintablo.per_minute),
+    ),
+    setting(
+        ("iiko_cloud.base_url", "IIKO_CLOUD_BASE_URL", Text, "https://api-ru.iiko.services"),
+        "The address of iikoCloud's API, which knows the stop-list.",
+        |config, text| address::api_base(text).map(|url| config.iiko_cloud.base_url = url),
+        |config| text(config.iiko_cloud.base_url.as_str()),
+    ),
+    secret(setting(
+        ("iiko_cloud.api_login", "IIKO_CLOUD_API_LOGIN", Text, ""),
+        "The API login from iikoWeb; iiko has declared it deprecated, and with an API key beside it the key is taken.",
+        |config, text| {
+            value::token(text).map(|login| config.iiko_cloud.api_login = Some(SecretString::from(login)))
+        },
+        |config| hidden(config.iiko_cloud.api_login.as_ref()),
+    )),
+    secret(setting(
+        ("iiko_cloud.api_key", "IIKO_CLOUD_API_KEY", Text, ""),
+        "The API key from iikoWeb (Integrations, API keys); with it the application's id and secret are needed.",
+        |config, text| {
+            value::token(text).map(|key| config.iiko_cloud.api_key = Some(SecretString::from(key)))
+        },
+        |config| hidden(config.iiko_cloud.api_key.as_ref()),
+    )),
+    setting(
+        ("iiko_cloud.app_id", "IIKO_CLOUD_APP_ID", Text, ""),
+        "The application's id from iiko's developers' portal.",
+        |config, text| value::line(text).map(|id| config.iiko_cloud.app_id = Some(id)),
+        |config| config.iiko_cloud.app_id.clone().map(Value::String),
+    ),
+    secret(setting(
+        ("iiko_cloud.client_secret", "IIKO_CLOUD_CLIENT_SECRET", Text, ""),
+        "The application's secret, shown once in that portal.",
+        |config, text| {
+            value::token(text)
+                .map(|secret| config.iiko_cloud.client_secret = Some(SecretString::from(secret)))
+        },
+        |config| hidden(config.iiko_cloud.client_secret.as_ref()),
+    )),
+    setting(
+        ("iiko_cloud.org_id", "IIKO_CLOUD_ORG_ID", Text, ""),
+        "The organizations of iikoCloud whose stop-lists are read, ids with commas between them; empty means all.",
+        |config, text| value::uuids(text).map(|ids| config.iiko_cloud.organizations = ids),
+        |config| uuids(&config.iiko_cloud.organizations),
     ),
     secret(setting(
         ("google.credentials", "GOOGLE_SHEETS_CREDENTIALS", Text, ""),

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use chrono::NaiveTime;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use sha1::{Digest as _, Sha1};
+use uuid::Uuid;
 
 /// Why a text cannot be a setting's value: the end of a sentence whose subject is the setting.
 #[derive(Debug)]
@@ -116,6 +117,17 @@ pub(super) fn line(text: &str) -> Read<String> {
 /// What stands between commas.
 pub(super) fn items(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Ids with commas between them.
+pub(super) fn uuids(text: &str) -> Read<Vec<Uuid>> {
+    let id = |item: &String| {
+        Uuid::try_parse(item).map_err(|_| {
+            Problem::new("must be ids with commas between them")
+                .hint("an id looks like 14000000-0000-4000-8000-000000000001")
+        })
+    };
+    items(&line(text)?).iter().map(id).collect()
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

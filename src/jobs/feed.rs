@@ -1,6 +1,6 @@
 //! Which client reads which table.
 
-use super::{Need, min_stock, nomenclature::look_up};
+use super::{Need, min_stock, nomenclature::look_up, stoplist};
 use crate::{
     config::PersonalData,
     context::Context,
@@ -18,6 +18,7 @@ pub(super) struct Lookups {
     stores: Rc<Remembered>,
     products: Rc<Remembered>,
     sheet: min_stock::Lookups,
+    stoplist: stoplist::Lookups,
 }
 
 impl Lookups {
@@ -36,6 +37,7 @@ impl Lookups {
                     lookups.products = look_up(ctx, store, &need(&PRODUCT.table)).await?;
                 }
                 Feed::SheetLevels => lookups.sheet = min_stock::Lookups::gather(ctx, store).await?,
+                Feed::StopLists => lookups.stoplist = stoplist::Lookups::gather(ctx, store).await?,
                 _ => {}
             }
         }
@@ -62,14 +64,14 @@ pub(super) fn settings(ctx: &Context, entity: &Entity, verify: bool, later: &[Ne
     }
 }
 
-/// Reads one complete answer into the planner.
+/// Reads one complete answer into the planner. What it says beside the rows is returned.
 pub(super) async fn read(
     ctx: &Context,
     entity: &'static Entity,
     lookups: &Lookups,
     planner: &mut Planner,
     meter: &Meter,
-) -> Result<()> {
+) -> Result<Option<stoplist::Outcome>> {
     meter.phase("reading");
     match entity.feed {
         Feed::IikoJson { path, query } => ctx.iiko()?.json_list(path, query, planner, meter).await,
@@ -83,14 +85,14 @@ pub(super) async fn read(
             let now = ctx.clock.business_now();
             ctx.iiko()?.balances(path, now, &lookups.stores, &lookups.products, planner, meter).await
         }
-        Feed::StopLists => Err(crate::error::Failure::new(
-            crate::error::Kind::Internal,
-            "the client of iikoCloud is on its way",
-        )),
+        Feed::StopLists => {
+            return stoplist::read(ctx, &lookups.stoplist, planner, meter).await.map(Some);
+        }
         Feed::SheetLevels => min_stock::read(ctx, &lookups.sheet, planner, meter).await,
         Feed::FinTablo { path, page: None } => ctx.fintablo()?.list(path, planner, meter).await,
         Feed::FinTablo { path, page: Some(size) } => ctx.fintablo()?.pages(path, size, planner, meter).await,
     }
+    .map(|()| None)
 }
 
 impl Feed {
@@ -99,7 +101,7 @@ impl Feed {
         match self {
             Self::FinTablo { .. } => "fintablo",
             Self::SheetLevels => super::SHEETS,
-            Self::StopLists => "iiko_cloud",
+            Self::StopLists => super::CLOUD,
             _ => "iiko",
         }
     }

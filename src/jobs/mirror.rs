@@ -6,6 +6,7 @@
 use super::{
     Need, Options,
     feed::{self, Lookups},
+    stoplist,
 };
 use crate::{
     context::Context,
@@ -25,7 +26,14 @@ use tokio::sync::mpsc;
 /// One table's turn, and what came of reading its answer.
 struct Turn {
     begun: Begun,
-    plan: Result<Plan>,
+    read: Result<Read>,
+}
+
+/// What an answer leads to.
+struct Read {
+    plan: Plan,
+    /// Beside the rows of a stop-list.
+    stoplist: Option<stoplist::Outcome>,
 }
 
 /// A table whose turn has begun.
@@ -116,30 +124,32 @@ impl Fetcher<'_> {
         let meter = self.ctx.printer.meter(entity.table.name);
         let (started_at, started) = (self.ctx.clock.now(), Instant::now());
         self.ctx.pending.borrow_mut().insert(entity.table.name, (self.step, started_at));
-        let plan = self.plan(entity, index, &meter).await;
-        Turn { begun: Begun { entity, meter, started_at, started }, plan }
+        let read = self.read(entity, index, &meter).await;
+        Turn { begun: Begun { entity, meter, started_at, started }, read }
     }
 
-    async fn plan(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Plan> {
+    async fn read(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Read> {
         let settings = feed::settings(self.ctx, entity, self.options.verify, self.later);
         let mut planner = Planner::new(&entity.table, settings, index);
-        feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;
+        let stoplist = feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;
         let (plan, fetched) = planner.finish(|scope| self.options.allowed(&entity.table, scope));
         // What the guard keeps in the database is there for later steps, too.
-        if plan.scopes.iter().all(|scope| scope.delete_blocked == 0) {
+        let is_whole = plan.scopes.iter().all(|scope| scope.delete_blocked == 0);
+        if is_whole {
             self.ctx.fetched.borrow_mut().insert(entity.table.name, Rc::new(fetched));
         }
         tracing::debug!("{plan}");
-        Ok(plan)
+        let stoplist = stoplist.map(|outcome| if is_whole { outcome } else { outcome.without_deletion() });
+        Ok(Read { plan, stoplist })
     }
 }
 
 impl Writer<'_> {
     /// Applies what was fetched, or says why not.
-    async fn take(&mut self, Turn { begun, plan }: Turn) {
+    async fn take(&mut self, Turn { begun, read }: Turn) {
         begun.meter.phase("writing");
-        let outcome = match plan {
-            Ok(plan) => self.settle(&begun, plan).await,
+        let outcome = match read {
+            Ok(read) => self.settle(&begun, read).await,
             Err(failure) => Err(failure),
         };
         let reports = match outcome {
@@ -160,12 +170,12 @@ impl Writer<'_> {
 
     /// Applies a plan: once more, from a new reading, when somebody else wrote to the table meanwhile or when the
     /// connection was lost and nothing was committed.
-    async fn settle(&mut self, begun: &Begun, mut plan: Plan) -> Result<Vec<StepReport>> {
-        let reports = self.reports(&plan).await;
+    async fn settle(&mut self, begun: &Begun, mut read: Read) -> Result<Vec<StepReport>> {
+        let reports = self.reports(&read).await;
         if self.ctx.is_dry_run() {
             return Ok(reports);
         }
-        match self.apply(begun, &mut plan, &reports).await {
+        match self.apply(begun, &mut read, &reports).await {
             Ok(Applied::Done) => Ok(reports),
             Ok(Applied::Conflict) => {
                 tracing::warn!(
@@ -188,10 +198,11 @@ impl Writer<'_> {
     }
 
     /// One report for each scope of a plan, telling what it does.
-    async fn reports(&mut self, plan: &Plan) -> Vec<StepReport> {
+    async fn reports(&mut self, Read { plan, stoplist }: &Read) -> Vec<StepReport> {
         let mut reports = Vec::new();
         for scope in &plan.scopes {
             let mut report = report(self.fetcher.step, plan.table.name, scope);
+            report.stoplist = stoplist.as_ref().map(|outcome| outcome.report.clone());
             if !scope.missing.is_empty() {
                 match self.store.describe(plan.table, &scope.missing).await {
                     Ok(names) => report.missing = names,
@@ -205,7 +216,7 @@ impl Writer<'_> {
     }
 
     /// Applies a plan with its log rows.
-    async fn apply(&mut self, begun: &Begun, plan: &mut Plan, reports: &[StepReport]) -> Result<Applied> {
+    async fn apply(&mut self, begun: &Begun, read: &mut Read, reports: &[StepReport]) -> Result<Applied> {
         let upstream = begun.entity.feed.upstream();
         if let Some(identity) = self.adopt.remove(upstream) {
             self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;
@@ -213,13 +224,13 @@ impl Writer<'_> {
         let duration_ms = elapsed_ms(begun.started);
         let log: Vec<LogRow> =
             reports.iter().map(|report| log_row(self.ctx, report, begun.started_at, duration_ms)).collect();
-        if plan.is_empty() {
+        let reading = read.stoplist.as_ref().map(|outcome| &outcome.reading);
+        if read.plan.is_empty() && reading.is_none() {
             self.unchanged.extend(log);
             return Ok(Applied::Done);
         }
-        let receipt =
-            Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log, reading: None };
-        let applied = self.store.apply(plan, receipt).await?;
+        let receipt = Receipt { run_id: self.ctx.run_id, now: self.ctx.clock.now(), log: &log, reading };
+        let applied = self.store.apply(&mut read.plan, receipt).await?;
         if applied == Applied::Done {
             self.ctx.pending.borrow_mut().remove(begun.entity.table.name);
         }
@@ -231,9 +242,9 @@ impl Writer<'_> {
         let entity = begun.entity;
         let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
-        let mut plan = self.fetcher.plan(entity, index, &begun.meter).await?;
-        let reports = self.reports(&plan).await;
-        match self.apply(begun, &mut plan, &reports).await? {
+        let mut read = self.fetcher.read(entity, index, &begun.meter).await?;
+        let reports = self.reports(&read).await;
+        match self.apply(begun, &mut read, &reports).await? {
             Applied::Done => Ok(reports),
             Applied::Conflict => Err(Failure::new(
                 Kind::Database,

@@ -15,6 +15,7 @@
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
+//! - [`stoplist`]: what a reading of the stop-list means
 
 pub mod desk;
 pub mod feed;
@@ -28,6 +29,7 @@ mod posting;
 pub mod push;
 pub mod run;
 pub mod slot;
+pub mod stoplist;
 pub mod stoplist_report;
 pub mod writeoff;
 
@@ -82,6 +84,8 @@ pub struct Need {
 
 /// What the spreadsheet is called among the upstreams.
 pub const SHEETS: &str = "google_sheets";
+/// What iikoCloud is called among them.
+pub const CLOUD: &str = "iiko_cloud";
 
 /// How steps are run.
 #[derive(Debug, Clone, Default)]
@@ -174,6 +178,16 @@ pub fn min_stock_pull() -> Step {
         name: "min-stock",
         work: Work::Mirror(tables::MIN_STOCK.iter().collect()),
         needs: nomenclature::SHEET_NEEDS,
+        optional: false,
+    }
+}
+
+/// The step `stoplist`: what is in the stop-lists of iikoCloud, named after the products.
+pub fn stoplist() -> Step {
+    Step {
+        name: "stoplist",
+        work: Work::Mirror(tables::STOPLIST.iter().collect()),
+        needs: stoplist::NEEDS,
         optional: false,
     }
 }

@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    Need, Options, Push, SHEETS, Step, Work, mirror,
+    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror,
     notify::{self, Telling},
     push,
     slot::{self, Entry},
@@ -373,6 +373,7 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
                     ctx.fintablo()?;
                     fintablo_identity(ctx)
                 }
+                CLOUD => cloud_identity(ctx)?,
                 SHEETS => {
                     ctx.sheets()?;
                     ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
@@ -413,6 +414,18 @@ fn fintablo_identity(ctx: &Context) -> String {
         ctx.config.fintablo.token.as_ref().map(|token| token.expose_secret().to_owned()).unwrap_or_default();
     let digest = hex::encode(Sha256::digest(token.as_bytes()));
     format!("{} token {}", without_scheme(&ctx.config.fintablo.base_url), &digest[..8])
+}
+
+/// iikoCloud's address, a digest of what is asked with, and the organizations that are asked for: narrowing them to one
+/// would close the stop-lists of the others.
+fn cloud_identity(ctx: &Context) -> Result<String> {
+    let mut identity = ctx.iiko_cloud()?.identity();
+    let mut wanted = ctx.config.iiko_cloud.organizations.clone();
+    wanted.sort_unstable();
+    for organization in wanted {
+        identity.push_str(&format!(" {organization}"));
+    }
+    Ok(identity)
 }
 
 fn without_scheme(url: &str) -> String {

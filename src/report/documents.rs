@@ -332,7 +332,8 @@ pub fn list(documents: &[DocumentReport], width: u16) -> String {
     out
 }
 
-fn plain(width: u16) -> Table {
+/// A table without frames, no wider than `width`.
+pub(super) fn plain(width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(40));
     table.style_mut().header_separator.fill = Some('─');
@@ -341,7 +342,8 @@ fn plain(width: u16) -> Table {
     table
 }
 
-fn align(table: &mut Table, right: &[usize]) {
+/// Sets these columns to the right, and one space between columns.
+pub(super) fn align(table: &mut Table, right: &[usize]) {
     let columns = table.column_iter_mut().count();
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, u16::from(at + 1 < columns)));
@@ -352,7 +354,7 @@ fn align(table: &mut Table, right: &[usize]) {
 }
 
 /// A table's lines, each behind a margin.
-fn lines_of(table: &Table, margin: &str) -> String {
+pub(super) fn lines_of(table: &Table, margin: &str) -> String {
     let mut out = String::new();
     for line in table.lines() {
         let _ = writeln!(out, "{margin}{}", line.trim_end());

@@ -3,6 +3,7 @@
 pub mod documents;
 pub mod morning;
 pub mod night;
+pub mod stop_changes;
 pub mod stoplist;
 mod table;
 
@@ -13,7 +14,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use self::table::{duration, number};
+pub use self::{
+    stop_changes::StopChanges,
+    table::{duration, number},
+};
 use crate::{
     error::{Failure, Kind},
     schedule::Slot,
@@ -84,6 +88,9 @@ pub struct StepReport {
     /// What is done to a sheet, line by line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What a reading of the stop-list has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stoplist: Option<StopChanges>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -113,6 +120,7 @@ impl StepReport {
             duration_ms: 0,
             missing: Vec::new(),
             details: Vec::new(),
+            stoplist: None,
             warnings: Vec::new(),
             hint: None,
             error: None,

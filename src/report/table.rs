@@ -117,6 +117,13 @@ const DISPENSABLE: [Column; 6] =
 pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -> String {
     let lines = lines(report, full);
     let mut out = String::new();
+    for stoplist in report.steps.iter().filter_map(|step| step.stoplist.as_ref()) {
+        let table = stoplist.table(width, full);
+        if !table.is_empty() {
+            out.push_str(&table);
+            out.push('\n');
+        }
+    }
     if !lines.is_empty() {
         out.push_str(&grid(&lines, width.max(NARROWEST), colour));
         out.push('\n');
