@@ -34,5 +34,6 @@ mod sheet_races;
 mod signals;
 mod slots;
 mod source;
+mod stoplist_report;
 mod telegram;
 mod upstream;
