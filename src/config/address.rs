@@ -70,6 +70,11 @@ pub(super) fn reach(base: &str) -> Reach {
     }
 }
 
+/// Whether nobody on the way can read what is sent to that address.
+pub(crate) fn is_confidential(text: &str) -> bool {
+    api_base(text).is_ok_and(|base| matches!(reach(&base), Reach::Https | Reach::Loopback))
+}
+
 fn address_reach(address: IpAddr) -> Reach {
     let private = match address {
         _ if address.is_loopback() => return Reach::Loopback,

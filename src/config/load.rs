@@ -275,13 +275,13 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
         ("iiko_cloud.base_url", &config.iiko_cloud.base_url),
         ("google.base_url", &config.google.base_url),
     ] {
-        if matches!(address::reach(url), Reach::Private | Reach::Public) {
+        if !address::is_confidential(url) {
             let hint = "the token would travel unencrypted; plain http is for loopback only";
             return refuse(key, "must begin with `https://`", hint);
         }
     }
     let telegram = &config.telegram;
-    if matches!(address::reach(&telegram.base_url), Reach::Private | Reach::Public) {
+    if !address::is_confidential(&telegram.base_url) {
         let hint = "the bot's token would travel unencrypted; plain http is for loopback only";
         return refuse("telegram.base_url", "must begin with `https://`", hint);
     }

@@ -3,7 +3,7 @@
 //! [`SETTINGS`] declares every setting once; loading, `config check|show|init` and the README follow from it.
 //! Nothing here reads the process's environment by itself: [`load`] is given an [`Environment`].
 
-mod address;
+pub(crate) mod address;
 mod env_file;
 mod environment;
 mod file;

@@ -49,10 +49,7 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
     if let Some(pin) = trust.pin {
         builder = builder.tls_backend_preconfigured(pinned(pin)?);
     } else if base.starts_with("http://") {
-        // Without a CA bundle on the machine the default verifier fails to load even where no TLS is spoken.
-        let config =
-            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(config);
+        builder = builder.tls_backend_preconfigured(without_roots());
     } else if let Some(file) = trust.ca_file {
         builder = builder.tls_certs_merge(certificates(file)?);
     }
@@ -61,6 +58,12 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
             .hint("install the CA certificates (Debian: apt-get install ca-certificates)")
             .source(error.without_url())
     })
+}
+
+/// What plain HTTP takes in place of trust: without a CA bundle on the machine the default verifier fails to load even
+/// where no TLS is spoken.
+pub(crate) fn without_roots() -> ClientConfig {
+    ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 
 fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>> {

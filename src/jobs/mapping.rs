@@ -5,9 +5,9 @@ use super::nomenclature;
 use crate::{
     config::MinStock,
     context::Context,
-    error::{Failure, Kind, Result, quote},
+    error::{Result, quote},
     report::StepReport,
-    sheets::{Axis, Cell, Change, Grid, Rectangle, Sheets, Tab, Written, a1},
+    sheets::{Axis, Cell, Change, Grid, Pauses, Rectangle, Sheets, Tab, Written, a1},
     store::Store,
 };
 
@@ -17,8 +17,6 @@ const CHOOSING_ROWS: usize = 1_000;
 const CHOOSING_COLUMN: usize = 2;
 /// The first cell of the rows that choose begins so.
 const MARK: &str = "товар";
-/// How often it is begun anew because an answer was lost.
-const ROUNDS: usize = 4;
 
 /// Writes the reference and the drop-down, where they differ.
 pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut StepReport) -> Result<()> {
@@ -28,24 +26,18 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
     let names = nomenclature::display_names(ctx, store).await?;
     report.fetched = names.len() as u64;
     let sheets = ctx.sheets()?;
-    let mut waits = ctx.config.retries.delays.iter();
-    for _ in 0..ROUNDS {
+    let mut pauses = Pauses::new(&ctx.config.retries);
+    loop {
         let look = Look::take(sheets, titles).await?;
         let changes = changes(&look, &names, titles, report);
         if changes.is_empty() || ctx.is_dry_run() {
             return Ok(());
         }
-        match (sheets.change(&changes).await?, waits.next()) {
-            (Written::Done, _) => return Ok(()),
-            (Written::Unknown(failure), None) => return Err(failure),
-            (Written::Unknown(failure), Some(wait)) => {
-                tracing::info!("{failure}; looking at the sheet again");
-                tokio::time::sleep(*wait).await;
-            }
+        match sheets.change(&changes).await? {
+            Written::Done => return Ok(()),
+            Written::Unknown(failure) => pauses.rest(failure).await?,
         }
     }
-    Err(Failure::new(Kind::Unreachable, "Google Sheets keeps losing its answers")
-        .hint("nothing is lost; start this again later"))
 }
 
 /// The tabs as they are.

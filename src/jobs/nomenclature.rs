@@ -55,7 +55,10 @@ pub(super) async fn look_up(ctx: &Context, store: &mut dyn Store, need: &Need) -
         let id = values.remove(0).and_then(|id| Uuid::try_parse(&id).ok());
         rows.insert(id.expect("the table's key is one uuid"), values);
     }
-    Ok(Rc::new(rows))
+    let rows = Rc::new(rows);
+    // The next step of this run looks the same up.
+    ctx.fetched.borrow_mut().entry(need.table.name).or_insert_with(|| Rc::clone(&rows));
+    Ok(rows)
 }
 
 impl Nomenclature {

@@ -58,18 +58,18 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
     }
     for item in &report.skipped {
         let what = match (&item.product, &item.amount) {
-            (Some(product), Some(amount)) => format!(": {} ({amount})", quote(product, 60)),
+            (Some(product), Some(amount)) => format!(": {} ({})", quote(product, 60), with_comma(amount)),
             _ => " — два склада с одним названием".to_owned(),
         };
         lines.push(format!("▫️ {}{what}", quote(&item.store, 60)));
     }
     if !report.short.is_empty() {
-        lines.push("⚠️ На складе меньше, чем взято:".to_owned());
+        lines.push("⚠️ На складе меньше, чем нужно:".to_owned());
     }
     for short in &report.short {
-        let (has, taken) = (amount::show(short.has), amount::show(short.taken));
+        let [has, taken] = [short.has, short.taken].map(|amount| with_comma(&amount::show(amount)));
         let (store, product) = (quote(&short.store, 60), quote(&short.product, 60));
-        lines.push(format!("▫️ {store}: {product} — есть {has}, взято {taken}"));
+        lines.push(format!("▫️ {store}: {product} — есть {has}, нужно {taken}"));
     }
     if !report.earlier.is_empty() {
         lines.push("⚠️ Не закрыто за прошлые дни:".to_owned());
@@ -96,6 +96,11 @@ fn told(document: &DocumentReport) -> String {
     let kind = document.target().split('(').next().unwrap_or_default().trim();
     let sign = if document.state == State::Done { "✅" } else { "❌" };
     format!("{sign} {}: {count} {positions}, №{} — {}", quote(kind, 40), document.key, state(document.state))
+}
+
+/// A decimal as it is written in Russian.
+fn with_comma(amount: &str) -> String {
+    amount.replace('.', ",")
 }
 
 /// How far a document is, for the staff.
@@ -220,8 +225,8 @@ mod tests {
              ❌ Кухня: 0 позиций, №T20261122-b0e5079b-1d4355a8-1 — не проведён\n\
              ⚠️ Не перемещено:\n\
              ▫️ Бар (Московский): Трубочки (2)\n\
-             ⚠️ На складе меньше, чем взято:\n\
-             ▫️ Хоз. товары (Московский): Салфетки — есть 0.5, взято 2\n\
+             ⚠️ На складе меньше, чем нужно:\n\
+             ▫️ Хоз. товары (Московский): Салфетки — есть 0,5, нужно 2\n\
              Запуск 00000000-0000-0000-0000-000000000001, код выхода 3\n\
              Дальше: zerkalo documents list"
         );

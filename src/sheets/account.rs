@@ -1,7 +1,7 @@
 //! The service account: its key, from the settings, and its e-mail address, which the operator shares the sheet with.
 
 use crate::{
-    config::{Config, secret_file},
+    config::{Config, address::is_confidential, secret_file},
     error::{Failure, Kind, Result},
 };
 use google_sheets4::yup_oauth2::ServiceAccountKey;
@@ -29,10 +29,35 @@ pub(super) fn key(config: &Config) -> Result<ServiceAccountKey> {
     if !key.private_key.contains("PRIVATE KEY") {
         return Err(refuse("holds no private key"));
     }
-    let token_uri = &key.token_uri;
-    let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    if !token_uri.starts_with("https://") && !loopback.iter().any(|start| token_uri.starts_with(start)) {
+    if !is_confidential(&key.token_uri) {
         return Err(refuse("names a token address that is not https"));
     }
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_to_no_foreign_host_in_the_clear() {
+        let mut config = Config::default();
+        for (address, is_refused) in [
+            ("https://oauth2.googleapis.com/token", false),
+            ("http://127.0.0.1:8080/token", false),
+            ("http://[::1]:8080/token", false),
+            ("http://localhost/token", false),
+            ("http://127.0.0.1.example.org/token", true),
+            ("http://localhost.example.org/token", true),
+            ("http://10.0.0.1/token", true),
+            ("ftp://localhost/token", true),
+        ] {
+            let json = serde_json::json!({
+                "type": "service_account", "client_email": "a@b.example", "private_key": "-----BEGIN PRIVATE KEY-----",
+                "token_uri": address,
+            });
+            config.google.credentials = Some(json.to_string().into());
+            assert_eq!(key(&config).is_err(), is_refused, "{address}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::{Cell, Change, Grid, Look, Rectangle, Sheets, Tab, Written, account};
 use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
-    http::{Budget, Patience, Retry, Trouble, tls_refused},
+    http::{Budget, Patience, Retry, Trouble, client::without_roots, tls_refused},
 };
 use async_trait::async_trait;
 use google_sheets4::{
@@ -20,7 +20,6 @@ use google_sheets4::{
         ServiceAccountAuthenticator, authenticator::Authenticator, client::CustomHyperClientBuilder,
     },
 };
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use std::{cell::OnceCell, time::Duration};
 
@@ -331,10 +330,8 @@ fn connector(base: &str, config: &Config) -> Result<Connector> {
     http.set_connect_timeout(Some(config.limits.connect));
     http.set_nodelay(true);
     let builder = HttpsConnectorBuilder::new();
-    // Without a CA bundle on the machine the native roots fail to load even where no TLS is spoken.
     let builder = if base.starts_with("http://") {
-        let roots = RootCertStore::empty();
-        builder.with_tls_config(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+        builder.with_tls_config(without_roots())
     } else {
         builder.with_native_roots().map_err(|error| {
             Failure::new(Kind::Refused, "cannot prepare TLS on this machine")

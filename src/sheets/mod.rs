@@ -13,8 +13,12 @@ pub mod account;
 pub mod api;
 pub mod change;
 
-use crate::error::Result;
+use crate::{
+    config::Retries,
+    error::{Failure, Result},
+};
 use async_trait::async_trait;
+use std::time::Duration;
 
 pub use api::Client;
 pub use change::{Axis, Border, Change, Format, Look, Rectangle};
@@ -108,7 +112,26 @@ pub enum Written {
     /// It is done.
     Done,
     /// It may or may not be done; the reason. Look before doing anything else.
-    Unknown(crate::error::Failure),
+    Unknown(Failure),
+}
+
+/// The waits before another look at what a change of unknown outcome has left.
+#[derive(Debug)]
+pub struct Pauses<'a>(std::slice::Iter<'a, Duration>);
+
+impl<'a> Pauses<'a> {
+    /// As many waits, and as long ones, as an upstream's retries have.
+    pub fn new(retries: &'a Retries) -> Self {
+        Self(retries.delays.iter())
+    }
+
+    /// Waits because of `failure`, which it gives back when it has waited often enough.
+    pub async fn rest(&mut self, failure: Failure) -> Result<()> {
+        let Some(wait) = self.0.next() else { return Err(failure) };
+        tracing::info!("{failure}; looking at the sheet again");
+        tokio::time::sleep(*wait).await;
+        Ok(())
+    }
 }
 
 /// One spreadsheet. Everything that could damage it or mislead the reader is guarded behind this trait: null cells,

@@ -11,7 +11,6 @@ use zerkalo::sandbox::{self, Action, Fault, Status};
 
 on_both!(
     a_night_moves_what_is_missing_and_a_repeat_moves_nothing,
-    a_new_restaurant_takes_part_without_a_setting,
     two_starts_at_once_make_one_document_a_pair,
     a_start_after_midnight_sends_nothing,
     the_deadline_stops_a_run_half_way,
@@ -29,11 +28,11 @@ on_both!(
     a_signal_finishes_the_document_in_flight,
 );
 
-const NIGHT: [&str; 5] = ["negative-transfer", "--scheduled", "23:00", "--grace", "55m"];
+pub(super) const NIGHT: [&str; 5] = ["negative-transfer", "--scheduled", "23:00", "--grace", "55m"];
 const POST: &str = "POST /resto/api/v2/documents/internalTransfer";
 
 /// A street at some minutes after 23:00.
-fn street(engine: Engine, minutes: i64) -> Street {
+pub(super) fn street(engine: Engine, minutes: i64) -> Street {
     let mut street = Street::new(engine);
     street.set_clock(minutes);
     street.world.sandbox.clear_journal();
@@ -59,7 +58,7 @@ fn count(world: &World, state: &str) -> usize {
 }
 
 #[track_caller]
-fn expect(world: &World, code: i32, arguments: &[&str]) -> Outcome {
+pub(super) fn expect(world: &World, code: i32, arguments: &[&str]) -> Outcome {
     let outcome = world.expect(code, arguments);
     assert_eq!(world.sandbox.violations(), Vec::<String>::new());
     outcome
@@ -120,28 +119,6 @@ fn a_night_moves_what_is_missing_and_a_repeat_moves_nothing(engine: Engine) {
     let shown = world.command(&["documents", "show", key]).output().unwrap();
     assert!(String::from_utf8(shown.stdout).unwrap().contains("dateIncoming"));
     expect(world, 2, &["documents", "show", "T1"]);
-}
-
-fn a_new_restaurant_takes_part_without_a_setting(engine: Engine) {
-    let street = street(engine, 0);
-    let world = &street.world;
-    world.sandbox.edit(|world| {
-        let [source, bar] = ["0a0a0a0a-1111-4111-8111-000000000001", "0b0b0b0b-1111-4111-8111-000000000002"];
-        let parent = world.stores[0]["parentId"].clone();
-        for (id, name) in [(source, "Хоз.товары (Новый)"), (bar, "бар  (новый)")] {
-            world
-                .stores
-                .push(json!({"id": id, "parentId": parent, "code": "", "name": name, "type": "STORE"}));
-        }
-        let product = world.balances[0]["product"].clone();
-        world.balances.push(json!({"store": bar, "product": product, "amount": -0.000_847_058, "sum": 0}));
-    });
-    expect(world, 0, &["sync", "iiko", "--only", "iiko_store"]);
-    let night = expect(world, 0, &NIGHT);
-    assert!(night.json["restaurants"].as_array().unwrap().contains(&json!("Новый")));
-    let world = world.sandbox.world();
-    let line = world.ledger().iter().find(|line| line.number.contains("-0a0a0a0a-0b0b0b0b-1")).unwrap();
-    assert_eq!(line.amount.to_string(), "0.000847058", "nine decimals stay exact");
 }
 
 fn two_starts_at_once_make_one_document_a_pair(engine: Engine) {

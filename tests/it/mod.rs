@@ -26,6 +26,8 @@ mod locks;
 mod nights;
 mod pages;
 mod records;
+
+mod restaurants;
 mod rivals;
 mod schema;
 mod secrets;

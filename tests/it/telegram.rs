@@ -3,6 +3,7 @@
 
 use super::{
     harness::{Engine, Outcome, World, block_on, on_both},
+    nights::Street,
     process::{Dice, number_from, until},
     rows::Row,
 };
@@ -32,6 +33,7 @@ on_both!(
     a_late_start_is_told_and_a_second_one_is_not,
     without_a_slot_every_run_is_told,
     an_upstreams_words_do_not_reach_a_chat,
+    a_night_is_told_in_russian_and_once,
 );
 
 /// 07:00 in Kaliningrad.
@@ -438,4 +440,46 @@ fn an_upstreams_words_do_not_reach_a_chat(engine: Engine) {
         text.contains("сделки — сервер отказал") && text.contains("Дальше: zerkalo config check"),
         "{text}"
     );
+}
+
+fn a_night_is_told_in_russian_and_once(engine: Engine) {
+    const NIGHT: [&str; 5] = ["negative-transfer", "--scheduled", "23:00", "--grace", "55m"];
+    let mut street = Street::new(engine);
+    let token = sandbox::Options::default().telegram_token;
+    street.world.set("TELEGRAM_BASE_URL", street.world.sandbox.telegram_url());
+    street.world.set("TELEGRAM_BOT_TOKEN", token);
+    street.world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
+    street.set_clock(0);
+    // The second document is answered with an error: it is not done, and the others are.
+    let post = "POST /resto/api/v2/documents/internalTransfer";
+    street.world.sandbox.fault(status(post, 409, "No right to change documents in the past").skip(1));
+    let failed = street.world.expect(3, &NIGHT);
+    let text = told(&street.world, ADMIN_CHAT).remove(0);
+    let title = format!(
+        "🌙 Перемещение расходных материалов за {}",
+        street.moment(0).with_timezone(&chrono_tz::Europe::Kaliningrad).format("%d.%m.%Y")
+    );
+    let lines: Vec<&str> = text.lines().collect();
+    let documents: Vec<&str> =
+        failed.json["documents"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap()).collect();
+    assert_eq!(lines[0], format!("{title}: проведено частично"));
+    assert_eq!(
+        lines[1..6],
+        [
+            "🏠 Московский",
+            &format!("❌ Бар: 3 позиции, №{} — не проведён", documents[0]),
+            &format!("✅ Кухня: 3 позиции, №{} — проведён", documents[1]),
+            "🏠 Набережная",
+            &format!("✅ Бар: 3 позиции, №{} — проведён", documents[2]),
+        ]
+    );
+    assert_eq!(lines[6], "⚠️ На складе меньше, чем нужно:");
+    let ends =
+        [format!("Запуск {}, код выхода 3", failed.run_id()), "Дальше: zerkalo documents list".to_owned()];
+    assert_eq!(lines[lines.len() - 2..], ends);
+    assert!(!text.contains("No right"), "an upstream's words stay in the log");
+    // The slot again, later: it was told of.
+    street.set_clock(10);
+    street.world.expect(3, &NIGHT);
+    assert_eq!(told(&street.world, ADMIN_CHAT).len(), 1);
 }

@@ -44,8 +44,8 @@ pub(super) struct Lookups {
 impl Lookups {
     pub(super) async fn gather(ctx: &Context, store: &mut dyn Store) -> Result<Self> {
         let nomenclature = Nomenclature::read(ctx, store).await?;
-        let stored = levels(store).await?.into_keys().collect();
-        Ok(Self { nomenclature, stored })
+        let stored = store.select(&MIN_STOCK_LEVEL.table, MIN_STOCK_LEVEL.table.key).await?;
+        Ok(Self { nomenclature, stored: stored.iter().filter_map(|row| place(row)).collect() })
     }
 }
 
@@ -78,13 +78,15 @@ pub(super) async fn read(
 async fn levels(store: &mut dyn Store) -> Result<HashMap<Place, Levels>> {
     let columns = ["product_id", "department_id", "min_level", "max_level"];
     let rows = store.select(&MIN_STOCK_LEVEL.table, &columns).await?;
-    let id = |text: &Option<String>| text.as_deref().and_then(|text| Uuid::try_parse(text).ok());
     let level =
         |text: &Option<String>| text.as_deref().and_then(number::normalise).map_or(Cell::Empty, Cell::Number);
-    Ok(rows
-        .iter()
-        .filter_map(|row| Some(((id(&row[0])?, id(&row[1])?), [level(&row[2]), level(&row[3])])))
-        .collect())
+    Ok(rows.iter().filter_map(|row| Some((place(row)?, [level(&row[2]), level(&row[3])]))).collect())
+}
+
+/// The place of a row that begins with its key.
+fn place(row: &[Option<String>]) -> Option<Place> {
+    let id = |text: &Option<String>| Uuid::try_parse(text.as_deref()?).ok();
+    Some((id(&row[0])?, id(&row[1])?))
 }
 
 fn whole(title: &str) -> String {

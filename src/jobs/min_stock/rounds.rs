@@ -12,7 +12,7 @@ use crate::{
     error::{Failure, Kind, Result, quote},
     jobs::nomenclature::{Item, Nomenclature},
     report::StepReport,
-    sheets::{Axis, Cell, Change, Grid, Sheets, Tab, Written, a1},
+    sheets::{Axis, Cell, Change, Grid, Pauses, Sheets, Tab, Written, a1},
     store::Store,
 };
 use hashbrown::HashSet;
@@ -43,7 +43,7 @@ pub(in crate::jobs) async fn push(
     };
     report.fetched = nomenclature.products.len() as u64;
     let mut push = Push { sheets: ctx.sheets()?, title, wanted, filled: HashSet::new() };
-    let mut waits = ctx.config.retries.delays.iter();
+    let mut pauses = Pauses::new(&ctx.config.retries);
     let mut rounds = 0;
     while rounds < ROUNDS {
         let mut look = push.look().await?;
@@ -61,9 +61,7 @@ pub(in crate::jobs) async fn push(
             Outcome::Quiet => return Ok(()),
             Outcome::Restless => rounds += usize::from(!round.partial),
             Outcome::Unknown(failure) => {
-                let Some(wait) = waits.next() else { return Err(failure) };
-                tracing::info!("{failure}; looking at the sheet again");
-                tokio::time::sleep(*wait).await;
+                pauses.rest(failure).await?;
                 rounds += 1;
             }
         }
