@@ -65,6 +65,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
         let spreadsheet = options.google_sheets.join(",");
         let bot_token = options.telegram_token.clone();
+        let api_login = options.cloud_api_login.clone();
         let sandbox = Sandbox::start(options).await?;
         if let Some(path) = &arguments.google_credentials {
             write_credentials(path, &sandbox.google_credentials())?;
@@ -73,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             tracing::warn!("{} is named after no endpoint and is not served", file.display());
         }
         printer.stdout(&format!(
-            "The stand-in servers of iiko, FinTablo, Google Sheets and Telegram listen on {}.\nIn another terminal:\n",
+            "The stand-in servers of iiko, iikoCloud, FinTablo, Google Sheets and Telegram listen on {}.\nIn another terminal:\n",
             sandbox.addr()
         ));
         let mut settings = vec![
@@ -82,6 +83,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             ("IIKO_PASSWORD", password),
             ("FINTABLO_BASE_URL", sandbox.fintablo_url()),
             ("FINTABLO_TOKEN", token),
+            ("IIKO_CLOUD_BASE_URL", sandbox.cloud_url()),
+            ("IIKO_CLOUD_API_LOGIN", api_login),
             ("TELEGRAM_BASE_URL", sandbox.telegram_url()),
             ("TELEGRAM_BOT_TOKEN", bot_token),
             ("TELEGRAM_CHAT_IDS", sandbox::READERS_CHAT.to_owned()),

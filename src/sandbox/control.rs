@@ -47,8 +47,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Reply {
         ("GET", "/_sandbox/sheets") => json(&google::dump(&shared.world().google)),
         _ => Reply::text(
             404,
-            "nothing here: iiko is at /resto, FinTablo at /v1, Google at /google, Telegram at /telegram, the controls at \
-             /_sandbox",
+            "nothing here: iiko is at /resto, FinTablo at /v1, Google at /google, Telegram at /telegram, iikoCloud at \
+             /cloud, the controls at /_sandbox",
         ),
     }
 }

@@ -20,6 +20,7 @@
 //! fintablo.rs   FinTablo, under /v1
 //! google/       Google Sheets, under /google
 //! telegram.rs   Telegram's Bot API, under /telegram
+//! cloud.rs      iikoCloud, under /cloud
 //! ```
 //!
 //! # The control interface
@@ -41,6 +42,7 @@
 //! {"on": "products/list", "skip": 1, "times": 2, "action": "cut", "at": 1000}
 //! ```
 
+mod cloud;
 mod control;
 mod faults;
 mod fintablo;
@@ -80,8 +82,8 @@ pub use self::{
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
     world::{
-        ADMIN_CHAT, Amount, Chat, Document, DocumentKind, Item, Message, Move, READERS_CHAT, Status,
-        Telegram, World,
+        ADMIN_CHAT, Amount, Chat, Cloud, CloudForm, CloudGroup, CloudOrganization, Document, DocumentKind,
+        Item, Message, Move, READERS_CHAT, Status, Telegram, World,
     },
 };
 
@@ -148,6 +150,16 @@ pub struct Options {
     pub google_window: Duration,
     /// How long a token of Google's lives.
     pub google_token_life: Duration,
+    /// The API login of iikoCloud.
+    pub cloud_api_login: String,
+    /// The API key of iikoCloud.
+    pub cloud_api_key: String,
+    /// The application's id that belongs to the key.
+    pub cloud_app_id: String,
+    /// The application's secret that belongs to the key.
+    pub cloud_client_secret: String,
+    /// How long a token of iikoCloud lives.
+    pub cloud_token_life: Duration,
     /// The token of the Telegram bot.
     pub telegram_token: String,
     /// How many messages Telegram takes for one chat in [`Options::telegram_window`].
@@ -187,6 +199,11 @@ impl Default for Options {
             google_writes: 60,
             google_window: Duration::from_mins(1),
             google_token_life: Duration::from_hours(1),
+            cloud_api_login: "demo-api-login".to_owned(),
+            cloud_api_key: "demo-api-key".to_owned(),
+            cloud_app_id: "15".to_owned(),
+            cloud_client_secret: "demo-client-secret".to_owned(),
+            cloud_token_life: Duration::from_hours(1),
             telegram_token: "123456:demo-token".to_owned(),
             telegram_limit: 20,
             telegram_window: Duration::from_mins(1),
@@ -202,6 +219,7 @@ struct Shared {
     journal: journal::Journal,
     sessions: Mutex<iiko::session::Sessions>,
     rate: Mutex<fintablo::Rate>,
+    cloud_tokens: Mutex<iiko::session::Sessions>,
     google: Mutex<google::State>,
     address: SocketAddr,
     chat_rates: Mutex<HashMap<String, fintablo::Rate>>,
@@ -269,6 +287,7 @@ impl Sandbox {
             journal,
             sessions: Mutex::default(),
             rate: Mutex::default(),
+            cloud_tokens: Mutex::default(),
             google: Mutex::default(),
             address,
             chat_rates: Mutex::default(),
@@ -304,6 +323,11 @@ impl Sandbox {
     /// The file of a service account that this sandbox knows, as Google gives it out.
     pub fn google_credentials(&self) -> String {
         google::credentials(self.shared.address)
+    }
+
+    /// The base URL of iikoCloud.
+    pub fn cloud_url(&self) -> String {
+        format!("http://{}/cloud", self.shared.address)
     }
 
     /// The base URL of Telegram's Bot API.

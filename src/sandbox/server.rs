@@ -17,7 +17,9 @@ use tokio::{
 };
 
 use super::{
-    Shared, control,
+    Shared,
+    cloud::Cloud,
+    control,
     faults::{Action, gzip_bomb, patched},
     fintablo::FinTablo,
     google::Sheets,
@@ -29,7 +31,7 @@ use super::{
 };
 
 /// The upstreams behind the port; a further one is a further line.
-pub(super) static UPSTREAMS: [&dyn Upstream; 4] = [&Iiko, &FinTablo, &Sheets, &Telegram];
+pub(super) static UPSTREAMS: [&dyn Upstream; 5] = [&Iiko, &FinTablo, &Sheets, &Telegram, &Cloud];
 
 /// How long a second request at once waits for news of a client that hung up.
 const HANGUP_GRACE: Duration = Duration::from_millis(25);

@@ -128,6 +128,8 @@ impl World {
             ("IIKO_PASSWORD", options.iiko_password),
             ("FINTABLO_BASE_URL", world.sandbox.fintablo_url()),
             ("FINTABLO_TOKEN", options.fintablo_token),
+            ("IIKO_CLOUD_BASE_URL", world.sandbox.cloud_url()),
+            ("IIKO_CLOUD_API_LOGIN", options.cloud_api_login),
         ] {
             world.set(name, value);
         }

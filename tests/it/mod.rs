@@ -36,6 +36,8 @@ mod sheet_races;
 mod signals;
 mod slots;
 mod source;
+mod stoplist;
+mod stoplist_answers;
 mod stoplist_report;
 mod telegram;
 mod upstream;

@@ -15,7 +15,7 @@ pub(in crate::sandbox) struct Sessions {
 impl Sessions {
     /// Opens a session if one of `slots` is free. The life of a session counts from its login; use does not
     /// prolong it.
-    pub(super) fn open(&mut self, slots: usize, life: Duration) -> Option<String> {
+    pub(in crate::sandbox) fn open(&mut self, slots: usize, life: Duration) -> Option<String> {
         self.expire(life);
         if self.open.len() >= slots {
             return None;
@@ -28,7 +28,7 @@ impl Sessions {
     }
 
     /// Whether `token` is that of a living session.
-    pub(super) fn is_open(&mut self, token: &str, life: Duration) -> bool {
+    pub(in crate::sandbox) fn is_open(&mut self, token: &str, life: Duration) -> bool {
         self.expire(life);
         self.open.contains_key(token)
     }
@@ -39,7 +39,7 @@ impl Sessions {
     }
 
     /// Forgets all sessions, as a restart does.
-    pub(super) fn forget(&mut self) {
+    pub(in crate::sandbox) fn forget(&mut self) {
         self.open.clear();
     }
 

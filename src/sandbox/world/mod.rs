@@ -7,6 +7,7 @@
 
 mod amount;
 mod books;
+mod cloud;
 mod corporation;
 mod dice;
 mod directories;
@@ -24,6 +25,7 @@ use chrono_tz::Europe::Kaliningrad;
 use serde_json::Value;
 
 pub(super) use self::books::local;
+pub use self::cloud::{Cloud, CloudForm, CloudGroup, CloudOrganization};
 pub use self::telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram};
 pub use self::{
     amount::Amount,
@@ -66,6 +68,8 @@ pub struct World {
     pub answers: BTreeMap<String, (String, Bytes)>,
     /// Google's spreadsheets; [`World::generate`] makes none.
     pub google: Google,
+    /// iikoCloud's organizations with their stop-lists.
+    pub cloud: Cloud,
     /// Telegram's chats and what the bot has sent to them.
     pub telegram: Telegram,
     /// How many seconds the servers' clock, and so their `Date` header, is ahead of the true time.
@@ -86,6 +90,7 @@ impl World {
         let balances = nomenclature::balances(seed, scale, &stores, &products);
         let roles = people::roles(seed);
         Self {
+            cloud: cloud::cloud(seed, &products, &entities),
             entities,
             product_groups,
             products,
