@@ -6,7 +6,7 @@ use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
 /// Red, green and blue.
 pub(super) type Colour = [u8; 3];
 
-/// Columns and rows from `left`, `top` up to, and not including, `right`, `bottom`.
+/// A part of the picture: columns and rows from `left`, `top` up to, and not including, `right`, `bottom`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Area {
     pub(super) left: u32,
@@ -39,21 +39,19 @@ impl Canvas {
 
     /// Fills an area.
     pub(super) fn fill(&mut self, area: Area, colour: Colour) {
-        self.paint(area, |_, _| Some(colour));
+        let row = colour.repeat((area.right - area.left) as usize);
+        for y in area.top..area.bottom {
+            let at = self.at(area.left, y);
+            self.pixels[at..at + row.len()].copy_from_slice(&row);
+        }
     }
 
     /// Draws slanted lines over an area; lines of areas that touch meet.
     pub(super) fn hatch(&mut self, area: Area, colour: Colour) {
-        self.paint(area, |x, y| ((x + y) % HATCH.0 < HATCH.1).then_some(colour));
-    }
-
-    fn paint(&mut self, area: Area, colour: impl Fn(u32, u32) -> Option<Colour>) {
-        for y in area.top..area.bottom.min(self.height) {
-            for x in area.left..area.right.min(self.width) {
-                if let Some(colour) = colour(x, y) {
-                    let at = self.at(x, y);
-                    self.pixels[at..at + 3].copy_from_slice(&colour);
-                }
+        for y in area.top..area.bottom {
+            for x in (area.left..area.right).filter(|x| (x + y) % HATCH.0 < HATCH.1) {
+                let at = self.at(x, y);
+                self.pixels[at..at + 3].copy_from_slice(&colour);
             }
         }
     }
