@@ -101,7 +101,8 @@ fn sqlite(criterion: &mut Criterion) {
         })
     };
     let apply = |store: &mut Box<dyn Store>, mut plan: Plan| {
-        let receipt = Receipt { run_id: uuid::Uuid::nil(), now: chrono::DateTime::UNIX_EPOCH, log: &[] };
+        let receipt =
+            Receipt { run_id: uuid::Uuid::nil(), now: chrono::DateTime::UNIX_EPOCH, log: &[], reading: None };
         runtime.block_on(store.apply(&mut plan, receipt)).expect("applied")
     };
     let mut group = criterion.benchmark_group("sqlite");

@@ -3,6 +3,7 @@
 //! Every boundary (HTTP, database, settings, locks) fails with one type, [`Failure`]: a [`Kind`], one sentence that
 //! says what and where, and mostly a hint that says what to do next. The kind alone decides the exit code.
 
+use crate::redact::redact;
 use std::{error::Error, fmt};
 
 /// The result of everything here that can fail.
@@ -151,10 +152,11 @@ impl Error for Failure {
     }
 }
 
-/// Foreign words made fit for a terminal, a log or a chat: cut to `limit` characters, white space folded, control
+/// Foreign words made fit for a terminal, a log or a chat: without our own secrets, cut to `limit` characters, white space folded, control
 /// and direction characters shown escaped.
 pub fn quote(text: &str, limit: usize) -> String {
     let mut out = String::new();
+    let text = redact(text);
     for (count, character) in text.split_whitespace().collect::<Vec<_>>().join(" ").chars().enumerate() {
         if count == limit {
             out.push('…');

@@ -20,6 +20,7 @@
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - `redact`: takes our own secrets out of foreign words
 //! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
@@ -37,6 +38,7 @@ pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
 pub mod printer;
+mod redact;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;

@@ -59,10 +59,11 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()),
         );
         say(printer, "The first morning, into an empty database:\n");
-        let first = morning(&settings, printer).await?;
+        // On the heap: a run's context is large.
+        let first = Box::pin(morning(&settings, printer)).await?;
         print(printer, &first);
         say(printer, "\nThe second morning, with nothing changed upstream:\n");
-        let second = morning(&settings, printer).await?;
+        let second = Box::pin(morning(&settings, printer)).await?;
         print(printer, &second);
         say(printer, "\nA day of the stop-list, read every 20 minutes, and its report at 22:00 as the readers get it:\n");
         let evening = Box::pin(evening(&settings, &sandbox, printer)).await?;

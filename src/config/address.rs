@@ -150,6 +150,11 @@ pub(super) fn has_password(text: &str) -> bool {
     login.contains(':') || rest.to_ascii_lowercase().contains("password=")
 }
 
+/// The password in the address of a database, as it is written there.
+pub(super) fn password(text: &str) -> Option<String> {
+    Url::parse(text).ok()?.password().map(str::to_owned)
+}
+
 /// A database's address for people: login, host, port and name; no password, no options.
 pub(super) fn shown_database(text: &str) -> String {
     let Some(rest) = text.strip_prefix("postgres://") else { return text.to_owned() };

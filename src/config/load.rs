@@ -17,7 +17,10 @@ use super::{
     secret,
     settings::{SETTINGS, Setting},
 };
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    redact,
+};
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +141,16 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
                     .unwrap_or_else(|| format!("what it is for: {}", setting.doc.trim_end_matches('.'))),
             )
         })?;
+        if setting.is_secret(&text) {
+            redact::remember(&text);
+        }
         origins.insert(setting.key, origin);
+    }
+    if let Some(hash) = &config.iiko.sha1_password {
+        redact::remember(hash.expose_secret());
+    }
+    if let Some(password) = address::password(config.database.url.expose_secret()) {
+        redact::remember(&password);
     }
     complete(&mut config, environment)?;
     check(&config, &origins, &mut warnings)?;

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Limits, TokenIn},
     error::{Failure, Kind, Result},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
+    redact,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
@@ -496,6 +497,7 @@ fn token_of(label: &str, body: &[u8]) -> Result<SecretString, Trouble> {
     let text = String::from_utf8_lossy(body);
     let token = text.trim_start_matches('\u{feff}').trim().trim_matches('"');
     if is_plausible(token) {
+        redact::remember(token);
         return Ok(token.into());
     }
     Err(Trouble::fatal(

@@ -7,6 +7,7 @@ use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
+    redact,
 };
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -178,6 +179,7 @@ impl Client {
             Ok(SecretString::from(answer.token))
         };
         let token = self.upstream.patience.attempts(attempt, async || Ok(())).await?;
+        redact::remember(token.expose_secret());
         *self.token.borrow_mut() = Some(token);
         Ok(())
     }
@@ -200,7 +202,7 @@ impl Client {
         unauthorized: Retry,
     ) -> Result<(T, String), Trouble> {
         if !answer.status.is_success() {
-            return Err(self.refusal(answer, unauthorized).await);
+            return Err(refusal(answer, unauthorized).await);
         }
         self.upstream.expect(&answer, request)?;
         let label = answer.label.clone();
@@ -221,47 +223,34 @@ impl Client {
         })?;
         Ok((understood, envelope.id()))
     }
+}
 
-    /// What an answer that is not good means.
-    async fn refusal(&self, answer: Answer, unauthorized: Retry) -> Trouble {
-        let (label, status) = (answer.label.clone(), answer.status.as_u16());
-        let (is_html, retry_after) = (answer.is_html(), answer.retry_after());
-        let body = answer.bytes(1 << 16).await.unwrap_or_default();
-        let text = match serde_json::from_slice::<Envelope>(&body) {
-            Ok(envelope) => envelope.words(),
-            Err(_) => quote(&String::from_utf8_lossy(&body[..body.len().min(4096)]), 200),
-        };
-        let text = self.without_secrets(text);
-        let failure =
-            |kind, hint: &str| Failure::new(kind, format!("{label}: status {status}: {text}")).hint(hint);
-        match status {
-            401 => {
-                let hint =
-                    "check the API key or login: iikoWeb shows them, and which organizations they may see";
-                Trouble { failure: failure(Kind::Refused, hint), retry: unauthorized, reached: true }
-            }
-            408 | 429 | 500..=599 => Trouble {
-                failure: failure(Kind::Unreachable, "nothing was changed; start this again later"),
-                retry: retry_after.map_or(Retry::Yes, Retry::After),
-                reached: true,
-            },
-            _ if is_html => Trouble::transient(failure(Kind::InvalidAnswer, "check IIKO_CLOUD_BASE_URL")),
-            _ => Trouble::fatal(failure(
-                Kind::Refused,
-                "nothing was changed; check the rights of the API key or login, and IIKO_CLOUD_ORG_ID",
-            )),
+/// What an answer that is not good means.
+async fn refusal(answer: Answer, unauthorized: Retry) -> Trouble {
+    let (label, status) = (answer.label.clone(), answer.status.as_u16());
+    let (is_html, retry_after) = (answer.is_html(), answer.retry_after());
+    let body = answer.bytes(1 << 16).await.unwrap_or_default();
+    let text = match serde_json::from_slice::<Envelope>(&body) {
+        Ok(envelope) => envelope.words(),
+        Err(_) => quote(&String::from_utf8_lossy(&body[..body.len().min(4096)]), 200),
+    };
+    let failure =
+        |kind, hint: &str| Failure::new(kind, format!("{label}: status {status}: {text}")).hint(hint);
+    match status {
+        401 => {
+            let hint = "check the API key or login: iikoWeb shows them, and which organizations they may see";
+            Trouble { failure: failure(Kind::Refused, hint), retry: unauthorized, reached: true }
         }
-    }
-
-    /// iikoCloud's words without what it may have repeated of our own: "Login … is not authorized".
-    fn without_secrets(&self, text: String) -> String {
-        let token = self.token.borrow();
-        let own = match &self.login {
-            Login::ApiLogin(login) => vec![login],
-            Login::ApiKey { key, secret, .. } => vec![key, secret],
-        };
-        let all = own.into_iter().chain(token.as_ref()).map(ExposeSecret::expose_secret);
-        all.filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret, "***"))
+        408 | 429 | 500..=599 => Trouble {
+            failure: failure(Kind::Unreachable, "nothing was changed; start this again later"),
+            retry: retry_after.map_or(Retry::Yes, Retry::After),
+            reached: true,
+        },
+        _ if is_html => Trouble::transient(failure(Kind::InvalidAnswer, "check IIKO_CLOUD_BASE_URL")),
+        _ => Trouble::fatal(failure(
+            Kind::Refused,
+            "nothing was changed; check the rights of the API key or login, and IIKO_CLOUD_ORG_ID",
+        )),
     }
 }
 

@@ -419,13 +419,10 @@ fn fintablo_identity(ctx: &Context) -> String {
 /// iikoCloud's address, a digest of what is asked with, and the organizations that are asked for: narrowing them to one
 /// would close the stop-lists of the others.
 fn cloud_identity(ctx: &Context) -> Result<String> {
-    let mut identity = ctx.iiko_cloud()?.identity();
-    let mut wanted = ctx.config.iiko_cloud.organizations.clone();
+    let mut wanted: Vec<String> = ctx.config.iiko_cloud.organizations.iter().map(Uuid::to_string).collect();
     wanted.sort_unstable();
-    for organization in wanted {
-        identity.push_str(&format!(" {organization}"));
-    }
-    Ok(identity)
+    wanted.insert(0, ctx.iiko_cloud()?.identity());
+    Ok(wanted.join(" "))
 }
 
 fn without_scheme(url: &str) -> String {

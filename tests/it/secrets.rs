@@ -5,6 +5,7 @@ use super::{
     process::until,
 };
 use rustix::process::Signal;
+use serde_json::json;
 use sha1::{Digest as _, Sha1};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, thread, time::Duration};
 use zerkalo::sandbox::{self, Action, Fault};
@@ -89,18 +90,30 @@ fn assert_nothing_lies_about(world: &World, canaries: &[String]) {
 }
 
 /// Everything that an upstream can do to a client.
-fn faults() -> Vec<(&'static str, Action)> {
-    let text = |code, body: &'static str| Action::Status {
+fn faults(engine: Engine) -> Vec<(&'static str, Action)> {
+    let text = |code, body: &str| Action::Status {
         code,
         content_type: "text/plain".to_owned(),
-        body: body.into(),
+        body: body.to_owned().into(),
         headers: Vec::new(),
+    };
+    // What the process knows it can recognise: on SQLite there is no database's password.
+    let known = if engine == Engine::Sqlite { 4 } else { 5 };
+    let repeated = canaries()[..known].join(" ");
+    let json = Action::Body {
+        content_type: "application/json".to_owned(),
+        body: json!({"status": 400, "statusText": repeated, "ok": false, "description": repeated})
+            .to_string()
+            .into(),
     };
     let elsewhere = Action::Redirect { location: "http://127.0.0.1:1/elsewhere".to_owned(), code: 307 };
     let mut faults = Vec::new();
     for on in ["/auth", "products/list", "/v1/deal", "/logout", "/sendMessage"] {
         faults.extend([
             (on, text(400, "bad")),
+            (on, text(400, &repeated)),
+            (on, text(409, &repeated)),
+            (on, json.clone()),
             (on, text(401, "who")),
             (on, text(403, "no")),
             (on, text(404, "gone")),
@@ -146,7 +159,7 @@ fn no_secret_is_said_written_or_sent_where_it_does_not_belong(engine: Engine) {
         assert_eq!(outcome.code, Some(0), "{arguments:?} {}", outcome.stderr);
     }
     world.set("ZERKALO_LOG", "trace,hyper=trace,reqwest=trace,sqlx=trace,rustls=trace");
-    for (on, action) in faults() {
+    for (on, action) in faults(engine) {
         world.sandbox.fault(Fault::new(format!("{on}$"), action.clone()).times(2));
         let only = match on {
             "/v1/deal" => &["sync", "fintablo", "--only", "ft_deal"][..],

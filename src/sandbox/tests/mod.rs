@@ -1,5 +1,6 @@
 //! The sandbox as a client sees it: bytes on a socket.
 
+mod cloud;
 mod documents;
 mod faults;
 mod google;
