@@ -56,7 +56,10 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         let settings = settings(&sandbox)?;
         say(
             printer,
-            &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()),
+            &format!(
+                "Stand-in servers of iiko, iikoCloud, FinTablo, Google Sheets and Telegram run on {}.",
+                sandbox.addr()
+            ),
         );
         say(printer, "The first morning, into an empty database:\n");
         // On the heap: a run's context is large.

@@ -99,7 +99,7 @@ pub struct Day {
     pub until: DateTime<Utc>,
     /// Whether anything at all is known of them.
     pub known: bool,
-    /// When nothing is known of one organization or more: nobody read its stop-list.
+    /// When nothing is known of one organization or more, for a minute at least: nobody read its stop-list.
     pub gaps: Vec<Span>,
     /// Whether other organizations are known of during the gaps.
     pub partly: bool,
@@ -119,7 +119,7 @@ impl Day {
         let until = now.min(hours.span.to);
         let window = Span { from: hours.span.from, to: until };
         let gaps = gaps(window, hours.asked(now, settings), settings, samples);
-        let all = span::union(gaps.values().flatten().copied().collect());
+        let all = told(&span::union(gaps.values().flatten().copied().collect()));
         let unknown = |gaps: &Vec<Span>| *gaps == [window];
         let counts = |balance: Decimal| settings.count_limited || balance <= Decimal::ZERO;
         let mut products: BTreeMap<Uuid, (DateTime<Utc>, Product)> = BTreeMap::new();
@@ -144,7 +144,7 @@ impl Day {
             hours,
             until,
             known: !gaps.values().all(unknown),
-            partly: gaps.values().any(|gaps| *gaps != all),
+            partly: gaps.values().any(|gaps| told(gaps) != all),
             gaps: all,
             products: ranked(products.into_values().map(|(_, product)| product)),
         }
@@ -211,6 +211,12 @@ fn gaps(window: Span, asked: Span, settings: &Stoplist, samples: &[Sample]) -> B
         gaps.insert(organization, span::union(unread.filter_map(|silence| silence.within(window)).collect()));
     }
     gaps
+}
+
+/// The gaps that are worth a word. The first reading of a morning comes some seconds after the hours have begun where cron
+/// begins with them.
+fn told(gaps: &[Span]) -> Vec<Span> {
+    gaps.iter().filter(|gap| gap.length() >= TimeDelta::minutes(1)).copied().collect()
 }
 
 /// The products that were stopped at all, the longest stopped first, then by name.

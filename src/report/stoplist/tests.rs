@@ -184,6 +184,19 @@ fn the_ends_of_the_day_have_gaps_too() {
 }
 
 #[test]
+fn some_seconds_are_no_gap_to_tell_of() {
+    // cron reads from 08:00 to 21:00; nobody reads at night.
+    let mut samples = every_ten_minutes(1, at("2026-11-21 08:00"), at("2026-11-21 21:00"));
+    samples.extend(every_ten_minutes(1, at("2026-11-22 08:00:07"), at("2026-11-22 21:00:07")));
+    let day = told(&[], &samples, time("22:00"));
+    assert_eq!(message(&day, true), "📊 Отчёт по стоп-листу за 22.11.2026\nСегодня стопов не было 🎉");
+    let open = [stretch(1, at("2026-11-21 12:00"), None)];
+    assert_eq!(times(&told(&open, &samples, time("22:00"))), [(1, 780)]);
+    samples.retain(|sample| sample.taken_at < time("08:00") || sample.taken_at > time("08:05"));
+    assert_eq!(told(&open, &samples, time("22:00")).gaps.len(), 1);
+}
+
+#[test]
 fn without_a_reading_nothing_is_known() {
     let open = [stretch(1, at("2026-11-21 12:00"), None)];
     let nothing = told(&open, &[], time("22:00"));
