@@ -140,7 +140,8 @@ impl Evening<'_> {
         }
         let text = message(day, date == ctx.business_date);
         self.report.borrow_mut().text = Some(text.clone());
-        let message = |key: String, content| Message { key, job: STEP.to_owned(), content };
+        let message =
+            |key: String, content| Message { key, again_after: None, job: STEP.to_owned(), content };
         let is_shown = !day.products.is_empty();
         let mut photo = None;
         if is_shown || self.options.picture.is_some() {
