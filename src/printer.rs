@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::Failure,
-    report::{RunReport, StepReport, documents, duration, number},
+    report::{RunReport, StepReport, documents, duration, number, stoplist},
 };
 
 /// The width of a result that no terminal shows: a mail, a file.
@@ -182,6 +182,18 @@ impl Printer {
             return self.stderr(&notes.unwrap_or_default());
         }
         self.stdout(&report.table(self.width(), self.0.stdout.colour));
+    }
+
+    /// Prints the report of the stop-list, in the same ways.
+    pub fn stoplist(&self, report: &stoplist::Report) {
+        if self.0.json {
+            return self.json(&report.to_json());
+        }
+        if self.0.verbosity.quiet {
+            let notes = report.run.as_ref().map(|run| run.notes(self.0.stderr.colour));
+            return self.stderr(&notes.unwrap_or_default());
+        }
+        self.stdout(&report.shown(self.0.stdout.colour));
     }
 
     /// Prints why a command without a run report failed.

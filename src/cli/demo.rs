@@ -7,19 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::full_morning;
 use crate::{
     clock::Clock,
-    config::{self, Environment, Flags},
+    config::{self, Config, Environment, Flags},
     context::Context,
     error::{Failure, Kind, Result},
-    jobs::{Options, notify::Notify, run},
-    printer::Printer,
-    report::RunReport,
-    sandbox::{self, Sandbox},
+    jobs::{self, Options, notify::Notify, run, stoplist_report},
+    printer::{Colour, Printer, Verbosity},
+    report::{RunReport, stoplist},
+    sandbox::{self, Sandbox, World},
+    schedule::first_moment,
     store::Access,
 };
 
@@ -38,7 +40,7 @@ With your own servers:
   zerkalo full-morning --dry-run      shows what would change
   zerkalo full-morning                does it; crontab.example has the line for 07:00";
 
-/// Runs two mornings against stand-in servers into a fresh database.
+/// Runs two mornings and an evening against stand-in servers into a fresh database.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let temporary = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
     let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
@@ -47,14 +49,17 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Kind::Internal, "cannot start the asynchronous runtime").source(error)
     })?;
-    let (first, second) = runtime.block_on(async {
+    let (first, second, evening) = runtime.block_on(async {
         let options = sandbox::Options::default();
         let settings = settings_file(folder, &options);
         let sandbox = Sandbox::start(options).await?;
         let settings = settings(&sandbox)?;
         say(
             printer,
-            &format!("Stand-in servers of iiko, FinTablo and Google Sheets run on {}.", sandbox.addr()),
+            &format!(
+                "Stand-in servers of iiko, iikoCloud, FinTablo, Google Sheets and Telegram run on {}.",
+                sandbox.addr()
+            ),
         );
         say(printer, "The first morning, into an empty database:\n");
         // On the heap: a run's context is large.
@@ -63,14 +68,18 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
         say(printer, "\nThe second morning, with nothing changed upstream:\n");
         let second = Box::pin(morning(&settings, printer)).await?;
         print(printer, &second);
+        say(printer, "\nA day of the stop-list, read every 20 minutes, and its report at 22:00 as the readers get it:\n");
+        let evening = Box::pin(evening(&settings, &sandbox, printer)).await?;
+        if !printer.is_json() {
+            printer.stoplist(&evening);
+        }
         sandbox.stop().await;
-        Ok::<_, Failure>((first, second))
+        Ok::<_, Failure>((first, second, evening))
     })?;
-    let code = first.exit_code().max(second.exit_code());
+    let code = first.exit_code().max(second.exit_code()).max(evening.exit_code());
     if printer.is_json() {
-        printer.json(
-            &json!({ "command": "demo", "exit_code": code, "runs": [first.to_json(), second.to_json()] }),
-        );
+        let runs = [first.to_json(), second.to_json(), evening.to_json()];
+        printer.json(&json!({ "command": "demo", "exit_code": code, "runs": runs }));
         return Ok(code);
     }
     if arguments.keep.is_some() {
@@ -80,13 +89,80 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     Ok(code)
 }
 
-async fn morning(settings: &Path, printer: &Printer) -> Result<RunReport> {
+fn load(settings: &Path) -> Result<Config> {
     let flags = Flags { config: Some(settings.to_owned()), ..Flags::default() };
-    let loaded = config::load(&flags, &Environment::from_iter(Vec::<(&str, &str)>::new()))?;
-    let clock = Clock::system(loaded.config.timezone);
-    let ctx = Context::new(loaded.config, clock, printer.clone(), "full-morning".to_owned(), Access::Write);
+    Ok(config::load(&flags, &Environment::from_iter(Vec::<(&str, &str)>::new()))?.config)
+}
+
+async fn morning(settings: &Path, printer: &Printer) -> Result<RunReport> {
+    let config = load(settings)?;
+    let clock = Clock::system(config.timezone);
+    let ctx = Context::new(config, clock, printer.clone(), "full-morning".to_owned(), Access::Write);
     let options = Options { notify: Notify::Problems, ..Options::default() };
     Ok(run::run(&ctx, full_morning::lanes(&[]), &options).await)
+}
+
+/// Plays a day of the stop-list with a clock that is moved on, and makes its report.
+async fn evening(settings: &Path, sandbox: &Sandbox, printer: &Printer) -> Result<stoplist::Report> {
+    let config = load(settings)?;
+    let zone = config.timezone;
+    let today = Clock::system(zone).business_now().date();
+    let at = |moment| first_moment(today.and_time(time(moment)), zone);
+    let quiet = Printer::new(Verbosity { quiet: true, verbose: 0 }, false, Colour::Never);
+    let context = |command: &str, now: DateTime<Utc>, printer: &Printer| {
+        let clock = Clock::fixed(zone, now);
+        Context::new(config.clone(), clock, printer.clone(), command.to_owned(), Access::Write)
+    };
+    let mut now = at((7, 50));
+    while now < at((22, 0)) {
+        // Nobody reads for an hour in the afternoon, and the report says so.
+        if now < at((15, 0)) || now > at((16, 0)) {
+            sandbox.edit(|world| show(world, now.with_timezone(&zone).time()));
+            let ctx = context("sync stoplist", now, &quiet);
+            let report = run::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
+            if report.exit_code() != 0 {
+                print(printer, &report);
+            }
+        }
+        now += TimeDelta::minutes(20);
+    }
+    let ctx = context("stoplist-report", at((22, 0)), printer);
+    Ok(stoplist_report::run(&ctx, &stoplist_report::Options::default()).await)
+}
+
+/// A time of the demonstration's day.
+fn time((hour, minute): (u32, u32)) -> NaiveTime {
+    NaiveTime::from_hms_opt(hour, minute, 0).expect("a time of day")
+}
+
+/// A dish is in the stop-list of a terminal group, from when and until when.
+type Stop = (usize, usize, (u32, u32), (u32, u32));
+
+/// The stop-lists of the day.
+const STOPS: [Stop; 7] = [
+    (0, 0, (7, 0), (12, 30)),
+    (0, 1, (11, 0), (14, 10)),
+    (1, 2, (17, 20), (21, 30)),
+    (2, 0, (13, 0), (18, 0)),
+    (3, 3, (9, 0), (9, 40)),
+    (3, 3, (19, 0), (20, 0)),
+    (4, 1, (0, 0), (23, 59)),
+];
+
+/// Gives every terminal group the stop-list that it has at a time of the day.
+fn show(world: &mut World, now: NaiveTime) {
+    let dishes =
+        world.products.iter().filter(|product| product["type"] == "DISH" && product["deleted"] != true);
+    let dishes: Vec<String> = dishes.filter_map(|dish| Some(dish["id"].as_str()?.to_owned())).collect();
+    let groups = world.cloud.organizations.iter_mut().flat_map(|organization| &mut organization.groups);
+    for (place, group) in groups.enumerate() {
+        group.stops.clear();
+        let here =
+            STOPS.iter().filter(|(_, at, from, to)| *at == place && time(*from) <= now && now < time(*to));
+        for dish in here.filter_map(|(dish, ..)| dishes.get(dish * 7)) {
+            group.stop(dish, 0);
+        }
+    }
 }
 
 /// Writes the settings that lead to the stand-in servers, as an operator would.
@@ -97,7 +173,7 @@ fn settings_file<'a>(
     let (login, password, token) =
         (options.iiko_login.clone(), options.iiko_password.clone(), options.fintablo_token.clone());
     let sheet = options.google_sheets.first().cloned().unwrap_or_default();
-    let bot_token = options.telegram_token.clone();
+    let (bot_token, api_login) = (options.telegram_token.clone(), options.cloud_api_login.clone());
     move |sandbox| {
         let mut text = format!("state_dir = {:?}\n\n", folder.join("state").display().to_string());
         let _ = writeln!(
@@ -116,10 +192,13 @@ fn settings_file<'a>(
         let key = key.display().to_string();
         let _ = writeln!(text, "[google]\nbase_url = {:?}\ncredentials = {key:?}\n", sandbox.google_url());
         let _ = writeln!(text, "[min_stock]\nsheet_id = {sheet:?}");
+        let _ =
+            writeln!(text, "\n[iiko_cloud]\nbase_url = {:?}\napi_login = {api_login:?}", sandbox.cloud_url());
         let _ = writeln!(
             text,
-            "\n[telegram]\nbase_url = {:?}\nbot_token = {bot_token:?}\nadmin_chat_ids = {:?}",
+            "\n[telegram]\nbase_url = {:?}\nbot_token = {bot_token:?}\nchat_ids = {:?}\nadmin_chat_ids = {:?}",
             sandbox.telegram_url(),
+            sandbox::READERS_CHAT,
             sandbox::ADMIN_CHAT
         );
         let path = folder.join("zerkalo.toml");

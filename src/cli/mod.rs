@@ -19,6 +19,7 @@ pub mod restore;
 pub mod sandbox;
 pub mod schedule;
 pub mod status;
+pub mod stoplist_report;
 pub mod sync;
 mod work;
 pub mod writeoff;
@@ -113,6 +114,8 @@ pub enum Command {
     PushMapping(push_mapping::Arguments),
     /// Post transfers of what is negative in bars and kitchens: what cron runs at night
     NegativeTransfer(negative_transfer::Arguments),
+    /// Tell the readers what was in stop: what cron runs in the evening
+    StoplistReport(stoplist_report::Arguments),
     /// Post a write-off act from a file
     Writeoff(writeoff::Arguments),
     /// List, read back and give up documents that were posted to iiko
@@ -149,6 +152,7 @@ impl Command {
             Self::FullMorning(_) => "full-morning".to_owned(),
             Self::PushMapping(_) => "push-mapping".to_owned(),
             Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
+            Self::StoplistReport(_) => "stoplist-report".to_owned(),
             Self::Writeoff(_) => "writeoff".to_owned(),
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Status(_) => "status".to_owned(),
@@ -164,6 +168,11 @@ impl Command {
             Self::Man(_) => "man".to_owned(),
         }
     }
+
+    /// Whether it is asked to print its result as JSON.
+    fn prints_json(&self) -> bool {
+        matches!(self, Self::StoplistReport(arguments) if arguments.format == stoplist_report::Format::Json)
+    }
 }
 
 impl Globals {
@@ -176,9 +185,10 @@ impl Globals {
         }
     }
 
-    /// The printer that these options ask for.
-    pub fn printer(&self) -> Printer {
-        Printer::new(Verbosity { quiet: self.quiet, verbose: self.verbose }, self.json, self.color)
+    /// The printer that these options ask for, or their command.
+    pub fn printer(&self, command: &Command) -> Printer {
+        let verbosity = Verbosity { quiet: self.quiet, verbose: self.verbose };
+        Printer::new(verbosity, self.json || command.prints_json(), self.color)
     }
 }
 
@@ -190,7 +200,7 @@ fn secret(text: &str) -> Result<SecretString, Infallible> {
 
 /// Does what the command line asks, prints the result or the failure, and returns the exit code.
 pub fn run(cli: &Cli) -> ExitCode {
-    let printer = cli.globals.printer();
+    let printer = cli.globals.printer(&cli.command);
     let environment = Environment::process();
     let logging = environment.get("ZERKALO_LOG").and_then(|filter| logging::start(&printer, filter));
     let result = logging.and_then(|()| match &cli.command {
@@ -200,6 +210,9 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::PushMapping(arguments) => push_mapping::run(arguments, &cli.globals, &environment, &printer),
         Command::NegativeTransfer(arguments) => {
             negative_transfer::run(arguments, &cli.globals, &environment, &printer)
+        }
+        Command::StoplistReport(arguments) => {
+            stoplist_report::run(arguments, &cli.globals, &environment, &printer)
         }
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),

@@ -60,6 +60,8 @@ pub struct Config {
     pub status: Status,
     /// For how long what is old is kept.
     pub keep: Keep,
+    /// The report of the stop-list.
+    pub stoplist: Stoplist,
     /// The Telegram bot.
     pub telegram: Telegram,
     /// Who notices that a job did not run.
@@ -328,6 +330,19 @@ impl PostMode {
     }
 }
 
+/// The report of the stop-list.
+#[derive(Clone, Debug)]
+pub struct Stoplist {
+    /// How far apart two readings may lie so that the time between them is known.
+    pub max_gap: Duration,
+    /// Products of which some are left count as stopped, too.
+    pub count_limited: bool,
+    /// When the working day begins, by the business's clock.
+    pub day_start: NaiveTime,
+    /// When it ends: on the next day when it is not after the beginning.
+    pub day_end: NaiveTime,
+}
+
 /// The Telegram bot and whom it writes to.
 #[derive(Clone, Debug)]
 pub struct Telegram {
@@ -490,6 +505,12 @@ impl Default for Config {
             documents: Documents { post_mode: PostMode::TwoPhase, lookup_time: Duration::from_mins(10) },
             status: Status { max_age: Ages::default(), jobs: Vec::new() },
             keep: Keep { log_days: 400 },
+            stoplist: Stoplist {
+                max_gap: Duration::from_mins(30),
+                count_limited: false,
+                day_start: NaiveTime::from_hms_opt(8, 0, 0).expect("a time of day"),
+                day_end: NaiveTime::from_hms_opt(21, 0, 0).expect("a time of day"),
+            },
             telegram: Telegram {
                 base_url: "https://api.telegram.org".to_owned(),
                 bot_token: None,

@@ -444,6 +444,30 @@ pub const SETTINGS: &[Setting] = &[
         |config| count(config.keep.log_days),
     ),
     setting(
+        ("stoplist.max_gap", "STOPLIST_MAX_GAP", Seconds, "1800"),
+        "Seconds between two readings of the stop-list beyond which nobody knows what was in it meanwhile.",
+        |config, text| value::seconds(text).map(|gap| config.stoplist.max_gap = gap),
+        |config| seconds(config.stoplist.max_gap),
+    ),
+    setting(
+        ("stoplist.count_limited", "STOPLIST_COUNT_LIMITED", Bool, "false"),
+        "Whether the report counts products with a balance above 0, of which some are left, as stopped.",
+        |config, text| value::boolean(text).map(|yes| config.stoplist.count_limited = yes),
+        |config| Some(Value::Boolean(config.stoplist.count_limited)),
+    ),
+    setting(
+        ("stoplist.day_start", "STOPLIST_DAY_START", Text, "08:00"),
+        "When the working day begins that the report of the stop-list tells of.",
+        |config, text| value::time_of_day(text).map(|time| config.stoplist.day_start = time),
+        |config| text(config.stoplist.day_start.format("%H:%M").to_string()),
+    ),
+    setting(
+        ("stoplist.day_end", "STOPLIST_DAY_END", Text, "21:00"),
+        "When it ends; a time that is not after its beginning is one of the next day.",
+        |config, text| value::time_of_day(text).map(|time| config.stoplist.day_end = time),
+        |config| text(config.stoplist.day_end.format("%H:%M").to_string()),
+    ),
+    setting(
         ("telegram.base_url", "TELEGRAM_BASE_URL", Text, "https://api.telegram.org"),
         "The address of Telegram's Bot API.",
         |config, text| address::api_base(text).map(|url| config.telegram.base_url = url),

@@ -14,5 +14,5 @@ pub mod upstream;
 
 pub use patience::{Budget, Patience};
 pub(crate) use request::tls_refused;
-pub use request::{Accept, Answer, Request, Retry, Trouble};
+pub use request::{Accept, Answer, Part, Request, Retry, Trouble};
 pub use upstream::Upstream;

@@ -51,6 +51,8 @@ pub struct Request {
     pub form: Option<Vec<(String, String)>>,
     /// A JSON body, as it is to be sent.
     pub json: Option<String>,
+    /// A body of parts (`multipart/form-data`).
+    pub parts: Option<Vec<Part>>,
     /// The accepted kind of answer.
     pub accept: Accept,
     /// How long the request and its whole answer may take, silence included, where the server needs longer than usual.
@@ -68,6 +70,7 @@ impl Request {
             query: Vec::new(),
             form: None,
             json: None,
+            parts: None,
             accept,
             total: None,
             max_answer: None,
@@ -82,6 +85,11 @@ impl Request {
     /// A POST request with a JSON body.
     pub fn post_json(path: impl Into<String>, accept: Accept, json: String) -> Self {
         Self { method: Method::POST, json: Some(json), ..Self::get(path, accept) }
+    }
+
+    /// A POST request with a body of parts.
+    pub fn post_parts(path: impl Into<String>, accept: Accept, parts: Vec<Part>) -> Self {
+        Self { method: Method::POST, parts: Some(parts), ..Self::get(path, accept) }
     }
 
     /// The same request, refused when its answer is longer than this many bytes.
@@ -101,6 +109,24 @@ impl Request {
     pub fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         self.query.extend(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
+    }
+}
+
+/// A part of a body.
+#[derive(Clone)]
+pub struct Part {
+    /// The parameter.
+    pub name: &'static str,
+    /// What it holds.
+    pub content: Bytes,
+    /// The name and the media type of a file; none for a part of text.
+    pub file: Option<(&'static str, &'static str)>,
+}
+
+impl Part {
+    /// A part of text.
+    pub fn text(name: &'static str, text: &str) -> Self {
+        Self { name, content: Bytes::copy_from_slice(text.as_bytes()), file: None }
     }
 }
 

@@ -2,11 +2,14 @@
 
 use super::{
     patience::{Budget, Patience},
-    request::{Answer, Request, Trouble},
+    request::{Answer, Part, Request, Trouble},
 };
 use crate::config::{Limits, Retries};
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{
+    header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue},
+    multipart::Form,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{cell::Cell, rc::Rc, time::Instant};
 
@@ -97,6 +100,9 @@ impl Upstream {
         if let Some(json) = &request.json {
             builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
         }
+        if let Some(parts) = &request.parts {
+            builder = builder.multipart(form_of(parts, &label)?);
+        }
         if let Some((name, mut value)) = secret {
             value.set_sensitive(true);
             builder = builder.header(name, value);
@@ -120,4 +126,19 @@ impl Upstream {
     pub fn expect(&self, answer: &Answer, request: &Request) -> Result<(), Trouble> {
         answer.expect(request.accept)
     }
+}
+
+/// The parts as the client takes them.
+fn form_of(parts: &[Part], label: &str) -> Result<Form, Trouble> {
+    let mut form = Form::new();
+    for part in parts {
+        let length = part.content.len() as u64;
+        let mut content = reqwest::multipart::Part::stream_with_length(part.content.clone(), length);
+        if let Some((name, media_type)) = part.file {
+            let typed = content.file_name(name).mime_str(media_type);
+            content = typed.map_err(|error| Trouble::transport(label, error))?;
+        }
+        form = form.part(part.name, content);
+    }
+    Ok(form)
 }

@@ -8,6 +8,7 @@
 //! - [`min_stock`]: the sheet of min/max levels, both ways
 //! - [`mapping`]: the mapping reference
 //! - [`nomenclature`]: which products and departments belong in the sheets
+//! - [`stoplist_report`]: the evening's report of the stop-list
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
@@ -35,6 +36,7 @@ pub mod restore;
 pub mod run;
 pub mod slot;
 pub mod stoplist;
+pub mod stoplist_report;
 pub mod writeoff;
 
 use self::notify::Notify;

@@ -69,13 +69,14 @@ pub(super) async fn admins(ctx: &Context, report: &RunReport, telling: Telling<'
     if !wanted && found != Some(SlotFound::Resumed) {
         return;
     }
-    let message = text.filter(|_| wanted).map(|text| message(ctx, report, text));
+    let text = text.filter(|_| wanted);
     if ctx.is_dry_run() {
-        if let Some(Content::Text(text)) = message.map(|message| message.content) {
-            would_send(ctx, &text);
+        if let Some(text) = &text {
+            would_send(ctx, text);
         }
         return;
     }
+    let message = text.map(|text| message(ctx, report, text));
     tokio::select! {
         told = tokio::time::timeout(PATIENCE, send(ctx, message.as_ref())) => match told {
             Ok(Ok(())) => {}

@@ -8,6 +8,7 @@ pub mod morning;
 pub mod night;
 pub mod status;
 pub mod stop_changes;
+pub mod stoplist;
 mod table;
 
 use std::{collections::BTreeSet, fmt, time::Duration};

@@ -51,6 +51,7 @@ mod google;
 mod iiko;
 mod journal;
 mod late;
+mod multipart;
 mod recorded;
 mod render;
 mod server;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Shared,
+    Shared, multipart,
     server::{Access, Answer, Upstream},
     wire::{Reply, Request},
     world::{Chat, Message, World},
@@ -37,56 +37,54 @@ fn done(result: &Value) -> Reply {
     Reply::new(200, "application/json", json!({ "ok": true, "result": result }).to_string())
 }
 
-/// A parameter as it came: text, or a file's bytes.
-type Parameters = Vec<(String, Vec<u8>)>;
+/// The largest photo in bytes, the longest sum of its sides and the largest ratio of them (Bot API, sendPhoto).
+const LARGEST_PHOTO: usize = 10 << 20;
+const LONGEST_SIDES: u32 = 10_000;
+const LARGEST_RATIO: u32 = 20;
+
+/// A parameter as it came.
+struct Parameter {
+    name: String,
+    /// Text, or a file's bytes.
+    value: Vec<u8>,
+    /// It came as a file.
+    is_file: bool,
+}
+
+impl Parameter {
+    fn text(name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), value: value.into(), is_file: false }
+    }
+}
 
 /// The parameters of a request; they may come in the query, as a form, as JSON or in parts.
-fn parameters(request: &Request) -> Parameters {
+fn parameters(request: &Request) -> Result<Vec<Parameter>, Reply> {
     let kind = request.header("content-type").unwrap_or_default();
-    let mut parameters: Parameters =
-        request.query.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
-    if let Some((_, boundary)) =
-        kind.split_once("boundary=").filter(|_| kind.starts_with("multipart/form-data"))
-    {
-        parameters.extend(parts(&request.body, boundary.trim_matches('"')));
+    let query = request.query.iter().map(|(name, value)| Parameter::text(name, value.as_bytes()));
+    let mut parameters: Vec<Parameter> = query.collect();
+    if kind.starts_with("multipart/form-data") {
+        let parts = multipart::parts(&request.body, kind)
+            .map_err(|why| refusal(400, &format!("Bad Request: {why}")))?;
+        parameters.extend(parts.into_iter().map(|part| Parameter {
+            name: part.name,
+            value: part.content,
+            is_file: part.file_name.is_some(),
+        }));
     } else if kind.starts_with("application/json") {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         for (name, value) in body.as_object().into_iter().flatten() {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            parameters.push((name.clone(), text.into_bytes()));
+            parameters.push(Parameter::text(name, text));
         }
     } else {
-        parameters.extend(request.form().into_iter().map(|(name, value)| (name, value.into_bytes())));
+        parameters.extend(request.form().into_iter().map(|(name, value)| Parameter::text(name, value)));
     }
-    parameters
+    Ok(parameters)
 }
 
-/// The parts of a multipart body, by name (RFC 7578).
-fn parts(body: &[u8], boundary: &str) -> Parameters {
-    let mark = format!("--{boundary}").into_bytes();
-    let mut parts = Vec::new();
-    let mut rest = body;
-    while let Some(start) = find(rest, &mark) {
-        rest = &rest[start + mark.len()..];
-        let Some(end) = find(rest, &mark) else { break };
-        let part = &rest[..end];
-        let Some(head) = find(part, b"\r\n\r\n") else { continue };
-        let headers = String::from_utf8_lossy(&part[..head]).into_owned();
-        let Some((_, name)) = headers.split_once("name=\"") else { continue };
-        let name = name.split('"').next().unwrap_or_default().to_owned();
-        let content = &part[head + 4..];
-        parts.push((name, content.strip_suffix(b"\r\n").unwrap_or(content).to_vec()));
-    }
-    parts
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
-}
-
-fn parameter(parameters: &Parameters, name: &str) -> String {
-    let value = parameters.iter().find(|(known, _)| known == name);
-    value.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+fn parameter(parameters: &[Parameter], name: &str) -> String {
+    let value = parameters.iter().find(|parameter| parameter.name == name);
+    value.map(|parameter| String::from_utf8_lossy(&parameter.value).into_owned()).unwrap_or_default()
 }
 
 fn units(text: &str) -> usize {
@@ -94,7 +92,7 @@ fn units(text: &str) -> usize {
 }
 
 /// The message that a request asks to send, or why not.
-fn message(method: &str, parameters: &Parameters) -> Result<Message, Reply> {
+fn message(method: &str, parameters: &[Parameter]) -> Result<Message, Reply> {
     if method == "sendMessage" {
         let text = parameter(parameters, "text");
         return match units(&text) {
@@ -103,14 +101,34 @@ fn message(method: &str, parameters: &Parameters) -> Result<Message, Reply> {
             _ => Err(refusal(400, "Bad Request: message is too long")),
         };
     }
-    let photo = parameters.iter().find(|(name, _)| name == "photo").map(|(_, photo)| photo.clone());
-    let photo = photo.filter(|photo| !photo.is_empty());
+    let photo = parameters.iter().find(|parameter| parameter.name == "photo" && !parameter.value.is_empty());
     let photo = photo.ok_or_else(|| refusal(400, "Bad Request: there is no photo in the request"))?;
+    check_photo(photo)?;
     let text = parameter(parameters, "caption");
     if units(&text) > LONGEST_CAPTION {
         return Err(refusal(400, "Bad Request: message caption is too long"));
     }
-    Ok(Message { id: 0, text, photo: Some(photo) })
+    Ok(Message { id: 0, text, photo: Some(photo.value.clone()) })
+}
+
+/// Refuses what is no picture, or too large a one. A real server takes other formats than PNG, too.
+fn check_photo(photo: &Parameter) -> Result<(), Reply> {
+    if !photo.is_file {
+        // A text would be the address or the id of a photo that Telegram has.
+        return Err(refusal(400, "Bad Request: wrong file identifier/HTTP URL specified"));
+    }
+    if photo.value.len() > LARGEST_PHOTO {
+        return Err(refusal(413, "Request Entity Too Large"));
+    }
+    let header = photo.value.get(..24).filter(|header| header.starts_with(b"\x89PNG\r\n\x1a\n"));
+    let header = header.ok_or_else(|| refusal(400, "Bad Request: IMAGE_PROCESS_FAILED"))?;
+    let side = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("four bytes"));
+    let (width, height) = (side(16), side(20));
+    let is_thin = width.max(height) > LARGEST_RATIO.saturating_mul(width.min(height));
+    if is_thin || width.saturating_add(height) > LONGEST_SIDES {
+        return Err(refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"));
+    }
+    Ok(())
 }
 
 /// The chat that a request writes to, or why not.
@@ -126,7 +144,7 @@ fn chat<'a>(world: &'a mut World, id: &str) -> Result<&'a mut Chat, Reply> {
 }
 
 fn send(shared: &Shared, method: &str, request: &Request) -> Result<Reply, Reply> {
-    let parameters = parameters(request);
+    let parameters = parameters(request)?;
     let id = parameter(&parameters, "chat_id");
     let mut world = shared.world();
     let number = world.telegram.last_message + 1;
@@ -136,8 +154,9 @@ fn send(shared: &Shared, method: &str, request: &Request) -> Result<Reply, Reply
     shared
         .chat_rate(&id, options.telegram_limit, options.telegram_window)
         .map_err(|wait| too_many(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
+    let words = if message.photo.is_some() { "caption" } else { "text" };
     let result =
-        json!({ "message_id": number, "chat": { "id": id.parse::<i64>().ok() }, "text": message.text });
+        json!({ "message_id": number, "chat": { "id": id.parse::<i64>().ok() }, words: message.text });
     chat(&mut world, &id)?.messages.push(message);
     world.telegram.last_message = number;
     Ok(done(&result))
@@ -155,14 +174,14 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
             &json!({ "id": 123_456, "is_bot": true, "first_name": "Zerkalo", "username": "zerkalo_demo_bot" }),
         )),
         "getchat" => {
-            let id = parameter(&parameters(request), "chat_id");
+            let id = parameter(&parameters(request)?, "chat_id");
             let mut world = shared.world();
             world.telegram.chats.get_mut(&id).ok_or_else(|| refusal(400, "Bad Request: chat not found"))?;
             let kind = if id.starts_with('-') { "supergroup" } else { "private" };
             Ok(done(&json!({ "id": id.parse::<i64>().ok(), "type": kind, "title": format!("Chat {id}") })))
         }
         "sendchataction" => {
-            let parameters = parameters(request);
+            let parameters = parameters(request)?;
             chat(&mut shared.world(), &parameter(&parameters, "chat_id"))?;
             if parameter(&parameters, "action") != "typing" {
                 return Err(refusal(400, "Bad Request: wrong parameter action in request"));

@@ -1,12 +1,14 @@
 //! What was sent to whom: one row for a message and a chat, written before the message goes out.
 
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// How far a message to a chat is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// It is to be sent.
     Planned,
@@ -21,6 +23,12 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// The state that the database calls so.
+    pub fn of(name: &str) -> Option<Self> {
+        let all = [Self::Planned, Self::Sending, Self::Sent, Self::Failed, Self::Unknown];
+        all.into_iter().find(|state| state.name() == name)
+    }
+
     /// The word for it in the database.
     pub const fn name(self) -> &'static str {
         match self {
@@ -87,6 +95,33 @@ impl Outcome {
     }
 }
 
+/// How far a message to a chat is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// The chat.
+    pub chat: String,
+    /// `text` or `photo`.
+    pub kind: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// A row as it is stored: chat, kind, state, error.
+pub(super) type Stored = (String, String, String, Option<String>);
+
+impl Delivery {
+    /// The delivery that a row holds.
+    pub(super) fn of((chat, kind, state, error): Stored) -> Result<Self> {
+        let state = DeliveryState::of(&state).ok_or_else(|| {
+            Failure::new(Kind::Database, format!("message_delivery: `{state}` is no state of a message"))
+                .hint("somebody else has written to message_delivery; put the state right by hand")
+        })?;
+        Ok(Self { chat, kind, state, error })
+    }
+}
+
 /// What a delivery says whose run ended before the answer came.
 pub(super) const ABANDONED: &str = "the run ended before the answer came";
 
@@ -127,6 +162,9 @@ pub trait DeliveryStore: Send {
         outcome: &Outcome,
         now: DateTime<Utc>,
     ) -> Result<bool>;
+
+    /// The deliveries of a key, by chat.
+    async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>>;
 
     /// Makes the `unknown` deliveries of a key planned ones again; how many they are.
     async fn release_deliveries(&mut self, key: &str, now: DateTime<Utc>) -> Result<u64>;

@@ -6,7 +6,7 @@ use super::Content;
 use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
-    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
+    http::{Accept, Answer, Budget, Part, Request, Retry, Trouble, Upstream, client},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -120,6 +120,15 @@ impl Client {
                 let form = [("chat_id", chat), ("text", text)];
                 let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
                 Request::post_form("sendMessage", Accept::Json, form)
+            }
+            Content::Photo { png, caption } => {
+                let file = Some(("report.png", "image/png"));
+                let parts = vec![
+                    Part::text("chat_id", chat),
+                    Part::text("caption", caption),
+                    Part { name: "photo", content: png.clone(), file },
+                ];
+                Request::post_parts("sendPhoto", Accept::Json, parts)
             }
         };
         let attempt = async || match self.upstream.send(&request, None).await {

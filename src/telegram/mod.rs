@@ -12,20 +12,28 @@ use crate::{
     error::{Failure, Kind, Result},
     store::{
         Store,
-        delivery::{DeliveryState, Outcome, Outgoing},
+        delivery::{Outcome, Outgoing},
     },
 };
+use bytes::Bytes;
 use chrono::TimeDelta;
 use sha2::{Digest as _, Sha256};
 
 pub use api::{Client, Sent};
-pub use text::{LONGEST_TEXT, cut, foreign, plural, units};
+pub use text::{LONGEST_CAPTION, LONGEST_TEXT, More, cut, cut_after, foreign, plural, units};
 
 /// What a message is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Plain text of at most [`LONGEST_TEXT`] units, see [`cut`].
     Text(String),
+    /// A picture.
+    Photo {
+        /// A PNG of at most 10 MB, width and height together at most 10,000 pixels (Bot API, sendPhoto).
+        png: Bytes,
+        /// What stands below it: plain text of at most [`LONGEST_CAPTION`] units.
+        caption: String,
+    },
 }
 
 /// A message to one or more chats.
@@ -53,6 +61,9 @@ pub struct Delivered {
     pub failed: usize,
     /// Chats that may have got it.
     pub unknown: usize,
+    /// Why chats surely have not got it, if a later start may have more luck: the bot or Telegram is at fault, not the
+    /// chat.
+    pub later: Option<Kind>,
 }
 
 impl Content {
@@ -60,6 +71,7 @@ impl Content {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
+            Self::Photo { .. } => "photo",
         }
     }
 
@@ -67,6 +79,9 @@ impl Content {
     pub fn digest(&self) -> String {
         match self {
             Self::Text(text) => hex::encode(Sha256::digest(text.as_bytes())),
+            Self::Photo { png, caption } => {
+                hex::encode(Sha256::new().chain_update(png).chain_update(caption.as_bytes()).finalize())
+            }
         }
     }
 }
@@ -79,11 +94,7 @@ pub async fn deliver(
     message: &Message,
     chats: &[String],
 ) -> Result<Delivered> {
-    for (key, chat) in store.abandon_deliveries(&message.job, ctx.run_id, ctx.clock.now()).await? {
-        tracing::warn!(
-            "telegram: the run that sent `{key}` to {chat} ended before the answer: it may have come"
-        );
-    }
+    give_up_abandoned(ctx, store, &message.job).await?;
     let outgoing = Outgoing {
         key: &message.key,
         job: &message.job,
@@ -98,12 +109,16 @@ pub async fn deliver(
         if ctx.telegram()?.is_refused() {
             // The bot itself is refused: the others stay planned.
             delivered.failed += 1;
+            delivered.later = Some(Kind::Usage);
             continue;
         }
         match deliver_to(ctx, store, &outgoing, &message.content, chat).await? {
-            Some(DeliveryState::Sent) => delivered.sent += 1,
-            Some(DeliveryState::Unknown) => delivered.unknown += 1,
-            Some(_) => delivered.failed += 1,
+            Some(Sent::Delivered(_)) => delivered.sent += 1,
+            Some(Sent::Unknown(_)) => delivered.unknown += 1,
+            Some(Sent::Refused(failure)) => {
+                delivered.failed += 1;
+                delivered.later = delivered.later.or((failure.kind != Kind::Refused).then_some(failure.kind));
+            }
             None => delivered.before += 1,
         }
     }
@@ -128,19 +143,20 @@ async fn deliver_to(
     outgoing: &Outgoing<'_>,
     content: &Content,
     chat: &str,
-) -> Result<Option<DeliveryState>> {
+) -> Result<Option<Sent>> {
     let client = ctx.telegram()?;
     if !store.begin_delivery(outgoing, chat, ctx.clock.now()).await? {
         return Ok(None);
     }
-    let outcome = match client.send(chat, content).await {
-        Sent::Delivered(id) => Outcome::Sent(id),
+    let sent = client.send(chat, content).await;
+    let outcome = match &sent {
+        Sent::Delivered(id) => Outcome::Sent(*id),
         Sent::Refused(failure) => {
-            warn(chat, "was not sent", &failure);
+            warn(chat, "was not sent", failure);
             Outcome::Failed(failure.to_string())
         }
         Sent::Unknown(failure) => {
-            warn(chat, "may or may not have come, and is not sent again", &failure);
+            warn(chat, "may or may not have come, and is not sent again", failure);
             Outcome::Unknown(failure.to_string())
         }
     };
@@ -148,7 +164,7 @@ async fn deliver_to(
         let text = format!("message_delivery: the row of `{}` for {chat} is gone", outgoing.key);
         return Err(Failure::new(Kind::Database, text).hint("somebody else has written to message_delivery"));
     }
-    Ok(Some(outcome.state()))
+    Ok(Some(sent))
 }
 
 fn warn(chat: &str, what: &str, failure: &Failure) {

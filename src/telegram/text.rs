@@ -5,6 +5,9 @@ use crate::error::quote;
 /// The longest text of a message, in UTF-16 code units (Bot API, sendMessage).
 pub const LONGEST_TEXT: usize = 4096;
 
+/// The longest caption of a photo, in the same units (Bot API, sendPhoto).
+pub const LONGEST_CAPTION: usize = 1024;
+
 /// The longest piece of an upstream's words in a message, in characters.
 const LONGEST_FOREIGN: usize = 500;
 
@@ -19,17 +22,32 @@ pub fn foreign(text: &str) -> String {
     quote(text, LONGEST_FOREIGN)
 }
 
+/// What is said of lines that are left out: at most so many are shown, and how the others are counted.
+#[derive(Debug, Clone, Copy)]
+pub struct More {
+    /// The most lines that are shown.
+    pub most: usize,
+    /// What they are: of one, of two to four, of five.
+    pub words: [&'static str; 3],
+}
+
 /// `head`, as many of `lines` as fit, and `tail`, in at most `limit` units. Where lines are left out, «…и ещё N строк»
 /// stands in their place; a single line that is too long is cut.
 pub fn cut(head: &str, lines: &[String], tail: &str, limit: usize) -> String {
-    let join = |shown: &[String], more: Option<&str>| {
-        let parts = [head].into_iter().chain(shown.iter().map(String::as_str)).chain(more).chain([tail]);
+    let more = More { most: usize::MAX, words: ["строка", "строки", "строк"] };
+    cut_after(head, lines, tail, limit, more)
+}
+
+/// The same with other words for what is left out.
+pub fn cut_after(head: &str, lines: &[String], tail: &str, limit: usize, more: More) -> String {
+    let join = |shown: &[String], rest: Option<&str>| {
+        let parts = [head].into_iter().chain(shown.iter().map(String::as_str)).chain(rest).chain([tail]);
         parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     };
-    for shown in (0..=lines.len()).rev() {
+    for shown in (0..=lines.len().min(more.most)).rev() {
         let left = lines.len() - shown;
-        let more = (left > 0).then(|| format!("…и ещё {left} {}", rows(left)));
-        let text = join(&lines[..shown], more.as_deref());
+        let rest = (left > 0).then(|| format!("…и ещё {left} {}", plural(left as u64, more.words)));
+        let text = join(&lines[..shown], rest.as_deref());
         if units(&text) <= limit {
             return text;
         }
@@ -49,11 +67,6 @@ fn clip(text: &str, limit: usize) -> String {
         fits
     };
     text.chars().take_while(fits).chain(['…']).take(limit).collect()
-}
-
-/// «строка» as it is counted.
-fn rows(count: usize) -> &'static str {
-    plural(count as u64, ["строка", "строки", "строк"])
 }
 
 /// The form of a Russian word that goes with a number: of one, of two to four, of five.
@@ -108,7 +121,7 @@ mod tests {
 
     #[test]
     fn numbers_take_their_word() {
-        let word = |count| rows(count);
+        let word = |count| plural(count, ["строка", "строки", "строк"]);
         assert_eq!([1, 21, 101].map(word), ["строка"; 3]);
         assert_eq!([2, 4, 22].map(word), ["строки"; 3]);
         assert_eq!([5, 11, 12, 14, 20, 111].map(word), ["строк"; 6]);

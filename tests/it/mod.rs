@@ -48,6 +48,7 @@ mod slots;
 mod source;
 mod stoplist;
 mod stoplist_answers;
+mod stoplist_report;
 mod storms;
 mod telegram;
 mod upstream;

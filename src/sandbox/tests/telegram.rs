@@ -57,18 +57,64 @@ async fn json_and_parts_are_taken_like_a_form() {
     let part = |name: &str, value: &str| {
         format!("--xy\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
-    let parts = [part("chat_id", ADMIN), part("caption", "Отчёт"), part("photo", "\u{89}PNG\r\n\r\n")];
+    let parts = [part("chat_id", ADMIN), part("text", "parts"), part("photo", "http://a.example/photo.png")];
     let body = format!("{}--xy--\r\n", parts.concat());
-    assert!(ask("sendPhoto", "multipart/form-data; boundary=xy", &body).await.contains("\"ok\":true"));
+    assert!(ask("sendMessage", "multipart/form-data; boundary=xy", &body).await.contains("\"ok\":true"));
+    let refused = ask("sendPhoto", "multipart/form-data; boundary=xy", &body).await;
+    assert!(refused.contains("wrong file identifier"), "{refused}");
+    let refused = ask("sendPhoto", "multipart/form-data; boundary=xy", &body[..body.len() - 8]).await;
+    assert!(refused.contains("the last part does not end"), "{refused}");
     let without = format!("{}--xy--\r\n", parts[..2].concat());
     let refused = ask("sendPhoto", "multipart/form-data; boundary=xy", &without).await;
     assert!(refused.contains("there is no photo in the request"), "{refused}");
+    assert_eq!(sandbox.world().telegram.messages(ADMIN), ["json", "parts"]);
+}
+
+/// The beginning of a PNG with these sides.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let head = [b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".as_slice(), &width.to_be_bytes(), &height.to_be_bytes()];
+    [head.concat(), b"\r\n--\r\n\r\n".to_vec()].concat()
+}
+
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "parts as a client makes them that was not written for this server"
+)]
+async fn photos_are_kept_as_they_came_and_checked_as_telegram_does() {
+    let sandbox = sandbox().await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().build().expect("a client");
+    let url = format!("{}/bot123456:demo-token/sendPhoto", sandbox.telegram_url());
+    let send = async |chat: &str, caption: String, photo: Vec<u8>| {
+        let file = reqwest::multipart::Part::bytes(photo).file_name("a.png").mime_str("image/png").unwrap();
+        let form = reqwest::multipart::Form::new();
+        let form = form.text("chat_id", chat.to_owned()).text("caption", caption).part("photo", file);
+        let answer = client.post(&url).multipart(form).send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        (status, answer["description"].as_str().unwrap_or_default().to_owned())
+    };
+    let accepted = (200, String::new());
+    assert_eq!(send(ADMIN, "Отчёт".to_owned(), png(1080, 2464)).await, accepted);
+    assert_eq!(send(READERS, "🌅".repeat(512), png(100, 2000)).await, accepted);
+    for (chat, caption, photo, status, said) in [
+        (ADMIN, "🌅".repeat(513), png(9, 9), 400, "message caption is too long"),
+        (ADMIN, String::new(), png(5000, 5001), 400, "PHOTO_INVALID_DIMENSIONS"),
+        (ADMIN, String::new(), png(100, 2001), 400, "PHOTO_INVALID_DIMENSIONS"),
+        (ADMIN, String::new(), b"GIF89a".repeat(9), 400, "IMAGE_PROCESS_FAILED"),
+        (ADMIN, String::new(), Vec::new(), 400, "there is no photo in the request"),
+        (ADMIN, String::new(), [png(9, 9), vec![0; 10 << 20]].concat(), 413, "Request Entity Too Large"),
+        ("5", String::new(), png(9, 9), 400, "chat not found"),
+    ] {
+        let (code, description) = send(chat, caption, photo).await;
+        assert!(code == status && description.ends_with(said), "{said}: {code} {description}");
+    }
     let world = sandbox.world();
-    assert_eq!(world.telegram.messages(ADMIN), ["json", "Отчёт"]);
-    assert_eq!(
-        world.telegram.chats[ADMIN].messages[1].photo.as_deref(),
-        Some("\u{89}PNG\r\n\r\n".as_bytes())
-    );
+    let kept = |chat: &str| world.telegram.chats[chat].messages.clone();
+    assert_eq!((kept(ADMIN).len(), kept(READERS).len()), (1, 1));
+    assert_eq!(kept(ADMIN)[0].text, "Отчёт");
+    assert_eq!(kept(ADMIN)[0].photo, Some(png(1080, 2464)));
 }
 
 #[tokio::test]

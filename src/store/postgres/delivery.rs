@@ -4,7 +4,7 @@ use super::Postgres;
 use crate::{
     error::Result,
     store::{
-        delivery::{ABANDONED, DeliveryStore, Outcome, Outgoing},
+        delivery::{ABANDONED, Delivery, DeliveryStore, Outcome, Outgoing, Stored},
         failure,
     },
 };
@@ -107,6 +107,17 @@ impl DeliveryStore for Postgres {
         .await
         .map_err(|error| failure("writing down what was sent", error))?;
         Ok(done.rows_affected() == 1)
+    }
+
+    async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>> {
+        let rows: Vec<Stored> = sqlx::query_as(
+            "select chat, kind, state, last_error from message_delivery where key = $1 order by chat",
+        )
+        .bind(key)
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(|error| failure("reading what was sent", error))?;
+        rows.into_iter().map(Delivery::of).collect()
     }
 
     async fn release_deliveries(&mut self, key: &str, now: DateTime<Utc>) -> Result<u64> {
