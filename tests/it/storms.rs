@@ -1,4 +1,4 @@
-//! Many starts at once: one works, and the others leave at once. Rounds by `ZERKALO_TEST_STARTS`.
+//! Many starts at once: one works, and the others leave. Rounds by `ZERKALO_TEST_STARTS`.
 
 use super::{
     harness::{Engine, World, block_on, on_both},
@@ -11,7 +11,7 @@ use std::{
 };
 use zerkalo::{store::migrate::Dialect, tables::FINTABLO};
 
-on_both!(of_64_starts_one_works_and_the_others_leave_within_a_second, first_runs_at_once_make_one_schema);
+on_both!(of_64_starts_one_works_and_the_others_leave, first_runs_at_once_make_one_schema);
 
 const STARTS: usize = 64;
 
@@ -27,7 +27,7 @@ struct Times {
     whole: Vec<u64>,
 }
 
-fn of_64_starts_one_works_and_the_others_leave_within_a_second(engine: Engine) {
+fn of_64_starts_one_works_and_the_others_leave(engine: Engine) {
     let mut world = World::new(engine);
     world.expect(0, &["migrate"]);
     let mut times = Times::default();
