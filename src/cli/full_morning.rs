@@ -2,7 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Globals, schedule::ScheduleArguments, sync::Mirror, work};
+use super::{
+    Globals,
+    schedule::{DayArguments, ScheduleArguments},
+    sync::Mirror,
+    work,
+};
 use crate::{
     config::Environment,
     error::Result,
@@ -33,6 +38,9 @@ pub struct Arguments {
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
+    /// Of which day
+    #[command(flatten)]
+    pub day: DayArguments,
 }
 
 /// A step of the morning.
@@ -91,6 +99,7 @@ pub(super) fn run(
         notify: arguments.notify,
         prune: true,
         schedule: arguments.schedule.schedule(FULL_MORNING.grace),
+        day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)
 }

@@ -3,11 +3,14 @@
 //! One file a subcommand, with its arguments. Settings are not flags of their own: they come from
 //! [`crate::config`], and only the few globals below touch them.
 
+pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod documents;
 pub mod full_morning;
 pub mod log;
+pub mod man;
 pub mod migrate;
 pub mod negative_transfer;
 pub mod prune;
@@ -20,7 +23,7 @@ pub mod sync;
 mod work;
 pub mod writeoff;
 
-use std::{convert::Infallible, path::PathBuf, process::ExitCode};
+use std::{convert::Infallible, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use secrecy::SecretString;
@@ -36,6 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   zerkalo config init             write a settings file with every default explained
   zerkalo config check            say what is set, where it comes from, what is missing
+  zerkalo doctor                  try every login, the database, the clock; write nothing
   zerkalo sync iiko --dry-run     show what would change, write nothing
   zerkalo full-morning -q         what cron runs: mails only trouble
 
@@ -83,6 +87,9 @@ pub struct Globals {
     /// Say more; twice and thrice say still more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Wait so long, such as 5m, for another run that holds a lock [default: exit 11 at once]
+    #[arg(long, global = true, value_name = "D", value_parser = schedule::duration)]
+    pub lock_wait: Option<Duration>,
     /// Colour the output: auto, always or never
     #[arg(
         long,
@@ -122,10 +129,16 @@ pub enum Command {
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
     Config(config::Arguments),
+    /// Try everything that a run needs, and say what is wrong and what to do
+    Doctor(doctor::Arguments),
     /// See it work: stand-in servers, a database of its own and two runs
     Demo(demo::Arguments),
     /// Serve stand-in iiko, FinTablo and Telegram servers on loopback
     Sandbox(sandbox::Arguments),
+    /// Print what a shell completes
+    Completions(completions::Arguments),
+    /// Print the manual page, or write all of them
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -144,8 +157,11 @@ impl Command {
             Self::Prune(_) => "prune".to_owned(),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
+            Self::Doctor(_) => "doctor".to_owned(),
             Self::Demo(_) => "demo".to_owned(),
             Self::Sandbox(_) => "sandbox".to_owned(),
+            Self::Completions(_) => "completions".to_owned(),
+            Self::Man(_) => "man".to_owned(),
         }
     }
 }
@@ -192,8 +208,11 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Restore(arguments) => restore::run(arguments, &cli.globals, &environment, &printer),
         Command::Prune(arguments) => prune::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
+        Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
+        Command::Completions(arguments) => Ok(completions::run(arguments, &printer)),
+        Command::Man(arguments) => man::run(arguments, &printer),
     });
     ExitCode::from(result.unwrap_or_else(|failure| {
         printer.failure(&failure);

@@ -122,6 +122,17 @@ pub(super) fn items(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
+/// Ids with commas between them.
+pub(super) fn uuids(text: &str) -> Read<Vec<Uuid>> {
+    let id = |item: &String| {
+        Uuid::try_parse(item).map_err(|_| {
+            Problem::new("must be ids with commas between them")
+                .hint("an id looks like 14000000-0000-4000-8000-000000000001")
+        })
+    };
+    items(&line(text)?).iter().map(id).collect()
+}
+
 /// `26h, stock_balance=2h, ft_deal=none`: for everything, and for single tables.
 pub(super) fn ages(text: &str) -> Read<Ages> {
     let wrong = || {
@@ -146,17 +157,6 @@ pub(super) fn ages(text: &str) -> Read<Ages> {
         ages.of.push((table.trim().to_owned(), age(limit)?));
     }
     Ok(ages)
-}
-
-/// Ids with commas between them.
-pub(super) fn uuids(text: &str) -> Read<Vec<Uuid>> {
-    let id = |item: &String| {
-        Uuid::try_parse(item).map_err(|_| {
-            Problem::new("must be ids with commas between them")
-                .hint("an id looks like 14000000-0000-4000-8000-000000000001")
-        })
-    };
-    items(&line(text)?).iter().map(id).collect()
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

@@ -47,6 +47,7 @@ async fn write(
     report: &mut StepReport,
     adopt: &mut HashMap<&'static str, String>,
 ) -> Result<()> {
+    ctx.locked.borrow().check()?;
     match push {
         Push::MinStock => min_stock::push(ctx, store, report).await?,
         Push::Mapping => mapping::push(ctx, store, report).await?,

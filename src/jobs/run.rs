@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror,
+    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
     notify::{self, Telling},
     prune, push,
     slot::{self, Entry},
@@ -20,12 +20,20 @@ use crate::{
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    time::{Duration, Instant},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 /// How long logging out and writing the last log rows may take after a signal.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+
+/// How often a lock that somebody else holds is tried.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Steps that share a connection, in order.
 pub type Lane = Vec<Step>;
@@ -53,11 +61,27 @@ pub(super) async fn guarded(
     job: impl AsyncFnOnce(&Locks) -> Result<()>,
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
-    let locks = match take(ctx, names) {
-        Ok(locks) => locks,
-        Err(failure) => return report(ctx, order, Some(failure)),
+    let heartbeat = monitoring::heartbeat(ctx);
+    let taken = tokio::select! {
+        taken = take(ctx, names) => taken,
+        failure = stopped() => Err(failure),
     };
-    let failure = work(ctx, job(&locks)).await.err();
+    let locks = match taken {
+        Ok(locks) => locks,
+        Err(failure) => {
+            // Who holds the lock tells of the work.
+            let elsewhere = failure.kind == Kind::Locked;
+            let report = report(ctx, order, Some(failure));
+            if !elsewhere {
+                Box::pin(monitoring::ended(ctx, heartbeat.as_ref(), &report)).await;
+            }
+            return report;
+        }
+    };
+    ctx.locked.replace(locks.watch());
+    let (outcome, ()) =
+        tokio::join!(work(ctx, Box::pin(job(&locks))), Box::pin(monitoring::begins(heartbeat.as_ref())));
+    let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -76,6 +100,7 @@ pub(super) async fn guarded(
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }
+    Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
     report
 }
 
@@ -96,7 +121,7 @@ fn report(ctx: &Context, order: &[&str], failure: Option<Failure>) -> RunReport 
 }
 
 /// Does the job until it is done, panics, takes too long or is told to stop.
-async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
     let mut job = pin!(AssertUnwindSafe(job).catch_unwind());
     let limit = ctx.config.limits.run;
     let failure = tokio::select! {
@@ -226,10 +251,12 @@ async fn open(
     mut store: Box<dyn Store>,
 ) -> Result<Opened> {
     let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
-    if !ctx.is_dry_run() {
-        let parts: Vec<&str> = lane.iter().flat_map(Step::parts).collect();
-        store.exclude(&parts).await?;
+    if lane.iter().any(|step| step.upstreams().contains(&"iiko")) {
+        store.exclude_session(&session(ctx));
     }
+    let parts: Vec<&str> =
+        if ctx.is_dry_run() { Vec::new() } else { lane.iter().flat_map(Step::parts).collect() };
+    exclude(ctx, store.as_mut(), &parts).await?;
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
     for upstream in lane.iter().flat_map(Step::upstreams) {
@@ -348,7 +375,7 @@ fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
 }
 
 /// The lock of the iiko session.
-pub(super) fn session(ctx: &Context) -> Name {
+pub(crate) fn session(ctx: &Context) -> Name {
     let iiko = &ctx.config.iiko;
     Name::Iiko {
         base: iiko.base_url.clone().unwrap_or_default(),
@@ -357,13 +384,38 @@ pub(super) fn session(ctx: &Context) -> Name {
 }
 
 /// All locks of a job, taken at the start.
-fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
+pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
-    Locks::take(names, place, &ctx.holder())
+    patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
+}
+
+/// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
+pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+    patiently(ctx, async || store.exclude(names).await).await
+}
+
+/// Tries to lock something until nobody else holds it or the run's patience (`--lock-wait`) is over. Nothing is held
+/// between two tries, so two that wait do not wait for each other.
+async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut told = None;
+    loop {
+        let failure = match lock().await {
+            Err(failure) if failure.kind == Kind::Locked => failure,
+            outcome => return outcome,
+        };
+        let left = ctx.lock_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| !left.is_zero()) else { return Err(failure) };
+        if told.as_ref() != Some(&failure.message) && !ctx.printer.verbosity().quiet {
+            let left = crate::report::duration(left);
+            ctx.printer.stderr(&format!("{}; waiting for it for up to {left}", failure.message));
+        }
+        told = Some(failure.message);
+        tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+    }
 }
 
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
@@ -374,37 +426,36 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
             if identities.contains_key(upstream) {
                 continue;
             }
-            let identity = match upstream {
-                "fintablo" => {
-                    ctx.fintablo()?;
-                    fintablo_identity(ctx)
-                }
-                CLOUD => cloud_identity(ctx)?,
-                SHEETS => {
-                    ctx.sheets()?;
-                    ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
-                }
-                _ => {
-                    ctx.iiko()?;
-                    without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
-                }
-            };
+            let identity = identity(ctx, upstream)?;
             identities.insert(upstream, identity);
         }
     }
     Ok(identities)
 }
 
-/// The iiko server that the settings name. Making the client also finds missing settings.
-fn iiko_identity(ctx: &Context) -> Result<String> {
-    ctx.iiko()?;
-    Ok(without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default()))
+/// Who an upstream is, as the settings name it. Making its client also finds missing settings.
+pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
+    Ok(match upstream {
+        "fintablo" => {
+            ctx.fintablo()?;
+            fintablo_identity(ctx)
+        }
+        CLOUD => cloud_identity(ctx)?,
+        SHEETS => {
+            ctx.sheets()?;
+            ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
+        }
+        _ => {
+            ctx.iiko()?;
+            without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
+        }
+    })
 }
 
 /// Refuses a database that mirrors another iiko server than the settings name, or none: what is posted is made of the
 /// mirror.
 pub(super) fn check_identity(ctx: &Context, stored: Option<&String>) -> Result<()> {
-    let identity = iiko_identity(ctx)?;
+    let identity = identity(ctx, "iiko")?;
     match stored {
         Some(stored) if *stored == identity => Ok(()),
         Some(stored) => Err(other_source("iiko", stored, &identity)),
@@ -435,7 +486,7 @@ fn without_scheme(url: &str) -> String {
     url.split_once("://").map_or(url, |(_, place)| place).to_lowercase()
 }
 
-fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
+pub(crate) fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
     Failure::new(Kind::Safety, format!("this database mirrors {upstream} {stored}, and the settings name {identity}"))
         .hint(
             "use another DATABASE_SCHEMA (SQLite: another file) for another source; if it is the same one under a new \

@@ -245,7 +245,7 @@ pub(super) fn painted_cell(status: Status) -> Cell {
 }
 
 /// `text` in the colour of `status`.
-fn painted(text: &str, status: Status, colour: bool) -> String {
+pub(super) fn painted(text: &str, status: Status, colour: bool) -> String {
     if !colour {
         return text.to_owned();
     }

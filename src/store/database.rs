@@ -9,7 +9,9 @@ use super::{
 use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use uuid::Uuid;
@@ -30,12 +32,49 @@ pub struct Database {
     bulk_threshold: usize,
     patience: Duration,
     run: Option<Uuid>,
+    is_direct: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
 enum Place {
     Sqlite(PathBuf),
     Postgres { url: SecretString, schema: String },
+}
+
+/// What a look at a database found.
+#[derive(Debug)]
+pub struct Examined {
+    /// Where the schema stands.
+    pub found: Found,
+    /// Which migrations count.
+    pub dialect: Dialect,
+    /// The server and its version; none where there is no database yet.
+    pub server: Option<String>,
+    /// The size of the database in bytes.
+    pub size: u64,
+    /// Whose mirror it is: upstream → identity.
+    pub identity: HashMap<String, String>,
+    /// The rights that a run needs and that this user lacks, in words.
+    pub missing_rights: Vec<String>,
+}
+
+impl Examined {
+    /// A file that is not there yet.
+    pub(super) fn absent(found: Found) -> Self {
+        let identity = HashMap::new();
+        Self { found, dialect: Dialect::Sqlite, server: None, size: 0, identity, missing_rights: Vec::new() }
+    }
+
+    /// Refuses what a run would refuse: a foreign schema, a newer one, a migration that loses data.
+    pub fn check(&self) -> Result<()> {
+        must_migrate(&self.found, self.dialect, false, false).map(drop)
+    }
+}
+
+/// The folder that a file is in, or the nearest one above it that exists.
+pub fn nearest_folder(path: &Path) -> PathBuf {
+    let above = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    above.filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 impl Database {
@@ -50,7 +89,13 @@ impl Database {
             let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
             Place::Sqlite(PathBuf::from(path))
         };
-        Self { place, bulk_threshold, patience: Duration::from_secs(30), run: None }
+        Self {
+            place,
+            bulk_threshold,
+            patience: Duration::from_secs(30),
+            run: None,
+            is_direct: Arc::default(),
+        }
     }
 
     /// The same, waiting so long for other programs that write.
@@ -104,6 +149,26 @@ impl Database {
         })
     }
 
+    /// Looks at the database and at what this user may do there; creates and changes nothing.
+    pub async fn examine(&self) -> Result<Examined> {
+        match &self.place {
+            Place::Sqlite(path) => {
+                Sqlite::connect(path, Access::DryRun, self.patience).await?.examine().await
+            }
+            Place::Postgres { url, schema } => {
+                self.postgres(url, schema, Access::DryRun).await?.examine().await
+            }
+        }
+    }
+
+    /// The file, where the database is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Sqlite(path) => Some(path),
+            Place::Postgres { .. } => None,
+        }
+    }
+
     /// Every migration and whether it is applied; changes nothing.
     pub async fn steps(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
@@ -129,8 +194,12 @@ impl Database {
     }
 
     async fn postgres(&self, url: &SecretString, schema: &str, access: Access) -> Result<Postgres> {
-        let connection =
-            Connection { patience: self.patience, bulk_threshold: self.bulk_threshold, run: self.run };
+        let connection = Connection {
+            patience: self.patience,
+            bulk_threshold: self.bulk_threshold,
+            run: self.run,
+            is_direct: Arc::clone(&self.is_direct),
+        };
         Postgres::connect(url, schema, access, connection).await
     }
 

@@ -8,11 +8,12 @@
 //! - [`slot`]: the slots of scheduled jobs
 //! - [`outbox`]: the outbox of documents
 //! - [`delivery`]: which message was sent to which chat
-//! - [`operator`]: what operators ask and decide
 //! - [`stoplist`]: what was in the stop-list when
+//! - [`operator`]: what operators ask and decide
 
 pub mod database;
 pub mod delivery;
+pub(crate) mod filesystem;
 mod hold;
 pub mod holders;
 pub mod lock;
@@ -118,11 +119,14 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + OutboxStore + StoplistStore + OperatorStore + Send {
+pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + StoplistStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.
     async fn exclude(&mut self, names: &[&str]) -> Result<()>;
+
+    /// Has the next [`Store::exclude`] also keep every other zerkalo, on any host, from a session on the iiko server.
+    fn exclude_session(&mut self, session: &lock::Name);
 
     /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
     /// lost.

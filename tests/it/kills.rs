@@ -25,7 +25,7 @@ on_both!(
 );
 
 /// Changes a part of everything that is mirrored.
-fn change(world: &World, dice: &mut Dice) {
+pub(super) fn change(world: &World, dice: &mut Dice) {
     let large = dice.below(5) == 0;
     world.sandbox.edit(|world| {
         let lists = [&mut world.departments, &mut world.stores, &mut world.groups, &mut world.product_groups];
@@ -108,13 +108,13 @@ fn assert_sound(world: &World) {
 }
 
 /// What the mirror is to hold. The world is locked no longer than this takes: the next run must be answered.
-fn expected(world: &World) -> Dump {
+pub(super) fn expected(world: &World) -> Dump {
     mirror(&world.sandbox.world())
 }
 
 /// The run after a kill: it succeeds, and all is as if nobody had been killed.
 #[track_caller]
-fn assert_made_good(world: &World, expected: &Dump) {
+pub(super) fn assert_made_good(world: &World, expected: &Dump) {
     let killed = world.holders();
     world.expect(0, &["full-morning"]);
     assert_same(&world.dump(), expected);

@@ -2,12 +2,14 @@
 //! - [`harness`]: a sandbox, a database and the binary, as one value
 //! - [`postgres`]: the private server
 //! - [`process`]: the binary while it runs: held, signalled, killed
+//! - [`proxy`]: what cuts connections to `PostgreSQL`
 //! - [`rows`]: what a table holds, as text that is equal on both databases
 
 mod expected;
 mod harness;
 mod postgres;
 mod process;
+mod proxy;
 mod rows;
 mod shelf;
 mod widget;
@@ -15,7 +17,9 @@ mod widget;
 mod answers;
 mod bad_input;
 mod changes;
+mod crontab;
 mod desk;
+mod doctor;
 mod documents;
 mod dry_run;
 mod first_run;
@@ -23,9 +27,14 @@ mod guard;
 mod hands;
 mod kills;
 mod locks;
+mod moments;
+mod monitoring;
 mod nights;
 mod operator;
+mod outages;
+mod packaging;
 mod pages;
+mod poolers;
 mod records;
 mod restaurants;
 mod restore;
@@ -39,5 +48,6 @@ mod slots;
 mod source;
 mod stoplist;
 mod stoplist_answers;
+mod storms;
 mod telegram;
 mod upstream;

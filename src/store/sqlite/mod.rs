@@ -6,6 +6,7 @@
 
 mod batch;
 mod delivery;
+mod examine;
 mod index;
 mod operator;
 mod outbox;
@@ -196,6 +197,8 @@ impl Store for Sqlite {
     async fn exclude(&mut self, _names: &[&str]) -> Result<()> {
         Ok(())
     }
+
+    fn exclude_session(&mut self, _session: &lock::Name) {}
 
     async fn reconnect(&mut self) -> Result<bool> {
         Ok(false)
