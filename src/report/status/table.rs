@@ -79,8 +79,8 @@ fn entity_cells(entity: &EntityStatus, report: &StatusReport) -> Vec<Cell> {
 
 const JOBS: [Column; 4] = [
     Column::text("job", 0),
-    Column::text("last slot", 0),
-    Column::text("how", 0),
+    Column::text("last slot", 2),
+    Column::text("how", 1),
     Column::text("next slot", 0),
 ];
 
