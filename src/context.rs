@@ -12,7 +12,10 @@ use crate::{
     report::{SlotReport, StepReport},
     schedule::{Schedule, Slot},
     sheets,
-    store::{Access, Database, lock::Holder},
+    store::{
+        Access, Database,
+        lock::{Holder, Watch},
+    },
     telegram,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -22,7 +25,7 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
@@ -54,6 +57,10 @@ pub struct Context {
     pub slot_report: RefCell<Option<SlotReport>>,
     /// Whether this run has begun with its slot and has not yet said how it ended.
     pub claimed: Cell<bool>,
+    /// Until when it waits for locks that others hold; not at all unless told to.
+    pub lock_until: Option<Instant>,
+    /// The files that it has locked.
+    pub locked: RefCell<Watch>,
     /// Who started it: `systemd`, a login name, what `ZERKALO_TRIGGER` says, or `unattended`.
     pub triggered_by: String,
     /// This host's name.
@@ -95,6 +102,8 @@ impl Context {
             business_date: started_at.with_timezone(&clock.zone()).date_naive(),
             slot_report: RefCell::default(),
             claimed: Cell::default(),
+            lock_until: None,
+            locked: RefCell::default(),
             started: Instant::now(),
             triggered_by: triggered_by(config.trigger.as_deref()),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -124,6 +133,18 @@ impl Context {
             self.slot = Some(slot);
         }
         self
+    }
+
+    /// The same run, waiting so long for locks that others hold.
+    #[must_use]
+    pub fn waiting(mut self, patience: Option<Duration>) -> Self {
+        self.lock_until = patience.map(|patience| self.started + patience);
+        self
+    }
+
+    /// When it begins with its work: at its start, unless it has waited for others.
+    pub fn begins_at(&self) -> DateTime<Utc> {
+        if self.lock_until.is_some() { self.clock.now() } else { self.started_at }
     }
 
     /// Whether this run only plans.

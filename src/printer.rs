@@ -127,6 +127,16 @@ impl Printer {
         size.and_then(Result::ok).map(|size| size.ws_col).filter(|columns| *columns > 0).unwrap_or(WIDTH)
     }
 
+    /// Asks a person a question; no where nobody sits at a terminal.
+    pub fn confirms(&self, question: &str) -> bool {
+        if !self.stderr_is_terminal() || !io::stdin().is_terminal() {
+            return false;
+        }
+        self.stderr(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// Prints a part of the result; a missing line end is added.
     pub fn stdout(&self, text: &str) {
         let result = self.undisturbed(|| write_lines(io::stdout().lock(), text));

@@ -2,7 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
+use super::{
+    Globals, schedule,
+    schedule::{DayArguments, ScheduleArguments},
+    sync::Mirror,
+    work,
+};
 use crate::{
     config::Environment,
     error::Result,
@@ -32,6 +37,9 @@ pub struct Arguments {
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
+    /// Of which day
+    #[command(flatten)]
+    pub day: DayArguments,
 }
 
 /// A step of the morning.
@@ -89,6 +97,7 @@ pub(super) fn run(
         mirror: &arguments.mirror,
         notify: arguments.notify,
         schedule: arguments.schedule.schedule(schedule::GRACE),
+        day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)
 }

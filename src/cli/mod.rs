@@ -16,7 +16,7 @@ pub mod sync;
 mod work;
 pub mod writeoff;
 
-use std::{convert::Infallible, path::PathBuf, process::ExitCode};
+use std::{convert::Infallible, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use secrecy::SecretString;
@@ -79,6 +79,9 @@ pub struct Globals {
     /// Say more; twice and thrice say still more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Wait so long, such as 5m, for another run that holds a lock [default: exit 11 at once]
+    #[arg(long, global = true, value_name = "D", value_parser = schedule::duration)]
+    pub lock_wait: Option<Duration>,
     /// Colour the output: auto, always or never
     #[arg(
         long,

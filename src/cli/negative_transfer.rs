@@ -5,7 +5,11 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{Globals, schedule::ScheduleArguments, work};
+use super::{
+    Globals,
+    schedule::{ScheduleArguments, for_slot},
+    work,
+};
 use crate::{
     config::Environment,
     error::{Failure, Kind, Result},
@@ -36,6 +40,9 @@ pub struct Arguments {
     /// The business date [default: the slot's, else today]; another one than today only with --dry-run
     #[arg(long, value_name = "DATE")]
     pub date: Option<NaiveDate>,
+    /// Run for today's slot after its grace, without asking; nothing is posted after transfer.deadline
+    #[arg(long, requires_all = ["date", "scheduled"])]
+    pub late_ok: bool,
     /// Make a further document for stores that had one today, if it is done and the balances show it
     #[arg(long, conflicts_with = "scheduled")]
     pub again: bool,
@@ -56,16 +63,16 @@ pub(super) fn run(
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
     let schedule = arguments.schedule.schedule(GRACE);
-    let mut ctx =
-        work::context(globals, environment, printer, "negative-transfer", access)?.scheduled(schedule);
-    if let Some(date) = arguments.date {
-        if date != ctx.business_date && !arguments.dry_run {
-            let text =
-                format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
-            return Err(Failure::new(Kind::Usage, text).hint("with --dry-run any date can be looked at"));
-        }
-        ctx.business_date = date;
+    let mut ctx = work::context(globals, environment, printer, "negative-transfer", access)?;
+    if let Some(date) = arguments.date.filter(|date| *date != ctx.business_date && !arguments.dry_run) {
+        let text = format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
+        return Err(Failure::new(Kind::Usage, text).hint(
+            "what is still missing since then a transfer of today takes, without --scheduled; with --dry-run any date \
+             can be looked at",
+        ));
     }
+    ctx = for_slot(ctx, schedule, arguments.date, arguments.late_ok)?;
+    ctx.business_date = arguments.date.unwrap_or(ctx.business_date);
     let runtime = work::runtime()?;
     let options = Options { again: arguments.again, notify: arguments.notify };
     let report = runtime.block_on(negative_transfer::run(&ctx, options));

@@ -2,7 +2,12 @@
 
 use clap::Args;
 
-use super::{Globals, schedule, schedule::ScheduleArguments, sync::Mirror, work};
+use super::{
+    Globals, schedule,
+    schedule::{DayArguments, ScheduleArguments},
+    sync::Mirror,
+    work,
+};
 use crate::{config::Environment, error::Result, jobs, printer::Printer};
 
 /// Arguments of `zerkalo push-mapping`.
@@ -17,6 +22,9 @@ pub struct Arguments {
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
+    /// Of which day
+    #[command(flatten)]
+    pub day: DayArguments,
 }
 
 /// Writes the mapping reference.
@@ -38,6 +46,7 @@ pub(super) fn run(
         mirror: &mirror,
         notify: jobs::notify::Notify::Never,
         schedule: arguments.schedule.schedule(schedule::GRACE),
+        day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)
 }

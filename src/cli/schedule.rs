@@ -1,7 +1,11 @@
-//! `--scheduled` and `--grace`, which every job takes.
+//! For which slot a job is started: `--scheduled`, and until when it may begin.
 
-use crate::schedule::Schedule;
-use chrono::NaiveTime;
+use crate::{
+    context::Context,
+    error::{Failure, Kind, Result},
+    schedule::{Latest, Schedule},
+};
+use chrono::{NaiveDate, NaiveTime};
 use clap::Args;
 use std::time::Duration;
 
@@ -18,13 +22,60 @@ pub struct ScheduleArguments {
     /// How long after the slot the job may still begin, such as 55m, 1h, 90s [default: 1h, for transfers 55m]
     #[arg(long, value_name = "D", requires = "scheduled", value_parser = grace)]
     pub grace: Option<Duration>,
+    /// The same as a time of the business's day: the job begins up to it and not after it
+    #[arg(long, value_name = "HH:MM", requires = "scheduled", conflicts_with = "grace", value_parser = time_of_day)]
+    pub not_later_than: Option<NaiveTime>,
+}
+
+/// The slot of a chosen day, by hand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Scheduling")]
+pub struct DayArguments {
+    /// Run for the slot of this day [default: the latest one]; asks when it is too late for it
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "scheduled")]
+    pub date: Option<NaiveDate>,
+    /// Run for it however late it is, without asking
+    #[arg(long, requires = "date")]
+    pub late_ok: bool,
 }
 
 impl ScheduleArguments {
     /// The schedule, for a job whose grace is `default` unless told otherwise; none for a start by hand.
     pub fn schedule(&self, default: Duration) -> Option<Schedule> {
-        self.scheduled.map(|at| Schedule { at, grace: self.grace.unwrap_or(default) })
+        let grace = Latest::Grace(self.grace.unwrap_or(default));
+        let latest = self.not_later_than.map_or(grace, Latest::TimeOfDay);
+        self.scheduled.map(|at| Schedule { at, latest, day: None })
     }
+}
+
+/// A run for the slot of a schedule. A slot of a chosen `day` must have come; one that is too late needs leave: `late_ok`,
+/// or a yes on the terminal. A dry run has no part in any of it.
+pub(super) fn for_slot(
+    ctx: Context,
+    schedule: Option<Schedule>,
+    day: Option<NaiveDate>,
+    late_ok: bool,
+) -> Result<Context> {
+    let ctx = ctx.scheduled(schedule.map(|schedule| Schedule { day, ..schedule }));
+    let (Some(slot), Some(day)) = (ctx.slot.as_ref().filter(|_| !ctx.is_dry_run()), day) else {
+        return Ok(ctx);
+    };
+    let now = ctx.started_at;
+    if slot.at > now {
+        let text = format!("{slot} has not come yet");
+        return Err(Failure::new(Kind::Usage, text).hint("the slot of a later day cannot be run before it"));
+    }
+    if !slot.is_late(now) {
+        return Ok(ctx);
+    }
+    let late = crate::report::duration((now - slot.at).to_std().unwrap_or_default());
+    let question = format!("{slot} is {late} ago, and that is too late for it. Run it all the same?");
+    if late_ok || ctx.printer.confirms(&question) {
+        let late = schedule.map(|schedule| Schedule { day: Some(day), latest: Latest::Never, ..schedule });
+        return Ok(ctx.scheduled(late));
+    }
+    Err(Failure::new(Kind::Usage, format!("{slot} is {late} ago, and that is too late for it"))
+        .hint("to run it all the same, add --late-ok"))
 }
 
 fn time_of_day(text: &str) -> Result<NaiveTime, String> {
@@ -41,7 +92,7 @@ fn grace(text: &str) -> Result<Duration, String> {
 }
 
 /// `1h30m`, `55m`, `90s`: whole numbers, each with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "write it as 55m, 1h, 90s or 1h30m".to_owned();
     let mut total = Duration::ZERO;
     let mut rest = text;

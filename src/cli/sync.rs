@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::{Globals, schedule, schedule::ScheduleArguments, work};
+use super::{
+    Globals, schedule,
+    schedule::{DayArguments, ScheduleArguments},
+    work,
+};
 use crate::{
     config::Environment,
     error::{Failure, Kind, Result},
@@ -43,6 +47,9 @@ pub struct Arguments {
     /// When it is due
     #[command(flatten)]
     pub schedule: ScheduleArguments,
+    /// Of which day
+    #[command(flatten)]
+    pub day: DayArguments,
 }
 
 /// How a mirror run writes.
@@ -158,6 +165,7 @@ pub(super) fn run(
         mirror: &arguments.mirror,
         notify: jobs::notify::Notify::Never,
         schedule: arguments.schedule.schedule(schedule::GRACE),
+        day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)
 }

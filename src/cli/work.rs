@@ -1,6 +1,10 @@
 //! What the commands that touch the database share.
 
-use super::{Globals, sync::Mirror};
+use super::{
+    Globals,
+    schedule::{DayArguments, for_slot},
+    sync::Mirror,
+};
 use crate::{
     clock::Clock,
     config::{self, Environment},
@@ -37,7 +41,8 @@ pub(super) fn context(
         tracing::warn!("{warning}");
     }
     let clock = Clock::from_environment(loaded.config.timezone)?;
-    Ok(Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access))
+    let ctx = Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access);
+    Ok(ctx.waiting(globals.lock_wait))
 }
 
 /// What a command mirrors, and how.
@@ -52,6 +57,8 @@ pub(super) struct Job<'a> {
     pub(super) notify: Notify,
     /// When it is due; none for a start by hand.
     pub(super) schedule: Option<Schedule>,
+    /// The slot of which day.
+    pub(super) day: &'a DayArguments,
 }
 
 /// Runs a job, prints the report and returns its exit code.
@@ -64,7 +71,8 @@ pub(super) fn mirror(
     let options = Options { notify: job.notify, ..job.mirror.options() };
     options.check()?;
     let access = if job.mirror.dry_run { Access::DryRun } else { Access::Write };
-    let ctx = context(globals, environment, printer, job.command, access)?.scheduled(job.schedule);
+    let ctx = context(globals, environment, printer, job.command, access)?;
+    let ctx = for_slot(ctx, job.schedule, job.day.date, job.day.late_ok)?;
     let runtime = runtime()?;
     let report = runtime.block_on(run::run(&ctx, job.lanes, &options));
     // A name look-up that the system does not answer must not hold up the end.

@@ -446,6 +446,8 @@ impl Machine<'_> {
         attempts: i32,
         failure: Option<&Failure>,
     ) -> Result<()> {
+        // Of two runs that both believe to be alone, neither may send.
+        self.ctx.locked.borrow().check()?;
         let change = Change {
             from: row.state,
             to,

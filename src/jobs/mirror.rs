@@ -217,6 +217,7 @@ impl Writer<'_> {
 
     /// Applies a plan with its log rows.
     async fn apply(&mut self, begun: &Begun, read: &mut Read, reports: &[StepReport]) -> Result<Applied> {
+        self.ctx.locked.borrow().check()?;
         let upstream = begun.entity.feed.upstream();
         if let Some(identity) = self.adopt.remove(upstream) {
             self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;

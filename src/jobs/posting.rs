@@ -2,7 +2,7 @@
 
 use super::{
     mirror,
-    run::{check_identity, log_abandoned, session},
+    run::{check_identity, exclude, log_abandoned, session},
 };
 use crate::{
     config::Transfer,
@@ -41,9 +41,8 @@ pub(super) fn names(ctx: &Context) -> Vec<Name> {
 /// Makes a connection ready: nobody else works on the outbox, the schema is at our version, and the database mirrors the
 /// server that is posted to.
 pub(super) async fn open(ctx: &Context, locks: &Locks, store: &mut dyn Store) -> Result<()> {
-    if !ctx.is_dry_run() {
-        store.exclude(&[ENTITY]).await?;
-    }
+    store.exclude_session(&session(ctx));
+    exclude(ctx, store, if ctx.is_dry_run() { &[] } else { &[ENTITY] }).await?;
     let prepared = store.prepare(&[], false).await?;
     check_identity(ctx, prepared.identity.get("iiko"))?;
     if !ctx.is_dry_run() {

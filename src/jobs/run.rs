@@ -20,12 +20,20 @@ use crate::{
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
 use hashbrown::HashMap;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    time::{Duration, Instant},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 /// How long logging out and writing the last log rows may take after a signal.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+
+/// How often a lock that somebody else holds is tried.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Steps that share a connection, in order.
 pub type Lane = Vec<Step>;
@@ -53,11 +61,16 @@ pub(super) async fn guarded(
     job: impl AsyncFnOnce(&Locks) -> Result<()>,
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
-    let locks = match take(ctx, names) {
+    let taken = tokio::select! {
+        taken = take(ctx, names) => taken,
+        failure = stopped() => Err(failure),
+    };
+    let locks = match taken {
         Ok(locks) => locks,
         Err(failure) => return report(ctx, order, Some(failure)),
     };
-    let failure = work(ctx, job(&locks)).await.err();
+    ctx.locked.replace(locks.watch());
+    let failure = work(ctx, Box::pin(job(&locks))).await.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -220,10 +233,12 @@ async fn open(
     mut store: Box<dyn Store>,
 ) -> Result<Opened> {
     let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
-    if !ctx.is_dry_run() {
-        let parts: Vec<&str> = lane.iter().flat_map(Step::parts).collect();
-        store.exclude(&parts).await?;
+    if lane.iter().any(|step| step.upstreams().contains(&"iiko")) {
+        store.exclude_session(&session(ctx));
     }
+    let parts: Vec<&str> =
+        if ctx.is_dry_run() { Vec::new() } else { lane.iter().flat_map(Step::parts).collect() };
+    exclude(ctx, store.as_mut(), &parts).await?;
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
     for upstream in lane.iter().flat_map(Step::upstreams) {
@@ -351,13 +366,38 @@ pub(super) fn session(ctx: &Context) -> Name {
 }
 
 /// All locks of a job, taken at the start.
-fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
+async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
-    Locks::take(names, place, &ctx.holder())
+    patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
+}
+
+/// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
+pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+    patiently(ctx, async || store.exclude(names).await).await
+}
+
+/// Tries to lock something until nobody else holds it or the run's patience (`--lock-wait`) is over. Nothing is held
+/// between two tries, so two that wait do not wait for each other.
+async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut told = None;
+    loop {
+        let failure = match lock().await {
+            Err(failure) if failure.kind == Kind::Locked => failure,
+            outcome => return outcome,
+        };
+        let left = ctx.lock_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| !left.is_zero()) else { return Err(failure) };
+        if told.as_ref() != Some(&failure.message) && !ctx.printer.verbosity().quiet {
+            let left = crate::report::duration(left);
+            ctx.printer.stderr(&format!("{}; waiting for it for up to {left}", failure.message));
+        }
+        told = Some(failure.message);
+        tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+    }
 }
 
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.

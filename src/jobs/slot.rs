@@ -3,6 +3,7 @@
 //! The order that every scheduled job keeps: lock the job ([`crate::store::lock::Name::Job`]), [`enter`], claim, work,
 //! [`leave`]. Dry runs have no part in it.
 
+use super::run::exclude;
 use crate::{
     context::Context,
     error::{Failure, Kind, Result},
@@ -28,10 +29,10 @@ pub enum Entry {
 /// Fails with exit 11 when the job runs on another host, and with exit 12 when it is too late.
 pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
     let Some(slot) = ctx.slot.as_ref().filter(|_| !ctx.is_dry_run()) else { return Ok(Entry::Unscheduled) };
-    store.exclude(&[&format!("job {}", slot.job)]).await?;
+    exclude(ctx, store, &[&format!("job {}", slot.job)]).await?;
     let row = store.slot(slot).await?;
     let seen = row.as_ref().map_or(0, |row| row.attempts);
-    let verdict = slot.verdict(ctx.started_at, row);
+    let verdict = slot.verdict(ctx.begins_at(), row);
     let told = |found: SlotFound, note: Option<String>| {
         ctx.slot_report.replace(Some(SlotReport::new(slot, found, note)));
     };
@@ -59,6 +60,7 @@ pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
 /// Begins with the slot, in a transaction of its own.
 pub async fn claim(ctx: &Context, store: &mut dyn Store, entry: &Entry) -> Result<()> {
     let Entry::Open(claim) = entry else { return Ok(()) };
+    ctx.locked.borrow().check()?;
     if !store.claim_slot(claim).await? {
         return Err(claim.slot.taken());
     }

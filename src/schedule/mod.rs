@@ -15,8 +15,21 @@ use uuid::Uuid;
 pub struct Schedule {
     /// The time of day in the business's time zone.
     pub at: NaiveTime,
-    /// How long after it the job may still begin; counted in whole seconds.
-    pub grace: Duration,
+    /// Until when the job may still begin.
+    pub latest: Latest,
+    /// The day whose slot is meant; none for the latest one that has come.
+    pub day: Option<NaiveDate>,
+}
+
+/// Until when a job may still begin for a slot. That second is the last one in which it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latest {
+    /// So long after the slot; counted in whole seconds.
+    Grace(Duration),
+    /// The next time after the slot that wall clocks show this.
+    TimeOfDay(NaiveTime),
+    /// However late it is: a person has said so.
+    Never,
 }
 
 /// One scheduled moment of one job.
@@ -28,7 +41,7 @@ pub struct Slot {
     pub at: DateTime<Utc>,
     /// The same moment on the business's wall clock.
     pub local: NaiveDateTime,
-    /// How long after it the job may still begin.
+    /// How long after it the job may still begin; [`Duration::MAX`] for however late it is.
     pub grace: Duration,
 }
 
@@ -100,10 +113,21 @@ impl SlotState {
 }
 
 impl Schedule {
-    /// The slot that a start of `job` at `now` belongs to.
+    /// The slot that a start of `job` at `now` belongs to; of a chosen day it may be one that has not come yet.
     pub fn slot(&self, job: &str, zone: Tz, now: DateTime<Utc>) -> Slot {
-        let at = latest_slot(self.at, zone, now);
-        Slot { job: job.to_owned(), at, local: at.with_timezone(&zone).naive_local(), grace: self.grace }
+        let at = match self.day {
+            Some(day) => first_moment(day.and_time(self.at), zone),
+            None => latest_slot(self.at, zone, now),
+        };
+        let local = at.with_timezone(&zone).naive_local();
+        let grace = match self.latest {
+            Latest::Grace(grace) => grace,
+            Latest::TimeOfDay(time) => {
+                (last_start(local.date(), self.at, time, zone) - at).to_std().unwrap_or_default()
+            }
+            Latest::Never => Duration::MAX,
+        };
+        Slot { job: job.to_owned(), at, local, grace }
     }
 }
 
@@ -113,14 +137,17 @@ impl Slot {
         self.local.date()
     }
 
+    /// Whether a start at `now` is too late for it.
+    pub fn is_late(&self, now: DateTime<Utc>) -> bool {
+        (now - self.at).num_seconds() > i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// What a start at `now` has to do, by what the database knows. A slot that is done is never too late.
     pub fn verdict(&self, now: DateTime<Utc>, row: Option<SlotRow>) -> Verdict {
-        let late = now - self.at;
-        let grace = i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX);
         match row {
             Some(row) if row.state == SlotState::Done => Verdict::Done(row),
-            row if late.num_seconds() > grace => {
-                Verdict::Misfire { late, begun: row.filter(|row| row.attempts > 0) }
+            row if self.is_late(now) => {
+                Verdict::Misfire { late: now - self.at, begun: row.filter(|row| row.attempts > 0) }
             }
             Some(row) if row.attempts > 0 => Verdict::Resume(row),
             _ => Verdict::Fresh,
@@ -141,7 +168,11 @@ impl Slot {
                 crate::report::duration(self.grace),
             ),
         )
-        .hint(format!("to run it all the same: zerkalo {}, without --scheduled", self.job))
+        .hint(format!(
+            "to run it all the same: zerkalo {}, without --scheduled; for this very slot: with --date {} --late-ok",
+            self.job,
+            self.business_date()
+        ))
     }
 
     /// Why a start does nothing whose slot another one has just taken.
@@ -176,6 +207,18 @@ fn first_moment(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
         .find_map(|minutes| zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest())
         .expect("clocks are nowhere put forward by more than a day")
         .to_utc()
+}
+
+/// The last moment at which a slot of `day` at `scheduled` may begin that must not begin later than `time`: on that day,
+/// or on the next one when `time` is no later in the day. A time that clocks are put forward over is counted as if they
+/// were not; of one that comes twice it is the first.
+fn last_start(day: NaiveDate, scheduled: NaiveTime, time: NaiveTime, zone: Tz) -> DateTime<Utc> {
+    let days = Days::new(u64::from(time <= scheduled));
+    let local = (day + days).and_time(time);
+    (0..=26 * 60)
+        .map(TimeDelta::minutes)
+        .find_map(|gap| Some(zone.from_local_datetime(&(local - gap)).earliest()?.to_utc() + gap))
+        .expect("clocks are nowhere put forward by more than a day")
 }
 
 #[cfg(test)]

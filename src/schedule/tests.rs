@@ -8,6 +8,10 @@ fn time(text: &str) -> NaiveTime {
     NaiveTime::parse_from_str(text, "%H:%M").unwrap()
 }
 
+fn daily(at: &str, latest: Latest) -> Schedule {
+    Schedule { at: time(at), latest, day: None }
+}
+
 #[track_caller]
 fn assert_slot(zone: Tz, scheduled: &str, now: &str, slot: &str) {
     assert_eq!(latest_slot(time(scheduled), zone, utc(now)), utc(slot), "{scheduled} in {zone} at {now}");
@@ -51,7 +55,7 @@ fn a_gap_moves_a_slot_to_its_end_and_a_fold_keeps_the_first() {
     assert_slot(zone, "02:30", "2026-03-29T00:59:59Z", "2026-03-28T01:30:00Z");
     assert_slot(zone, "02:30", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z");
     assert_slot(zone, "02:30", "2026-03-29T20:00:00Z", "2026-03-29T01:00:00Z");
-    let schedule = Schedule { at: time("02:30"), grace: Duration::from_hours(1) };
+    let schedule = daily("02:30", Latest::Grace(Duration::from_hours(1)));
     let slot = schedule.slot("full-morning", zone, utc("2026-03-29T01:30:00Z"));
     assert_eq!(slot.local.to_string(), "2026-03-29 03:00:00");
     assert_eq!(slot.business_date().to_string(), "2026-03-29");
@@ -91,6 +95,46 @@ fn every_day_has_one_slot() {
     }
 }
 
+/// When a slot at `scheduled` may begin last that must not begin later than `until`, for a start at `now`.
+#[track_caller]
+fn assert_until(zone: Tz, (scheduled, until): (&str, &str), now: &str, last: &str) {
+    let slot = daily(scheduled, Latest::TimeOfDay(time(until))).slot("full-morning", zone, utc(now));
+    assert_eq!(slot.at + slot.grace, utc(last), "{scheduled} until {until} in {zone} at {now}");
+    let (last, second) = (utc(last), TimeDelta::seconds(1));
+    assert!(!slot.is_late(last) && slot.is_late(last + second), "{slot}");
+}
+
+#[test]
+fn the_last_moment_is_on_the_wall_clock() {
+    let zone = Tz::Europe__Kaliningrad;
+    assert_until(zone, ("23:00", "23:55"), "2026-11-22T21:00:00Z", "2026-11-22T21:55:00Z");
+    assert_until(zone, ("23:00", "23:55"), "2026-11-22T20:59:59Z", "2026-11-21T21:55:00Z");
+    // Past midnight, and up to the slot's own time a day later.
+    assert_until(zone, ("23:00", "00:30"), "2026-11-22T22:10:00Z", "2026-11-22T22:30:00Z");
+    assert_until(zone, ("23:00", "23:00"), "2026-11-22T22:10:00Z", "2026-11-23T21:00:00Z");
+    // Berlin, 2026-03-29: what is between 02:00 and 03:00 is left out, and the grace is what it would have been.
+    let zone = Tz::Europe__Berlin;
+    assert_until(zone, ("02:00", "02:45"), "2026-03-29T01:10:00Z", "2026-03-29T01:45:00Z");
+    assert_until(zone, ("01:30", "02:45"), "2026-03-29T01:10:00Z", "2026-03-29T01:45:00Z");
+    assert_until(zone, ("01:30", "04:00"), "2026-03-29T01:10:00Z", "2026-03-29T02:00:00Z");
+    // 2026-10-25: 02:00 to 03:00 comes twice, and the first one counts for both ends.
+    assert_until(zone, ("02:00", "02:45"), "2026-10-25T01:10:00Z", "2026-10-25T00:45:00Z");
+    assert_until(zone, ("01:30", "04:00"), "2026-10-25T01:10:00Z", "2026-10-25T03:00:00Z");
+    // Kaliningrad on the days of its two changes.
+    let zone = Tz::Europe__Kaliningrad;
+    assert_until(zone, ("23:00", "23:55"), "2011-03-27T20:10:00Z", "2011-03-27T20:55:00Z");
+    assert_until(zone, ("01:15", "01:45"), "2014-10-25T22:20:00Z", "2014-10-25T22:45:00Z");
+}
+
+#[test]
+fn a_day_can_be_chosen_however_late_it_is() {
+    let schedule = Schedule { day: Some("2026-11-20".parse().unwrap()), ..daily("07:00", Latest::Never) };
+    let slot = schedule.slot("full-morning", Tz::Europe__Kaliningrad, utc("2026-11-22T12:00:00Z"));
+    assert_eq!((slot.at, slot.business_date()), (utc("2026-11-20T05:00:00Z"), "2026-11-20".parse().unwrap()));
+    assert!(!slot.is_late(utc("2036-01-01T00:00:00Z")));
+    assert_eq!(slot.verdict(utc("2036-01-01T00:00:00Z"), Some(row(SlotState::Misfired, 0))), Verdict::Fresh);
+}
+
 fn row(state: SlotState, attempts: i64) -> SlotRow {
     let started_at = (attempts > 0).then(|| utc("2026-11-22T05:00:02Z"));
     SlotRow { state, run_id: Uuid::from_u128(7), started_at, finished_at: None, exit_code: None, attempts }
@@ -98,7 +142,7 @@ fn row(state: SlotState, attempts: i64) -> SlotRow {
 
 #[test]
 fn a_start_is_judged_by_the_row_first_and_then_by_the_clock() {
-    let schedule = Schedule { at: time("07:00"), grace: Duration::from_hours(1) };
+    let schedule = daily("07:00", Latest::Grace(Duration::from_hours(1)));
     let judge = |now: &str, row: Option<SlotRow>| {
         let now = utc(now);
         schedule.slot("full-morning", Tz::Europe__Kaliningrad, now).verdict(now, row)
@@ -122,7 +166,7 @@ fn a_start_is_judged_by_the_row_first_and_then_by_the_clock() {
 
 #[test]
 fn a_misfire_is_one_sentence_that_says_what_to_type() {
-    let schedule = Schedule { at: time("23:00"), grace: Duration::from_mins(55) };
+    let schedule = daily("23:00", Latest::Grace(Duration::from_mins(55)));
     let slot = schedule.slot("negative-transfer", Tz::Europe__Kaliningrad, utc("2026-11-22T22:30:00Z"));
     let failure = slot.misfire(TimeDelta::minutes(90), None);
     assert_eq!(
@@ -132,7 +176,10 @@ fn a_misfire_is_one_sentence_that_says_what_to_type() {
     assert_eq!(failure.kind.exit_code(), 12);
     assert_eq!(
         failure.hint.as_deref(),
-        Some("to run it all the same: zerkalo negative-transfer, without --scheduled")
+        Some(
+            "to run it all the same: zerkalo negative-transfer, without --scheduled; for this very slot: with \
+             --date 2026-11-22 --late-ok"
+        )
     );
 }
 

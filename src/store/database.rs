@@ -10,6 +10,7 @@ use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use uuid::Uuid;
@@ -30,6 +31,7 @@ pub struct Database {
     bulk_threshold: usize,
     patience: Duration,
     run: Option<Uuid>,
+    is_direct: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +52,13 @@ impl Database {
             let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
             Place::Sqlite(PathBuf::from(path))
         };
-        Self { place, bulk_threshold, patience: Duration::from_secs(30), run: None }
+        Self {
+            place,
+            bulk_threshold,
+            patience: Duration::from_secs(30),
+            run: None,
+            is_direct: Arc::default(),
+        }
     }
 
     /// The same, waiting so long for other programs that write.
@@ -129,8 +137,12 @@ impl Database {
     }
 
     async fn postgres(&self, url: &SecretString, schema: &str, access: Access) -> Result<Postgres> {
-        let connection =
-            Connection { patience: self.patience, bulk_threshold: self.bulk_threshold, run: self.run };
+        let connection = Connection {
+            patience: self.patience,
+            bulk_threshold: self.bulk_threshold,
+            run: self.run,
+            is_direct: Arc::clone(&self.is_direct),
+        };
         Postgres::connect(url, schema, access, connection).await
     }
 

@@ -4,6 +4,7 @@
 //! A lock is a kernel lock (`flock`) on a file that is never removed: it cannot be stale, whoever died. The file's
 //! content is only for people and for the next holder, who learns from it that a run ended without a word.
 
+use super::filesystem;
 use crate::{
     engine::hash,
     error::{Failure, Kind, Result},
@@ -14,7 +15,7 @@ use std::{
     cell::Cell,
     fs::{File, TryLockError},
     io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -49,7 +50,7 @@ pub enum Name {
 }
 
 impl Name {
-    fn file_name(&self) -> String {
+    pub(super) fn file_name(&self) -> String {
         match self {
             Self::Job(name) => format!("job-{}.lock", name.replace(' ', "-")),
             Self::Entity(name) => format!("entity-{name}.lock"),
@@ -57,7 +58,7 @@ impl Name {
         }
     }
 
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Job(name) => format!("job {name}"),
             Self::Entity(name) => name.clone(),
@@ -79,9 +80,36 @@ pub struct Locks {
 /// One lock.
 #[derive(Debug)]
 struct Held {
+    path: PathBuf,
     file: File,
     /// How much of the file tells of others.
     others: u64,
+}
+
+/// Which files a run has locked, to find out whether they are still there: a cleaner that deletes one lets another run
+/// lock a new file of the same name.
+#[derive(Debug, Clone, Default)]
+pub struct Watch(Vec<(PathBuf, Identity)>);
+
+/// The device and the number of a file.
+type Identity = (u64, u64);
+
+impl Watch {
+    /// Fails when a file is gone or is another one: then another run may be at work.
+    pub fn check(&self) -> Result<()> {
+        let lost = |(path, locked): &&(PathBuf, Identity)| identity(path) != Some(*locked);
+        let Some((path, _)) = self.0.iter().find(lost) else { return Ok(()) };
+        let text = format!("the lock file {} was deleted while this run held it", path.display());
+        Err(Failure::new(Kind::Database, text).hint(
+            "another run may have begun meanwhile, so nothing more is written; keep cleaners away from that folder, or \
+             move it with ZERKALO_STATE_DIR",
+        ))
+    }
+}
+
+/// Which file is there now.
+fn identity(path: &Path) -> Option<Identity> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl Locks {
@@ -92,12 +120,7 @@ impl Locks {
         let mut locks = Self::default();
         for name in names {
             let path = place(&name).join(name.file_name());
-            let mut file = open(&path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(taken(&name, &mut file)),
-                Err(TryLockError::Error(error)) => return Err(unusable(&path, error)),
-            }
+            let mut file = locked(&name, &path)?;
             // A holder that ends in order leaves the file empty. What others left stays above our own line until they
             // are logged: a run that is killed or refused before that must not make them forgotten.
             let mut others = 0;
@@ -107,9 +130,17 @@ impl Locks {
                 locks.abandoned.extend(holders.into_iter().map(|holder| (entity.clone(), holder)));
             }
             append(&mut file, holder).map_err(|error| unusable(&path, error))?;
-            locks.held.push(Held { file, others });
+            locks.held.push(Held { path, file, others });
         }
         Ok(locks)
+    }
+
+    /// The files that are locked.
+    pub fn watch(&self) -> Watch {
+        let file = |held: &Held| {
+            Some((held.path.clone(), held.file.metadata().map(|file| (file.dev(), file.ino())).ok()?))
+        };
+        Watch(self.held.iter().filter_map(file).collect())
     }
 
     /// This run could not log all that it began: its own name stays, so that the next holder does.
@@ -128,7 +159,7 @@ impl Drop for Locks {
         if self.kept.get() {
             return;
         }
-        for Held { file, others } in &self.held {
+        for Held { file, others, .. } in &self.held {
             // Our own line would be read as a run that was killed. Closing alone would leave the lock with a child
             // process that has inherited the file and not yet begun its own program.
             let keep = if self.told.get() { 0 } else { *others };
@@ -151,15 +182,37 @@ pub(super) fn schema_file(database: &Path) -> Result<File> {
     open(&folder_of(database).join("schema.lock"))
 }
 
+/// Locks the file that is at `path`. One that was deleted and made anew between opening and locking is opened again.
+fn locked(name: &Name, path: &Path) -> Result<File> {
+    loop {
+        let mut file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(taken(name, &mut file)),
+            Err(TryLockError::Error(error)) => return Err(unusable(path, error)),
+        }
+        let ours = file.metadata().map_err(|error| unusable(path, error))?;
+        if identity(path) == Some((ours.dev(), ours.ino())) {
+            return Ok(file);
+        }
+    }
+}
+
 fn open(path: &Path) -> Result<File> {
     let folder = path.parent().expect("made of a folder and a name");
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .and_then(|()| {
-            File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-        })
+        .map_err(|error| unusable(path, error))?;
+    filesystem::check_local(folder)?;
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
         .map_err(|error| unusable(path, error))
 }
 
@@ -235,6 +288,22 @@ mod tests {
         drop(first);
         let second = Locks::take(names(&["b", "c"]), place, &holder("sync stock")).unwrap();
         assert!(second.abandoned.is_empty(), "a holder that ended in order leaves nothing behind");
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_noticed_by_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |_: &Name| folder.path().to_owned();
+        let locks = Locks::take(names(&["a", "b"]), place, &holder("sync iiko")).unwrap();
+        let watch = locks.watch();
+        watch.check().unwrap();
+        std::fs::remove_file(folder.path().join("entity-b.lock")).unwrap();
+        let gone = watch.check().unwrap_err();
+        assert!(gone.message.contains("entity-b.lock was deleted while this run held it"), "{gone}");
+        // Another run makes a file of the same name: it is not the one that was locked.
+        let other = Locks::take(names(&["b"]), place, &holder("sync stock")).unwrap();
+        assert_eq!(watch.check().unwrap_err().kind, Kind::Database);
+        other.watch().check().unwrap();
     }
 
     #[test]

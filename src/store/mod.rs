@@ -11,6 +11,7 @@
 
 pub mod database;
 pub mod delivery;
+mod filesystem;
 pub mod lock;
 pub mod migrate;
 pub mod outbox;
@@ -117,6 +118,9 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + StoplistStore + Send 
     /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
     /// do.
     async fn exclude(&mut self, names: &[&str]) -> Result<()>;
+
+    /// Has the next [`Store::exclude`] also keep every other zerkalo, on any host, from a session on the iiko server.
+    fn exclude_session(&mut self, session: &lock::Name);
 
     /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
     /// lost.

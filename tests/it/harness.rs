@@ -107,12 +107,21 @@ impl World {
         Self::with(engine, sandbox::Options::default())
     }
 
+    /// A world whose database is on this server.
+    pub(crate) fn on(server: &postgres::Server) -> Self {
+        let mut world = Self::new(Engine::Sqlite);
+        world.engine = Engine::Postgres;
+        world.database = create_database(server);
+        world.set("DATABASE_URL", world.database.clone());
+        world
+    }
+
     /// A world whose sandbox is set up otherwise.
     pub(crate) fn with(engine: Engine, options: sandbox::Options) -> Self {
         let home = tempfile::Builder::new().prefix("zerkalo").tempdir().unwrap();
         let database = match engine {
             Engine::Sqlite => format!("sqlite:{}", home.path().join("mirror.db").display()),
-            Engine::Postgres => create_database(),
+            Engine::Postgres => create_database(postgres::server().expect("asked for by the test")),
         };
         let sandbox = block_on(Sandbox::start(options.clone())).unwrap();
         let mut world = Self { sandbox, engine, database, home, settings: BTreeMap::new() };
@@ -139,6 +148,11 @@ impl World {
     /// Sets an environment variable of the runs to come.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.settings.insert(name.to_owned(), value.into());
+    }
+
+    /// Unsets an environment variable of the runs to come.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.settings.remove(name);
     }
 
     /// The binary with these arguments and no other environment than the settings.
@@ -221,7 +235,11 @@ impl Drop for World {
     fn drop(&mut self) {
         if self.engine == Engine::Postgres {
             let name = database_name(&self.database);
-            block_on(administer(&format!("drop database if exists \"{name}\" with (force)")));
+            // A server of a story's own takes its databases with it.
+            let server = postgres::server().expect("a server");
+            if server.url(name) == self.database {
+                block_on(administer(server, &format!("drop database if exists \"{name}\" with (force)")));
+            }
         }
     }
 }
@@ -279,11 +297,11 @@ pub(crate) fn counts(step: &Value) -> [u64; 3] {
     ["inserted", "updated", "deleted"].map(|name| step[name].as_u64().unwrap())
 }
 
-fn create_database() -> String {
+fn create_database(server: &postgres::Server) -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(1);
     let name = format!("story_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    block_on(administer(&format!("create database \"{name}\"")));
-    postgres::server().expect("asked for by the test").url(&name)
+    block_on(administer(server, &format!("create database \"{name}\"")));
+    server.url(&name)
 }
 
 fn database_name(url: &str) -> &str {
@@ -291,9 +309,8 @@ fn database_name(url: &str) -> &str {
     tail.split('?').next().unwrap_or_default()
 }
 
-async fn administer(sql: &str) {
-    let url = postgres::server().expect("a server").url("postgres");
-    let mut connection = PgConnection::connect(&url).await.unwrap();
+async fn administer(server: &postgres::Server, sql: &str) {
+    let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }

@@ -25,7 +25,7 @@ on_both!(
 );
 
 /// Changes a part of everything that is mirrored.
-fn change(world: &World, dice: &mut Dice) {
+pub(super) fn change(world: &World, dice: &mut Dice) {
     let large = dice.below(5) == 0;
     world.sandbox.edit(|world| {
         let lists = [&mut world.departments, &mut world.stores, &mut world.groups, &mut world.product_groups];
@@ -114,7 +114,7 @@ fn expected(world: &World) -> Dump {
 
 /// The run after a kill: it succeeds, and all is as if nobody had been killed.
 #[track_caller]
-fn assert_made_good(world: &World, expected: &Dump) {
+pub(super) fn assert_made_good(world: &World, expected: &Dump) {
     let killed = world.holders();
     world.expect(0, &["full-morning"]);
     assert_same(&world.dump(), expected);

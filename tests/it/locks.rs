@@ -21,6 +21,9 @@ on_both!(
     a_killed_holder_frees_its_locks_at_once,
     lock_files_that_cannot_be_used_are_one_sentence,
     of_sixteen_starts_exactly_one_works,
+    a_start_waits_for_the_holder_as_long_as_it_is_told,
+    a_lock_file_that_is_deleted_while_held_stops_its_holder,
+    another_host_is_kept_from_the_same_iiko_session,
 );
 
 /// What cron and the operator are told, in both forms.
@@ -218,5 +221,110 @@ fn of_sixteen_starts_exactly_one_works(engine: Engine) {
         assert_eq!(codes[1..], [Some(11); 15], "round {round}: the others leave");
         assert_eq!(world.log().len(), round, "one run is logged a round");
     }
+    world.assert_polite();
+}
+
+fn a_start_waits_for_the_holder_as_long_as_it_is_told(engine: Engine) {
+    let mut world = World::new(engine);
+    world.expect(0, &["migrate"]);
+    for host in ["state", "other-host"] {
+        if engine == Engine::Sqlite && host == "other-host" {
+            continue;
+        }
+        let gate = world.gate("/v1/deal");
+        let first = world.start(&["sync", "fintablo"]);
+        gate.wait();
+        world.set("ZERKALO_STATE_DIR", world.home.path().join(host).display().to_string());
+        let before = Instant::now();
+        let outwaited = world.expect(11, &["sync", "fintablo", "--lock-wait", "1s"]);
+        assert!(before.elapsed() >= Duration::from_secs(1), "{:?}", before.elapsed());
+        let said = outwaited.json["error"].as_str().unwrap();
+        assert!(
+            outwaited.stderr.starts_with(&format!("{said}; waiting for it for up to ")),
+            "{}",
+            outwaited.stderr
+        );
+        assert_eq!(outwaited.stderr.matches("waiting for it").count(), 1, "{}", outwaited.stderr);
+        let mut waits = world.start(&["sync", "fintablo", "--lock-wait", "1m"]);
+        let stopped = world.start(&["sync", "fintablo", "--lock-wait", "1m"]);
+        std::thread::sleep(Duration::from_millis(1200));
+        assert!(waits.is_running());
+        stopped.signal(rustix::process::Signal::TERM);
+        assert_eq!(stopped.finish_within(Duration::from_secs(2)).code, Some(143));
+        drop(gate);
+        assert_eq!(first.finish().code, Some(0));
+        assert_eq!(waits.finish_within(Duration::from_secs(20)).code, Some(0));
+        world.set("ZERKALO_STATE_DIR", world.state().display().to_string());
+    }
+    // Nobody waits for a slot past its grace: it is judged when the work begins.
+    let late =
+        ["full-morning", "--skip", "iiko", "--skip", "stock", "--scheduled", "07:00", "--lock-wait", "1m"];
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T06:00:00Z");
+    let gate = world.gate("/v1/deal");
+    let first = world.start(&["sync", "fintablo"]);
+    gate.wait();
+    let waits = world.start(&late);
+    std::thread::sleep(Duration::from_millis(2500));
+    drop(gate);
+    assert_eq!(first.finish().code, Some(0));
+    assert_eq!(waits.finish_within(Duration::from_secs(20)).code, Some(12));
+}
+
+fn a_lock_file_that_is_deleted_while_held_stops_its_holder(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["sync", "fintablo"]);
+    world.sandbox.edit(|world| {
+        for deal in world.fintablo.get_mut("deal").unwrap() {
+            deal["name"] = "renamed".into();
+        }
+    });
+    let before = world.evidence();
+    let gate = world.gate("/v1/deal");
+    let first = world.start(&["sync", "fintablo", "--only", "ft_deal"]);
+    gate.wait();
+    let deleted = world.lock_files().into_iter().find(|path| path.ends_with("entity-ft_deal.lock")).unwrap();
+    fs::remove_file(&deleted).unwrap();
+    drop(gate);
+    let first = first.finish();
+    assert_eq!(first.code, Some(8), "{} {}", first.stdout, first.stderr);
+    let said = first.step("ft_deal", None)["error"].as_str().unwrap().to_owned();
+    assert!(said.contains("entity-ft_deal.lock was deleted while this run held it"), "{said}");
+    assert_eq!(world.evidence(), before, "it wrote nothing");
+    world.expect(0, &["sync", "fintablo"]);
+    assert_ne!(world.evidence()["ft_deal"], before["ft_deal"]);
+    world.assert_polite();
+}
+
+fn another_host_is_kept_from_the_same_iiko_session(engine: Engine) {
+    if engine == Engine::Sqlite {
+        return; // A file has one host.
+    }
+    let mut world = World::new(engine);
+    world.expect(0, &["sync", "iiko"]);
+    let here = world.state().display().to_string();
+    let there = world.home.path().join("other-host").display().to_string();
+    for holder in [&["sync", "iiko"][..], &["sync", "iiko", "--dry-run"]] {
+        let gate = world.gate("products/list");
+        world.set("ZERKALO_STATE_DIR", here.as_str());
+        let first = world.start(holder);
+        gate.wait();
+        world.set("ZERKALO_STATE_DIR", there.as_str());
+        // Other tables, another schema, a plan: it is one login, and its licence may have one slot.
+        for (schema, other) in [
+            ("public", &["sync", "stock"][..]),
+            ("public", &["sync", "stock", "--dry-run"]),
+            ("second", &["sync", "stock"]),
+        ] {
+            world.set("DATABASE_SCHEMA", schema);
+            let refused = world.expect(11, other);
+            let said = refused.json["error"].as_str().unwrap();
+            assert!(said.starts_with("the iiko session of demo is being used by zerkalo 01"), "{said}");
+        }
+        world.set("DATABASE_SCHEMA", "public");
+        drop(gate);
+        assert_eq!(first.finish().code, Some(0));
+    }
+    world.set("IIKO_LOGIN", "demo");
+    world.expect(0, &["sync", "stock"]);
     world.assert_polite();
 }

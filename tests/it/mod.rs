@@ -2,12 +2,14 @@
 //! - [`harness`]: a sandbox, a database and the binary, as one value
 //! - [`postgres`]: the private server
 //! - [`process`]: the binary while it runs: held, signalled, killed
+//! - [`proxy`]: what cuts connections to `PostgreSQL`
 //! - [`rows`]: what a table holds, as text that is equal on both databases
 
 mod expected;
 mod harness;
 mod postgres;
 mod process;
+mod proxy;
 mod rows;
 mod shelf;
 mod widget;
@@ -23,10 +25,12 @@ mod guard;
 mod hands;
 mod kills;
 mod locks;
+mod moments;
 mod nights;
+mod outages;
 mod pages;
+mod poolers;
 mod records;
-
 mod restaurants;
 mod rivals;
 mod schema;
@@ -38,5 +42,6 @@ mod slots;
 mod source;
 mod stoplist;
 mod stoplist_answers;
+mod storms;
 mod telegram;
 mod upstream;

@@ -158,7 +158,11 @@ impl Street {
 
     /// Sets both clocks.
     pub(super) fn set_clock(&mut self, minutes: i64) {
-        let moment = self.moment(minutes);
+        self.set_moment(self.moment(minutes));
+    }
+
+    /// Sets both clocks to this moment.
+    pub(super) fn set_moment(&mut self, moment: DateTime<Utc>) {
         self.world.set("ZERKALO_TEST_NOW", moment.to_rfc3339());
         let offset = (moment - true_time()).num_seconds();
         self.world.sandbox.edit(|world| world.clock_offset_seconds = offset);
@@ -225,6 +229,19 @@ impl Street {
         }
         let outcome = self.world.run(arguments);
         outcome.code.is_some().then_some(outcome)
+    }
+
+    /// Asserts that the outbox and the ledger of the evening tell the same story.
+    #[track_caller]
+    pub(super) fn assert_sound(&self) {
+        if let Err(wrong) = self.check(Figures::default()) {
+            panic!("{wrong}");
+        }
+    }
+
+    /// How many lines moved this evening.
+    pub(super) fn moved(&self) -> usize {
+        self.world.sandbox.world().ledger().len() - self.before
     }
 
     /// Holds the ledger against the outbox.

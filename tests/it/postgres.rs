@@ -3,6 +3,9 @@
 //! A watchdog shell is its parent. It waits for the end of a pipe that this process holds, so the server ends and its
 //! directory goes however this process ends.
 
+use super::harness::block_on;
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection as _, PgConnection};
 use std::{
     env, fs,
     io::Write as _,
@@ -22,6 +25,8 @@ use std::{
 pub(crate) struct Server {
     /// Where its socket is.
     directory: PathBuf,
+    /// Where its programs are.
+    binaries: PathBuf,
     /// Its standard input is the pipe that keeps the server alive.
     _watchdog: Child,
 }
@@ -43,10 +48,11 @@ const ROLE: &str = "zerkalo";
 /// Waits for the end of its input, then stops the server and removes its directory.
 const WATCHDOG: &str = r#"trap '' INT TERM HUP
 "$1/postgres" -D "$2/data" -k "$2" >"$2/log" 2>&1 &
-server=$!
 cat >/dev/null
+server=$(head -n1 "$2/data/postmaster.pid")
 kill -QUIT $server
-wait $server
+wait
+while kill -0 $server 2>/dev/null; do sleep 0.1; done
 rm -rf "$2""#;
 
 const SETTINGS: &str = "
@@ -111,17 +117,10 @@ fn say(line: &str) {
 impl Server {
     fn start(binaries: &Path) -> Self {
         let directory = tempfile::Builder::new().prefix("zpg").tempdir().unwrap().keep();
-        let user = server_user(&directory);
+        let user = server_user();
         chown(&directory, user.map(|(uid, _)| uid), user.map(|(_, gid)| gid)).unwrap();
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
-        let as_server = |program: PathBuf| {
-            let mut command = Command::new(program);
-            if let Some((uid, gid)) = user {
-                command.uid(uid).gid(gid);
-            }
-            command.current_dir(&directory).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
-            command
-        };
+        let as_server = |program: PathBuf| as_server(&directory, program);
         let made = as_server(binaries.join("initdb"))
             .args(["--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C", "-U", ROLE, "-D"])
             .arg(directory.join("data"))
@@ -138,9 +137,66 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { directory, _watchdog: watchdog };
+        let server = Self { directory, binaries: binaries.to_owned(), _watchdog: watchdog };
         server.wait();
         server
+    }
+
+    /// A server of a story of its own, which may be stopped.
+    pub(crate) fn own() -> Self {
+        let Decision::Use(binaries) = decide(&search_path(), true) else { panic!("no PostgreSQL") };
+        Self::start(&binaries)
+    }
+
+    /// Where its socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.join(".s.PGSQL.5432")
+    }
+
+    /// Whom it runs as: user and group.
+    pub(crate) fn user(&self) -> (u32, u32) {
+        let data = fs::metadata(self.directory.join("data")).unwrap();
+        (data.uid(), data.gid())
+    }
+
+    /// Stops it, in the mode `fast` or `immediate`, and starts it again.
+    pub(crate) fn restart(&self, mode: &str) {
+        let options = format!("-k {}", self.directory.display());
+        for arguments in [&["stop", "-m", mode][..], &["start", "-o", &options, "-l", "log"]] {
+            let done = as_server(&self.directory, self.binaries.join("pg_ctl"))
+                .args(["-D", "data", "-w", "-s"])
+                .args(arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            assert!(done.success(), "pg_ctl {arguments:?}");
+        }
+    }
+
+    /// Kills one of its processes that serve a zerkalo, as a defect would; without one, the writer of its log.
+    pub(crate) fn crash(&self) {
+        let main = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
+        let main = main.lines().next().unwrap().to_owned();
+        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
+        let names = |pid: &str| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let victims: Vec<&str> = children.split_whitespace().collect();
+        let serves = victims.iter().find(|pid| names(pid).contains("zerkalo story"));
+        let victim = serves.or_else(|| victims.iter().find(|pid| names(pid).contains("walwriter")));
+        if let Some(pid) = victim.and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw) {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+
+    /// Waits until it takes connections again.
+    pub(crate) fn wait_until_up(&self) {
+        let patience = Instant::now() + Duration::from_mins(1);
+        let url = self.url("postgres");
+        while block_on(async { PgConnection::connect(&url).await.is_err() }) {
+            assert!(Instant::now() < patience, "PostgreSQL does not come back");
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits until the server takes connections.
@@ -163,9 +219,24 @@ impl Server {
     }
 }
 
+/// A program run as the server's user, in its directory.
+fn as_server(directory: &Path, program: PathBuf) -> Command {
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = server_user() {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir(directory).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    command
+}
+
+/// Lets others read what is in a folder.
+pub(crate) fn open_up(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Whom the server runs as: it refuses root.
-fn server_user(directory: &Path) -> Option<(u32, u32)> {
-    if fs::metadata(directory).unwrap().uid() != 0 {
+fn server_user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
         return None;
     }
     let users = fs::read_to_string("/etc/passwd").unwrap();

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 use zerkalo::{
     sandbox::{Action, Fault},
-    schedule::Schedule,
+    schedule::{Latest, Schedule},
     store::{Access, Database, slot::Claim},
 };
 
@@ -229,7 +229,8 @@ fn of_two_claims_exactly_one_holds(engine: Engine) {
     let world = World::new(engine);
     world.expect(0, &["migrate"]);
     let at = chrono::NaiveTime::from_hms_opt(7, 0, 0).unwrap();
-    let schedule = Schedule { at, grace: Duration::from_hours(1) };
+    let latest = Latest::Grace(Duration::from_hours(1));
+    let schedule = Schedule { at, latest, day: None };
     let day = |day: u64| {
         let now = chrono::DateTime::parse_from_rfc3339(SEVEN).unwrap().to_utc() + chrono::Days::new(day);
         (schedule.slot("story", chrono_tz::Tz::Europe__Kaliningrad, now), now)

@@ -7,6 +7,7 @@
 
 mod copy;
 mod delivery;
+mod direct;
 mod exclusion;
 mod index;
 mod outbox;
@@ -14,9 +15,13 @@ pub(super) mod slot;
 mod statement;
 mod stoplist;
 
-use self::statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element};
+use self::{
+    exclusion::Exclusion,
+    statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element},
+};
 use super::{
     Access, Applied, LogRow, Prepared, Receipt, Store, TOMBSTONE_DAYS, WriteError, failure, labels,
+    lock::Name,
     migrate::{self, Dialect, Found, HISTORY},
     quoting::{all_columns, assignments, key_equals, label_query, quoted},
 };
@@ -36,11 +41,18 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Either, PgConnection, Row as _,
     postgres::PgConnectOptions,
 };
-use std::{str::FromStr as _, time::Duration};
+use std::{
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// How a connection behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// How long others who write are waited for.
     pub patience: Duration,
@@ -48,6 +60,8 @@ pub struct Connection {
     pub bulk_threshold: usize,
     /// Whose connection it is.
     pub run: Option<Uuid>,
+    /// Whether this run has looked already whether its connections are direct.
+    pub is_direct: Arc<AtomicBool>,
 }
 
 /// A connection to one schema.
@@ -57,8 +71,12 @@ pub struct Postgres {
     options: PgConnectOptions,
     /// The server process behind the connection, once known.
     backend: Option<i32>,
-    /// The tables and jobs that nobody else may work on while the connection lasts.
-    excluded: Vec<String>,
+    /// What nobody else may work on while the connection lasts.
+    excluded: Vec<Exclusion>,
+    /// Tells this connection from others.
+    id: Uuid,
+    /// A second connection, until it is known that the first one is direct.
+    second: Option<PgConnection>,
     schema: String,
     access: Access,
     bulk_threshold: usize,
@@ -70,7 +88,7 @@ impl Postgres {
         url: &SecretString,
         schema: &str,
         access: Access,
-        Connection { patience, bulk_threshold, run }: Connection,
+        Connection { patience, bulk_threshold, run, is_direct }: Connection,
     ) -> Result<Self> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| {
@@ -92,12 +110,16 @@ impl Postgres {
                 ),
             ])
             .disable_statement_logging();
-        let connection = dial(&options).await?;
+        let look = access == Access::Write && !is_direct.swap(true, Ordering::Relaxed);
+        let second = async { if look { direct::second(&options).await } else { None } };
+        let (connection, second) = tokio::join!(dial(&options), second);
         Ok(Self {
-            connection,
+            connection: connection?,
             options,
             backend: None,
             excluded: Vec::new(),
+            id: Uuid::now_v7(),
+            second,
             schema: schema.to_owned(),
             access,
             bulk_threshold,
@@ -155,8 +177,10 @@ impl Postgres {
 
     /// Reads version, identity and indexes; `None` when the schema is not there or not at our version.
     async fn read(&mut self, tables: &[&'static Table], verify: bool) -> Result<Option<Prepared>> {
-        let mut sql =
-            format!("select max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n");
+        let mut sql = format!(
+            "{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
+            self.look_at_session()
+        );
         for table in tables {
             sql.push_str(&index::query(table, verify));
         }
@@ -164,12 +188,17 @@ impl Postgres {
             Prepared { indexes: tables.iter().map(|_| Index::default()).collect(), identity: HashMap::new() };
         let mut readers: Vec<_> = tables.iter().map(|table| index::Reader::new(table, verify)).collect();
         let mut statement = 0;
+        let mut session = None;
         let mut current = true;
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         loop {
             let next = match results.try_next().await {
                 Ok(next) => next,
-                Err(error) if code(&error).as_deref() == Some("42P01") => return Ok(None),
+                Err(error) if code(&error).as_deref() == Some("42P01") => {
+                    // Where our settings did not arrive it is another schema that was looked into.
+                    drop(results);
+                    return session.map_or(Ok(()), |row| self.check_session(&row)).map(|()| None);
+                }
                 Err(error) => return Err(failure("reading what the tables hold", error)),
             };
             let Some(next) = next else { break };
@@ -181,17 +210,25 @@ impl Postgres {
                 Either::Right(row) => row,
             };
             let read = match statement {
-                0 => row
+                0 => {
+                    session = Some(row);
+                    Ok(())
+                }
+                1 => row
                     .try_get::<Option<i64>, _>(0)
                     .map(|version| current = version == Some(Dialect::Postgres.known())),
-                1 => row.try_get(0).and_then(|upstream| Ok((upstream, row.try_get(1)?))).map(
+                2 => row.try_get(0).and_then(|upstream| Ok((upstream, row.try_get(1)?))).map(
                     |(upstream, identity): (String, String)| {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                _ => readers[statement - 2].add(&mut prepared.indexes[statement - 2], &row),
+                _ => readers[statement - 3].add(&mut prepared.indexes[statement - 3], &row),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
+        }
+        drop(results);
+        if let Some(row) = session {
+            self.check_session(&row)?;
         }
         Ok(current.then_some(prepared))
     }
@@ -263,13 +300,13 @@ impl Postgres {
 
     /// Writes what is left of a plan, its tombstones and its log in one statement.
     async fn write(&mut self, plan: &mut Plan, receipt: Receipt<'_>, bulk: Bulk) -> Result<(), WriteError> {
-        let statement = Self::statement(plan, receipt, bulk)?;
+        let statement = self.statement(plan, receipt, bulk)?;
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
     }
 
     /// The statement that writes what is left of a plan.
-    fn statement(plan: &mut Plan, receipt: Receipt<'_>, bulk: Bulk) -> Result<String> {
+    fn statement(&self, plan: &mut Plan, receipt: Receipt<'_>, bulk: Bulk) -> Result<String> {
         let table = plan.table;
         let planned = plan.totals();
         let mut parameters = vec![
@@ -281,6 +318,7 @@ impl Postgres {
             planned.2.to_string(),
             (receipt.now - TimeDelta::days(TOMBSTONE_DAYS)).to_rfc3339(),
         ];
+        let backend = self.backend;
         let mut add = |arrays: Vec<String>| {
             let any = !arrays.is_empty();
             parameters.extend(arrays);
@@ -288,6 +326,7 @@ impl Postgres {
         };
         let statement = Statement {
             table,
+            backend,
             inserts: !bulk.inserted && add(arrays(plan, Change::Insert)?),
             updates: !bulk.updated && add(arrays(plan, Change::Update)?),
             deletes: !plan.deletes().is_empty() && add(key_texts_arrays(table, plan.deletes().iter())),
@@ -315,7 +354,7 @@ impl Postgres {
         }
         // In one turn; when the statement fails, the server does not get as far as the commit.
         let history = receipt.reading.map(stoplist::follow).unwrap_or_default();
-        let statement = format!("{};\n{history}commit", Self::statement(plan, receipt, bulk)?);
+        let statement = format!("{};\n{history}commit", self.statement(plan, receipt, bulk)?);
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
     }
@@ -347,9 +386,17 @@ impl Postgres {
 #[async_trait]
 impl Store for Postgres {
     async fn exclude(&mut self, names: &[&str]) -> Result<()> {
-        let names = names.iter().map(|name| (*name).to_owned());
-        self.excluded.extend(names);
+        let added: Vec<Exclusion> = names.iter().map(|name| Exclusion::of(&self.schema, name)).collect();
+        for exclusion in added {
+            if !self.excluded.contains(&exclusion) {
+                self.excluded.push(exclusion);
+            }
+        }
         self.lock().await
+    }
+
+    fn exclude_session(&mut self, session: &Name) {
+        self.excluded.push(Exclusion::session(session));
     }
 
     async fn reconnect(&mut self) -> Result<bool> {
@@ -515,6 +562,9 @@ async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
     let place = format!("{}:{}", options.get_host(), options.get_port());
     match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+            Err(direct::pooled("it does not take this connection's settings"))
+        }
         Ok(Err(error)) => Err(failure(&format!("connecting to PostgreSQL at {place}"), error)
             .hint("check that it runs, and DATABASE_URL: host, port, role, password, database")),
         Err(_) => Err(Failure::new(

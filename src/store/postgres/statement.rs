@@ -14,6 +14,8 @@ use crate::{
 /// each key column.
 pub(super) struct Statement {
     pub(super) table: &'static Table,
+    /// The server process that holds the connection's locks: no other one may commit.
+    pub(super) backend: Option<i32>,
     pub(super) inserts: bool,
     pub(super) updates: bool,
     pub(super) deletes: bool,
@@ -71,10 +73,13 @@ impl Statement {
             );
         }
         parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
+        let backend = self.backend.map_or_else(String::new, |backend| {
+            format!(",\n zerkalo_expect('connection', {backend}, pg_backend_pid())")
+        });
         format!(
             "with {}\nselect zerkalo_expect('insert', $4::bigint, (select count(*) from inserted)),
              zerkalo_expect('update', $5::bigint, (select count(*) from updated)),
-             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted))",
+             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted)){backend}",
             parts.join(",\n")
         )
     }

@@ -196,6 +196,8 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    fn exclude_session(&mut self, _session: &lock::Name) {}
+
     async fn reconnect(&mut self) -> Result<bool> {
         Ok(false)
     }
