@@ -18,6 +18,8 @@
 //! - [`schedule`]: slots, grace, the business date
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
+//! - [`doctor`]: tries everything that a run needs
+//! - [`heartbeat`], [`metrics`]: who notices a job that did not run
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
 //! - `redact`: takes our own secrets out of foreign words
@@ -28,15 +30,18 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod doctor;
 pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod fintablo;
+pub mod heartbeat;
 pub mod http;
 pub mod iiko;
 pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
+pub mod metrics;
 pub mod printer;
 mod redact;
 pub mod report;

@@ -3,10 +3,13 @@
 //! One file a subcommand, with its arguments. Settings are not flags of their own: they come from
 //! [`crate::config`], and only the few globals below touch them.
 
+pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod documents;
 pub mod full_morning;
+pub mod man;
 pub mod migrate;
 pub mod negative_transfer;
 pub mod push_mapping;
@@ -32,6 +35,7 @@ const EXAMPLES: &str = "\
 Examples:
   zerkalo config init             write a settings file with every default explained
   zerkalo config check            say what is set, where it comes from, what is missing
+  zerkalo doctor                  try every login, the database, the clock; write nothing
   zerkalo sync iiko --dry-run     show what would change, write nothing
   zerkalo full-morning -q         what cron runs: mails only trouble
 
@@ -113,10 +117,16 @@ pub enum Command {
     Migrate(migrate::Arguments),
     /// Write, check or show the settings
     Config(config::Arguments),
+    /// Try everything that a run needs, and say what is wrong and what to do
+    Doctor(doctor::Arguments),
     /// See it work: stand-in servers, a database of its own and two runs
     Demo(demo::Arguments),
     /// Serve stand-in iiko, FinTablo and Telegram servers on loopback
     Sandbox(sandbox::Arguments),
+    /// Print what a shell completes
+    Completions(completions::Arguments),
+    /// Print the manual page, or write all of them
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -131,8 +141,11 @@ impl Command {
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Migrate(_) => "migrate".to_owned(),
             Self::Config(arguments) => format!("config {}", arguments.action.name()),
+            Self::Doctor(_) => "doctor".to_owned(),
             Self::Demo(_) => "demo".to_owned(),
             Self::Sandbox(_) => "sandbox".to_owned(),
+            Self::Completions(_) => "completions".to_owned(),
+            Self::Man(_) => "man".to_owned(),
         }
     }
 }
@@ -175,8 +188,11 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Writeoff(arguments) => writeoff::run(arguments, &cli.globals, &environment, &printer),
         Command::Documents(arguments) => documents::run(arguments, &cli.globals, &environment, &printer),
         Command::Migrate(arguments) => migrate::run(arguments, &cli.globals, &environment, &printer),
+        Command::Doctor(arguments) => doctor::run(arguments, &cli.globals, &environment, &printer),
         Command::Demo(arguments) => demo::run(arguments, &printer),
         Command::Sandbox(arguments) => sandbox::run(arguments, &printer),
+        Command::Completions(arguments) => Ok(completions::run(arguments, &printer)),
+        Command::Man(arguments) => man::run(arguments, &printer),
     });
     ExitCode::from(result.unwrap_or_else(|failure| {
         printer.failure(&failure);

@@ -21,6 +21,9 @@ fn every_command_is_understood() {
         ("zerkalo config init /tmp/x.toml", "config init"),
         ("zerkalo config check --env-file .env -q", "config check"),
         ("zerkalo config show --color never", "config show"),
+        ("zerkalo doctor --offline --json", "doctor"),
+        ("zerkalo completions bash", "completions"),
+        ("zerkalo man --directory /tmp/x", "man"),
         ("zerkalo demo --keep /tmp/x", "demo"),
         (
             "zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --google-credentials c --ledger l",

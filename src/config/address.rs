@@ -29,6 +29,17 @@ pub(super) fn api_base(text: &str) -> Read<String> {
     Ok(base_url(text)?.as_str().trim_end_matches('/').to_owned())
 }
 
+/// The address of a heartbeat, without a slash at its end. It opens the check, so it travels unencrypted only where a
+/// private network's own monitoring is.
+pub(super) fn heartbeat(text: &str) -> Read<String> {
+    let url = api_base(&text.replace(super::JOB_PLACE, "job"))?;
+    if reach(&url) == Reach::Public {
+        return Err(Problem::new("must begin with `https://`")
+            .hint("plain http is possible only to this machine or a private network"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 /// The address of an iiko server, ending in `/resto`, however much of that was given.
 pub(super) fn iiko_base(text: &str) -> Read<String> {
     let whole = api_base(text)?;

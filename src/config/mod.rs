@@ -58,6 +58,8 @@ pub struct Config {
     pub documents: Documents,
     /// The Telegram bot.
     pub telegram: Telegram,
+    /// Who notices that a job did not run.
+    pub monitoring: Monitoring,
     /// What is tried again, when and how often.
     pub retries: Retries,
     /// Time and size limits of requests and runs.
@@ -285,6 +287,25 @@ pub struct Telegram {
     pub admin_chat_ids: Vec<String>,
 }
 
+/// Who notices that a job did not run.
+#[derive(Clone, Debug)]
+pub struct Monitoring {
+    /// Where each job says that it begins and how it ended, in the form of healthchecks.io; it opens the check.
+    pub heartbeat_url: Option<SecretString>,
+    /// The file of metrics for Prometheus' textfile collector.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Where the heartbeat's address names the job.
+pub const JOB_PLACE: &str = "{job}";
+
+impl Monitoring {
+    /// Whether each job has an address of its own.
+    pub fn heartbeat_for_each_job(&self) -> bool {
+        self.heartbeat_url.as_ref().is_some_and(|url| url.expose_secret().contains(JOB_PLACE))
+    }
+}
+
 /// What is tried again, when and how often. Only reads are.
 #[derive(Clone, Debug)]
 pub struct Retries {
@@ -419,6 +440,7 @@ impl Default for Config {
                 chat_ids: Vec::new(),
                 admin_chat_ids: Vec::new(),
             },
+            monitoring: Monitoring { heartbeat_url: None, metrics_file: None },
             retries: Retries {
                 delays: seconds(&[1, 3, 7]),
                 jitter: 0.2,

@@ -50,6 +50,7 @@ fn row(setting: &Setting, loaded: &Loaded) -> Row {
     let telegram = &loaded.config.telegram;
     let needless = match setting.key.split_once('.') {
         Some(("iiko", _)) => loaded.config.iiko.sha1_password.is_some(),
+        Some(("monitoring", _)) => true,
         Some(("telegram", _)) => telegram.chat_ids.is_empty() && telegram.admin_chat_ids.is_empty(),
         _ => false,
     };
@@ -133,4 +134,23 @@ where
         *current = section;
     }
     name
+}
+
+/// Every setting as a table in Markdown: the README's.
+#[cfg(test)]
+pub(super) fn reference() -> String {
+    let mut out = String::from("| setting | environment | default | what it is for |\n|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let secret = if setting.secret { " (secret)" } else { "" };
+        let default =
+            if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+        let choices = match setting.kind {
+            SettingKind::Choice(choices) => format!(" One of `{}`.", choices.join("`, `")),
+            _ => String::new(),
+        };
+        let what = format!("{}{choices}", setting.doc).replace('|', "\\|");
+        let _ =
+            writeln!(out, "| `{}` | `{}`{secret} | {default} | {what} |", setting.key, setting.environment);
+    }
+    out
 }

@@ -451,6 +451,22 @@ pub const SETTINGS: &[Setting] = &[
         |config, text| value::chats(text).map(|chats| config.telegram.admin_chat_ids = chats),
         |config| chats(&config.telegram.admin_chat_ids),
     ),
+    secret(setting(
+        ("monitoring.heartbeat_url", "HEARTBEAT_URL", Text, ""),
+        "Where each job says that it begins and how it ended, as healthchecks.io has it; `{job}` stands for the job's name.",
+        |config, text| {
+            let url = address::heartbeat(text)?;
+            config.monitoring.heartbeat_url = Some(SecretString::from(url));
+            Ok(())
+        },
+        |config| hidden(config.monitoring.heartbeat_url.as_ref()),
+    )),
+    setting(
+        ("monitoring.metrics_file", "ZERKALO_METRICS_FILE", Path, ""),
+        "The file to which each run writes its metrics, for Prometheus' textfile collector; its name ends in .prom.",
+        |config, text| value::path(text).map(|path| config.monitoring.metrics_file = Some(path)),
+        |config| path(config.monitoring.metrics_file.as_ref()),
+    ),
     setting(
         ("retries.delays", "ZERKALO_RETRY_DELAYS", SecondsList, "1, 3, 7"),
         "The seconds before each further try of a read.",

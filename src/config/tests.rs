@@ -451,3 +451,24 @@ fn the_template_and_the_shown_settings_read_back() {
     let again = House::new().file(&shown).load().unwrap();
     assert_eq!(again.config.iiko.login.as_deref(), Some("a \"b\""));
 }
+
+/// `ZERKALO_UPDATE_README=1 cargo test --lib reference` writes the table anew.
+#[test]
+fn the_reference_in_the_readme_is_that_of_the_code() {
+    const BEGIN: &str =
+        "<!-- settings: written by `ZERKALO_UPDATE_README=1 cargo test --lib reference` -->\n";
+    const END: &str = "<!-- end of settings -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (head, rest) = readme.split_once(BEGIN).expect("the beginning of the table is marked");
+    let (table, tail) = rest.split_once(END).expect("the end of the table is marked");
+    if std::env::var_os("ZERKALO_UPDATE_README").is_some() {
+        fs::write(&path, format!("{head}{BEGIN}{}{END}{tail}", super::render::reference())).unwrap();
+        return;
+    }
+    assert_eq!(
+        table,
+        super::render::reference(),
+        "write it anew: ZERKALO_UPDATE_README=1 cargo test --lib reference"
+    );
+}

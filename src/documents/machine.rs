@@ -472,12 +472,21 @@ pub fn check_clock(ctx: &Context) -> Result<Option<String>> {
             "iiko sends no Date, so this host's clock is not compared with the server's".to_owned(),
         ));
     };
+    clock_is_right(ahead, "iiko").map_err(|failure| {
+        let hint = failure.hint.clone().unwrap_or_default();
+        failure.hint(format!("nothing was sent; {hint}, then start this again"))
+    })
+}
+
+/// Whether this host's clock agrees with a server's that is `ahead` of it: above two minutes a sentence to warn with,
+/// above ten a refusal.
+pub fn clock_is_right(ahead: TimeDelta, server: &str) -> Result<Option<String>> {
     let off = crate::report::duration(ahead.abs().to_std().unwrap_or_default());
     let way = if ahead > TimeDelta::zero() { "behind" } else { "ahead of" };
-    let text = format!("this host's clock is {off} {way} the iiko server's");
+    let text = format!("this host's clock is {off} {way} the {server} server's");
     if ahead.abs() > CLOCK {
         return Err(Failure::new(Kind::Safety, text)
-            .hint("nothing was sent; set this host's clock right (timedatectl), or the server's, then start this again"));
+            .hint("set this host's clock right (timedatectl), or the server's"));
     }
     Ok((ahead.abs() > TimeDelta::minutes(2)).then_some(text))
 }

@@ -6,6 +6,7 @@ use crate::{
     error::{Failure, Kind, Result, quote},
     http::{Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     StatusCode,
     header::{AUTHORIZATION, HeaderValue},
@@ -70,6 +71,11 @@ impl Client {
             })
         };
         self.upstream.patience.attempts(attempt, async || Ok(())).await
+    }
+
+    /// How far the server's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
+    pub fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.upstream.clock_ahead(now)
     }
 
     /// Waits until another request fits into the last 60 seconds.

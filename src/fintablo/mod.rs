@@ -57,6 +57,21 @@ impl Client {
         Ok(())
     }
 
+    /// Reads a list and counts it, keeping nothing: the token really opens the account.
+    pub async fn count(&self, path: &str) -> Result<usize> {
+        let request = Request::get(path, Accept::Json);
+        self.read(&request, async |answer| {
+            let mut count = 0;
+            items(answer, |_| {
+                count += 1;
+                Ok(())
+            })
+            .await?;
+            Ok(count)
+        })
+        .await
+    }
+
     async fn all_pages(&self, path: &str, size: usize, planner: &mut Planner, meter: &Meter) -> Result<()> {
         let mut ids = HashSet::new();
         for page in 1..=MAX_PAGES {

@@ -1,7 +1,8 @@
 //! The reqwest client. This is the only place that builds one.
 
+use super::{Accept, Budget, Request, Upstream};
 use crate::{
-    config::Limits,
+    config::{Config, Limits},
     error::{Failure, Kind, Result},
 };
 use rustls::{
@@ -11,7 +12,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use sha2::{Digest as _, Sha256};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How the server's certificate is checked. There is no way not to check it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,9 +38,25 @@ pub fn single_use(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwe
     build(base, limits, trust, 0)
 }
 
+/// `sha256:<hex>` of the certificate that the server at `base` shows, whether or not it is trusted; none when it shows
+/// none. The handshake is given up as soon as the certificate is seen: no request is sent.
+pub async fn certificate(base: &str, limits: &Limits) -> Result<Option<String>> {
+    let provider = CryptoProvider::get_default().cloned().expect("main installs the provider first");
+    let seen = Arc::new(Mutex::new(None));
+    let verifier = Arc::new(Certificate { wanted: Wanted::Seen(Arc::clone(&seen)), provider });
+    let client = made(builder(limits, 0).tls_backend_preconfigured(verifying(verifier)))?;
+    let (retries, budget) = (Config::default().retries, Budget::default());
+    let upstream = Upstream::new("certificate", base.to_owned(), client, limits, retries, budget);
+    if let Err(trouble) = upstream.send(&Request::get("", Accept::Text), None).await {
+        tracing::debug!("{}", trouble.failure);
+    }
+    let digest = *seen.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(digest.map(|digest: [u8; 32]| format!("sha256:{}", hex::encode(digest))))
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
+fn builder(limits: &Limits, kept: usize) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")))
         .http1_only()
         .connect_timeout(limits.connect)
@@ -45,7 +65,19 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .pool_max_idle_per_host(kept);
+        .pool_max_idle_per_host(kept)
+}
+
+fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder.build().map_err(|error| {
+        Failure::new(Kind::Refused, "cannot prepare TLS on this machine")
+            .hint("install the CA certificates (Debian: apt-get install ca-certificates)")
+            .source(error.without_url())
+    })
+}
+
+fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<reqwest::Client> {
+    let mut builder = builder(limits, kept);
     if let Some(pin) = trust.pin {
         builder = builder.tls_backend_preconfigured(pinned(pin)?);
     } else if base.starts_with("http://") {
@@ -53,11 +85,7 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
     } else if let Some(file) = trust.ca_file {
         builder = builder.tls_certs_merge(certificates(file)?);
     }
-    builder.build().map_err(|error| {
-        Failure::new(Kind::Refused, "cannot prepare TLS on this machine")
-            .hint("install the CA certificates (Debian: apt-get install ca-certificates)")
-            .source(error.without_url())
-    })
+    made(builder)
 }
 
 /// What plain HTTP takes in place of trust: without a CA bundle on the machine the default verifier fails to load even
@@ -84,18 +112,30 @@ fn pinned(pin: &str) -> Result<ClientConfig> {
             .hint("it looks like sha256:9f86d0…, 64 hex digits")
     })?;
     let provider = CryptoProvider::get_default().cloned().expect("main installs the provider first");
-    let verifier = Arc::new(Pinned { digest, provider });
-    Ok(ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    Ok(verifying(Arc::new(Certificate { wanted: Wanted::Digest(digest), provider })))
 }
 
-/// Accepts one certificate and no other, whoever signed it.
+fn verifying(verifier: Arc<Certificate>) -> ClientConfig {
+    ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+}
+
+/// Judges a certificate by nothing but its digest, whoever signed it.
 #[derive(Debug)]
-struct Pinned {
-    digest: [u8; 32],
+struct Certificate {
+    wanted: Wanted,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Pinned {
+/// What is wanted of a certificate.
+#[derive(Debug)]
+enum Wanted {
+    /// This digest, and no other.
+    Digest([u8; 32]),
+    /// Only to see its digest: it is never accepted.
+    Seen(Arc<Mutex<Option<[u8; 32]>>>),
+}
+
+impl ServerCertVerifier for Certificate {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -104,10 +144,16 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if <[u8; 32]>::from(Sha256::digest(end_entity.as_ref())) == self.digest {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(rustls::Error::General("the server shows another certificate than the pinned one".to_owned()))
+        let digest = <[u8; 32]>::from(Sha256::digest(end_entity.as_ref()));
+        let refusal = match &self.wanted {
+            Wanted::Digest(wanted) if *wanted == digest => return Ok(ServerCertVerified::assertion()),
+            Wanted::Digest(_) => "the server shows another certificate than the pinned one",
+            Wanted::Seen(seen) => {
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+                "the certificate was only looked at"
+            }
+        };
+        Err(rustls::Error::General(refusal.to_owned()))
     }
 
     fn verify_tls12_signature(

@@ -5,8 +5,13 @@ use super::{
     request::{Answer, Request, Trouble},
 };
 use crate::config::{Limits, Retries};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
+use std::{cell::Cell, rc::Rc, time::Instant};
+
+/// A server's clock as an answer showed it, and when that was.
+type Heard = Rc<Cell<Option<(DateTime<Utc>, Instant)>>>;
 
 /// One upstream. Only reads, and POSTs that are declared to be reads, go through its retries.
 #[derive(Debug)]
@@ -17,6 +22,7 @@ pub struct Upstream {
     secret_path: SecretString,
     client: reqwest::Client,
     max_answer: u64,
+    heard: Heard,
     /// How often it is asked again.
     pub patience: Patience,
 }
@@ -33,7 +39,8 @@ impl Upstream {
     ) -> Self {
         let secret_path = SecretString::default();
         let patience = Patience::new(retries, budget);
-        Self { name, base, secret_path, client, max_answer: limits.max_answer, patience }
+        let (max_answer, heard) = (limits.max_answer, Heard::default());
+        Self { name, base, secret_path, client, max_answer, heard, patience }
     }
 
     /// The same with a secret, such as `/bot<token>`, between the base URL and every path.
@@ -51,6 +58,7 @@ impl Upstream {
             secret_path: self.secret_path.clone(),
             client,
             max_answer: self.max_answer,
+            heard: Rc::clone(&self.heard),
             patience: self.patience.clone(),
         }
     }
@@ -94,8 +102,18 @@ impl Upstream {
             builder = builder.header(name, value);
         }
         let response = builder.send().await.map_err(|error| Trouble::transport(&label, error))?;
-        let max_answer = request.max_answer.map_or(self.max_answer, |bytes| bytes.min(self.max_answer));
-        Ok(Answer::new(label, response, max_answer))
+        let answer_limit = request.max_answer.map_or(self.max_answer, |bytes| bytes.min(self.max_answer));
+        let answer = Answer::new(label, response, answer_limit);
+        if let Some(date) = answer.date() {
+            self.heard.set(Some((date, Instant::now())));
+        }
+        Ok(answer)
+    }
+
+    /// How far the server's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
+    pub fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let (date, since) = self.heard.get()?;
+        Some(date + since.elapsed() - now)
     }
 
     /// Checks that a good answer has the right content type.

@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     cell::{Cell, OnceCell, RefCell},
     path::PathBuf,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::{Mutex, Semaphore};
 
@@ -52,8 +52,6 @@ pub struct Client {
     /// Like `upstream`, for reports that the server thinks about for minutes; made on first use.
     patient: OnceCell<Upstream>,
     connect: Connect,
-    /// The server's clock as its last answer showed it, and when that was.
-    heard: Cell<Option<(DateTime<Utc>, Instant)>>,
 }
 
 /// What a further connection to the server is made with.
@@ -122,7 +120,6 @@ impl Client {
                 ca_file: iiko.ca_file.clone(),
                 tls_pin: iiko.tls_pin.clone(),
             },
-            heard: Cell::new(None),
         })
     }
 
@@ -194,8 +191,13 @@ impl Client {
 
     /// How far the server's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
     pub fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let (date, since) = self.heard.get()?;
-        Some(date + since.elapsed() - now)
+        self.upstream.clock_ahead(now)
+    }
+
+    /// Sends a request that needs no session, once.
+    pub(super) async fn send_open(&self, request: &Request) -> Result<Answer, Trouble> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        self.upstream.send(request, None).await
     }
 
     /// Reads one answer to its end with `read`, retrying the whole of it where that may help.
@@ -264,10 +266,15 @@ impl Client {
     /// Logs out, if there is a session. A failure is only a warning: the token stays in the session file and the next
     /// run logs it out.
     pub async fn log_out(&self) {
-        let Some(token) = self.token.borrow_mut().take() else { return };
-        if let Err(failure) = self.end_session(&token).await {
+        if let Err(failure) = self.try_log_out().await {
             tracing::warn!("could not log out of iiko, the next run will: {failure}");
         }
+    }
+
+    /// Logs out, if there is a session.
+    pub async fn try_log_out(&self) -> Result<()> {
+        let Some(token) = self.token.borrow_mut().take() else { return Ok(()) };
+        self.end_session(&token).await
     }
 
     /// Asks for nothing more, and waits until no login is under way: whoever stops before that leaves a session that
@@ -418,9 +425,6 @@ impl Client {
     /// Turns every status but success into a failure.
     async fn check(&self, answer: Answer, request: &Request) -> Result<Answer, Trouble> {
         let status = answer.status;
-        if let Some(date) = answer.date() {
-            self.heard.set(Some((date, Instant::now())));
-        }
         if status.is_success() {
             self.upstream.expect(&answer, request)?;
             return Ok(answer);

@@ -1,11 +1,13 @@
 //! The iiko server: from its answers to records.
 //!
+//! - [`about`]: what the server tells of itself
 //! - [`api`]: session, requests, refusals
 //! - [`documents`]: documents: found, read, posted
 //! - [`olap`]: OLAP reports
 //! - `xml`: XML lists as records
 //! - `session_file`: the token that a killed run left over
 
+pub mod about;
 pub mod api;
 pub mod documents;
 pub mod olap;

@@ -11,6 +11,7 @@
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - `monitoring`: heartbeat and metrics
 //! - [`run`]: the locks, lanes, signals and the report around the steps
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
@@ -21,6 +22,7 @@ pub mod feed;
 pub mod mapping;
 pub mod min_stock;
 pub mod mirror;
+mod monitoring;
 pub mod negative_transfer;
 pub mod nomenclature;
 pub mod notify;

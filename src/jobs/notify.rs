@@ -2,11 +2,12 @@
 
 use crate::{
     context::Context,
+    engine::hash,
     error::{Kind, Result},
     report::{RunReport, SlotFound},
     telegram::{self, Content, Message},
 };
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 use std::time::Duration;
 
 /// When the admins are told how a job ended.
@@ -23,6 +24,9 @@ pub enum Notify {
 
 /// How long telling may take, waits that Telegram asks for included.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long after an alarm the same one is not told again.
+const SAME_ALARM: TimeDelta = TimeDelta::hours(6);
 
 /// Whether the admins are told, and what.
 #[derive(Clone, Copy)]
@@ -65,7 +69,7 @@ pub(super) async fn admins(ctx: &Context, report: &RunReport, telling: Telling<'
     if !wanted && found != Some(SlotFound::Resumed) {
         return;
     }
-    let message = text.filter(|_| wanted).map(|text| message(ctx, text));
+    let message = text.filter(|_| wanted).map(|text| message(ctx, report, text));
     if ctx.is_dry_run() {
         if let Some(Content::Text(text)) = message.map(|message| message.content) {
             would_send(ctx, &text);
@@ -82,12 +86,20 @@ pub(super) async fn admins(ctx: &Context, report: &RunReport, telling: Telling<'
     }
 }
 
-fn message(ctx: &Context, text: String) -> Message {
-    let key = match &ctx.slot {
-        Some(slot) => format!("{} {}", slot.job, slot.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        None => format!("{} run {}", ctx.command, ctx.run_id),
+/// The message of a run. One in a slot is told once for its slot. One without a slot is a result, and is told, unless it
+/// is the alarm of an earlier run again: the same command in the same trouble. Those are told once in six hours, but
+/// what nobody knows and what was stopped for safety always.
+fn message(ctx: &Context, report: &RunReport, text: String) -> Message {
+    let urgent = [0, Kind::Unknown.exit_code(), Kind::Safety.exit_code()].contains(&report.exit_code());
+    let (key, again_after) = match &ctx.slot {
+        Some(slot) => (format!("{} {}", slot.job, slot.at.to_rfc3339_opts(SecondsFormat::Secs, true)), None),
+        None if urgent => (format!("{} run {}", ctx.command, ctx.run_id), None),
+        None => {
+            let trouble = hash::short(&report.trouble());
+            (format!("{} alarm {trouble}", ctx.command), Some(SAME_ALARM))
+        }
     };
-    Message { key, job: ctx.command.clone(), content: Content::Text(text) }
+    Message { key, again_after, job: ctx.command.clone(), content: Content::Text(text) }
 }
 
 /// What a real run would send, for `-v`.

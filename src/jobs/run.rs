@@ -1,7 +1,7 @@
 //! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror,
+    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
     notify::{self, Telling},
     push,
     slot::{self, Entry},
@@ -61,16 +61,27 @@ pub(super) async fn guarded(
     job: impl AsyncFnOnce(&Locks) -> Result<()>,
 ) -> RunReport {
     // Held to the very end: whoever takes them next must not meet a session of ours.
+    let heartbeat = monitoring::heartbeat(ctx);
     let taken = tokio::select! {
         taken = take(ctx, names) => taken,
         failure = stopped() => Err(failure),
     };
     let locks = match taken {
         Ok(locks) => locks,
-        Err(failure) => return report(ctx, order, Some(failure)),
+        Err(failure) => {
+            // Who holds the lock tells of the work.
+            let elsewhere = failure.kind == Kind::Locked;
+            let report = report(ctx, order, Some(failure));
+            if !elsewhere {
+                Box::pin(monitoring::ended(ctx, heartbeat.as_ref(), &report)).await;
+            }
+            return report;
+        }
     };
     ctx.locked.replace(locks.watch());
-    let failure = work(ctx, Box::pin(job(&locks))).await.err();
+    let (outcome, ()) =
+        tokio::join!(Box::pin(work(ctx, job(&locks))), monitoring::begins(heartbeat.as_ref()));
+    let failure = outcome.err();
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -89,6 +100,7 @@ pub(super) async fn guarded(
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
     }
+    Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
     report
 }
 
@@ -109,7 +121,7 @@ fn report(ctx: &Context, order: &[&str], failure: Option<Failure>) -> RunReport 
 }
 
 /// Does the job until it is done, panics, takes too long or is told to stop.
-async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) async fn work(ctx: &Context, job: impl Future<Output = Result<()>>) -> Result<()> {
     let mut job = pin!(AssertUnwindSafe(job).catch_unwind());
     let limit = ctx.config.limits.run;
     let failure = tokio::select! {
@@ -357,7 +369,7 @@ fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
 }
 
 /// The lock of the iiko session.
-pub(super) fn session(ctx: &Context) -> Name {
+pub(crate) fn session(ctx: &Context) -> Name {
     let iiko = &ctx.config.iiko;
     Name::Iiko {
         base: iiko.base_url.clone().unwrap_or_default(),
@@ -366,7 +378,7 @@ pub(super) fn session(ctx: &Context) -> Name {
 }
 
 /// All locks of a job, taken at the start.
-async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
+pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     let state = &ctx.config.state_dir;
     let place = |name: &Name| match name {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
@@ -408,37 +420,36 @@ fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, Str
             if identities.contains_key(upstream) {
                 continue;
             }
-            let identity = match upstream {
-                "fintablo" => {
-                    ctx.fintablo()?;
-                    fintablo_identity(ctx)
-                }
-                CLOUD => cloud_identity(ctx)?,
-                SHEETS => {
-                    ctx.sheets()?;
-                    ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
-                }
-                _ => {
-                    ctx.iiko()?;
-                    without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
-                }
-            };
+            let identity = identity(ctx, upstream)?;
             identities.insert(upstream, identity);
         }
     }
     Ok(identities)
 }
 
-/// The iiko server that the settings name. Making the client also finds missing settings.
-fn iiko_identity(ctx: &Context) -> Result<String> {
-    ctx.iiko()?;
-    Ok(without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default()))
+/// Who an upstream is, as the settings name it. Making its client also finds missing settings.
+pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
+    Ok(match upstream {
+        "fintablo" => {
+            ctx.fintablo()?;
+            fintablo_identity(ctx)
+        }
+        CLOUD => cloud_identity(ctx)?,
+        SHEETS => {
+            ctx.sheets()?;
+            ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
+        }
+        _ => {
+            ctx.iiko()?;
+            without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
+        }
+    })
 }
 
 /// Refuses a database that mirrors another iiko server than the settings name, or none: what is posted is made of the
 /// mirror.
 pub(super) fn check_identity(ctx: &Context, stored: Option<&String>) -> Result<()> {
-    let identity = iiko_identity(ctx)?;
+    let identity = identity(ctx, "iiko")?;
     match stored {
         Some(stored) if *stored == identity => Ok(()),
         Some(stored) => Err(other_source("iiko", stored, &identity)),
@@ -469,7 +480,7 @@ fn without_scheme(url: &str) -> String {
     url.split_once("://").map_or(url, |(_, place)| place).to_lowercase()
 }
 
-fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
+pub(crate) fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
     Failure::new(Kind::Safety, format!("this database mirrors {upstream} {stored}, and the settings name {identity}"))
         .hint(
             "use another DATABASE_SCHEMA (SQLite: another file) for another source; if it is the same one under a new \

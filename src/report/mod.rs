@@ -1,12 +1,13 @@
 //! What a run did, as a value, and its renderings: a table for people, JSON for machines, one exit code for cron.
 
+pub mod doctor;
 pub mod documents;
 pub mod morning;
 pub mod night;
 pub mod stop_changes;
 mod table;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::Serialize;
@@ -254,6 +255,16 @@ impl RunReport {
     pub fn exit_code(&self) -> u8 {
         let whole = self.failure.iter().map(|failure| failure.kind);
         Kind::worst(whole.chain(self.steps.iter().flat_map(StepReport::kinds)))
+    }
+
+    /// What is wrong, so that the same trouble reads the same in every run: what failed or warned, and in which way. No
+    /// counts, times or words of an upstream.
+    pub fn trouble(&self) -> String {
+        let whole = self.failure.iter().map(|failure| format!("run {}", failure.kind.exit_code()));
+        let steps = self.steps.iter().filter(|step| step.kinds().next().is_some());
+        let step = |step: &StepReport| format!("{} {}", step.name(), Kind::worst(step.kinds()));
+        let lines: BTreeSet<String> = whole.chain(steps.map(step)).collect();
+        lines.into_iter().collect::<Vec<_>>().join("\n")
     }
 
     /// The one object that `--json` prints.

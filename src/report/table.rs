@@ -242,7 +242,7 @@ fn cell(line: &Line, column: Column) -> Cell {
 }
 
 /// `text` in the colour of `status`.
-fn painted(text: &str, status: Status, colour: bool) -> String {
+pub(super) fn painted(text: &str, status: Status, colour: bool) -> String {
     if !colour {
         return text.to_owned();
     }

@@ -154,6 +154,21 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
         "getme" => Ok(done(
             &json!({ "id": 123_456, "is_bot": true, "first_name": "Zerkalo", "username": "zerkalo_demo_bot" }),
         )),
+        "getchat" => {
+            let id = parameter(&parameters(request), "chat_id");
+            let mut world = shared.world();
+            world.telegram.chats.get_mut(&id).ok_or_else(|| refusal(400, "Bad Request: chat not found"))?;
+            let kind = if id.starts_with('-') { "supergroup" } else { "private" };
+            Ok(done(&json!({ "id": id.parse::<i64>().ok(), "type": kind, "title": format!("Chat {id}") })))
+        }
+        "sendchataction" => {
+            let parameters = parameters(request);
+            chat(&mut shared.world(), &parameter(&parameters, "chat_id"))?;
+            if parameter(&parameters, "action") != "typing" {
+                return Err(refusal(400, "Bad Request: wrong parameter action in request"));
+            }
+            Ok(done(&json!(true)))
+        }
         "sendmessage" => send(shared, "sendMessage", request),
         "sendphoto" => send(shared, "sendPhoto", request),
         _ => Err(not_found()),
@@ -199,7 +214,11 @@ impl Upstream for Telegram {
     }
 
     fn access(&self, request: &Request) -> Access {
-        let sends = |method: &str| method.to_ascii_lowercase().starts_with("send");
+        // An action is shown for a few seconds and kept nowhere.
+        let sends = |method: &str| {
+            let method = method.to_ascii_lowercase();
+            method.starts_with("send") && method != "sendchataction"
+        };
         if address(&request.path).is_some_and(|(_, method)| sends(method)) {
             Access::Write
         } else {

@@ -9,7 +9,7 @@ use crate::{
 use async_trait::async_trait;
 use google_sheets4::{
     Delegate, Error,
-    api::{BatchUpdateSpreadsheetRequest, CellData, Scope, Sheet},
+    api::{BatchUpdateSpreadsheetRequest, CellData, GridRange, Request, Scope, Sheet, UnmergeCellsRequest},
     common::{self, Retry as WireRetry},
     hyper_rustls::{HttpsConnector, HttpsConnectorBuilder},
     hyper_util::{
@@ -84,6 +84,42 @@ impl Client {
         hub.root_url(base);
         hub.user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")).to_owned());
         Ok(self.hub.get_or_init(|| (hub, auth)))
+    }
+
+    /// Whether the account may edit the spreadsheet, without editing it: an edit that cannot be done is asked for, of a tab
+    /// that is not there. Who may edit is told so (400), and nothing is changed; who may not is refused (403).
+    pub async fn try_edit(&self, tabs: &[Tab]) -> Result<()> {
+        let (hub, _) = self.hub().await?;
+        let absent = (2_000_000_000..i32::MAX).find(|id| tabs.iter().all(|tab| tab.id != *id));
+        let refused = std::cell::Cell::new(0);
+        let edit = async |witness: &mut Witness| {
+            let range = GridRange {
+                sheet_id: absent,
+                start_row_index: Some(0),
+                end_row_index: Some(1),
+                start_column_index: Some(0),
+                end_column_index: Some(1),
+            };
+            let unmerge = UnmergeCellsRequest { range: Some(range) };
+            let request = BatchUpdateSpreadsheetRequest {
+                requests: Some(vec![Request { unmerge_cells: Some(unmerge), ..Request::default() }]),
+                ..BatchUpdateSpreadsheetRequest::default()
+            };
+            let call = hub.spreadsheets().batch_update(request, &self.id).add_scope(SCOPE).delegate(witness);
+            let answer = call.doit().await.map(drop);
+            refused.set(witness.status);
+            answer
+        };
+        let attempt = async || match self.attempt(&edit).await {
+            Err(_) if refused.get() == 400 => Ok(()),
+            other => other,
+        };
+        self.patience.attempts(attempt, async || self.new_token().await).await
+    }
+
+    /// The e-mail address of the service account, which the spreadsheet is shared with.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Reads with retries.

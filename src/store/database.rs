@@ -9,6 +9,7 @@ use super::{
 use crate::error::Result;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -38,6 +39,42 @@ pub struct Database {
 enum Place {
     Sqlite(PathBuf),
     Postgres { url: SecretString, schema: String },
+}
+
+/// What a look at a database found.
+#[derive(Debug)]
+pub struct Examined {
+    /// Where the schema stands.
+    pub found: Found,
+    /// Which migrations count.
+    pub dialect: Dialect,
+    /// The server and its version; none where there is no database yet.
+    pub server: Option<String>,
+    /// The size of the database in bytes.
+    pub size: u64,
+    /// Whose mirror it is: upstream → identity.
+    pub identity: HashMap<String, String>,
+    /// The rights that a run needs and that this user lacks, in words.
+    pub missing_rights: Vec<String>,
+}
+
+impl Examined {
+    /// A file that is not there yet.
+    pub(super) fn absent(found: Found) -> Self {
+        let identity = HashMap::new();
+        Self { found, dialect: Dialect::Sqlite, server: None, size: 0, identity, missing_rights: Vec::new() }
+    }
+
+    /// Refuses what a run would refuse: a foreign schema, a newer one, a migration that loses data.
+    pub fn check(&self) -> Result<()> {
+        must_migrate(&self.found, self.dialect, false, false).map(drop)
+    }
+}
+
+/// The folder that a file is in, or the nearest one above it that exists.
+pub fn nearest_folder(path: &Path) -> PathBuf {
+    let above = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    above.filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 impl Database {
@@ -110,6 +147,26 @@ impl Database {
             Place::Sqlite(path) => Box::new(Sqlite::connect(path, access, self.patience).await?),
             Place::Postgres { url, schema } => Box::new(self.postgres(url, schema, access).await?),
         })
+    }
+
+    /// Looks at the database and at what this user may do there; creates and changes nothing.
+    pub async fn examine(&self) -> Result<Examined> {
+        match &self.place {
+            Place::Sqlite(path) => {
+                Sqlite::connect(path, Access::DryRun, self.patience).await?.examine().await
+            }
+            Place::Postgres { url, schema } => {
+                self.postgres(url, schema, Access::DryRun).await?.examine().await
+            }
+        }
+    }
+
+    /// The file, where the database is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Sqlite(path) => Some(path),
+            Place::Postgres { .. } => None,
+        }
     }
 
     /// Every migration and whether it is applied; changes nothing.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 /// How far a message to a chat is.
@@ -46,6 +46,15 @@ pub struct Outgoing<'a> {
     pub body_sha256: String,
     /// The run that sends it.
     pub run: Uuid,
+    /// For an alarm that may be repeated: how long after a chat has got it, or may have.
+    pub again_after: Option<TimeDelta>,
+}
+
+impl Outgoing<'_> {
+    /// A chat that got it at this moment or before may get it again.
+    pub(super) fn repeatable(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.again_after.map(|time| now - time)
+    }
 }
 
 /// What became of a message to a chat; a failure in one sentence without a secret.
@@ -101,7 +110,8 @@ pub trait DeliveryStore: Send {
         now: DateTime<Utc>,
     ) -> Result<()>;
 
-    /// Begins to send to a chat: committed when this returns. False when the message was sent to it, or may have been.
+    /// Begins to send to a chat: committed when this returns. False when the message was sent to it, or may have been,
+    /// too lately for sending it again.
     async fn begin_delivery(
         &mut self,
         outgoing: &Outgoing<'_>,

@@ -8,8 +8,10 @@ use crate::{
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{cell::Cell, time::Duration};
 
 /// A client of one bot.
@@ -33,9 +35,9 @@ pub enum Sent {
 
 /// The part of an answer that counts (Bot API, "Making requests").
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<R> {
     ok: bool,
-    result: Option<Message>,
+    result: Option<R>,
     error_code: Option<u16>,
     description: Option<String>,
     #[serde(default)]
@@ -71,6 +73,38 @@ impl Client {
         let secret = SecretString::from(format!("/bot{}", token.expose_secret()));
         let upstream = Upstream::new("telegram", base, http, &config.limits, config.retries.clone(), budget);
         Ok(Self { upstream: upstream.below(secret), refused: Cell::default() })
+    }
+
+    /// How far Telegram's clock is ahead of `now`, by the `Date` of its last answer; none when it sends no date.
+    pub fn clock_ahead(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        self.upstream.clock_ahead(now)
+    }
+
+    /// Asks for something that is no message: `getMe`, `getChat`. Its result.
+    pub async fn ask(&self, method: &str, form: &[(&str, &str)]) -> Result<Value> {
+        let form = form.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = Request::post_form(method, Accept::Json, form);
+        let attempt = async || {
+            let answer = self.upstream.send(&request, None).await?;
+            let (label, status) = (answer.label.clone(), answer.status.as_u16());
+            let body = answer.bytes(LONGEST_ANSWER).await?;
+            match serde_json::from_slice::<Envelope<Value>>(&body) {
+                Ok(Envelope { ok: true, result: Some(result), .. }) => Ok(result),
+                Ok(Envelope { error_code: Some(code @ 400..=499), description, parameters, .. }) => {
+                    let words = description.unwrap_or_default();
+                    Err(refused(&label, code, &words, &parameters).map_or_else(|again| again, Trouble::fatal))
+                }
+                _ => {
+                    let text = format!("{label}: status {status} without an answer of Telegram's");
+                    Err(Trouble::transient(
+                        Failure::new(Kind::InvalidAnswer, text).hint(
+                            "check TELEGRAM_BASE_URL: a proxy or another program may be answering there",
+                        ),
+                    ))
+                }
+            }
+        };
+        self.upstream.patience.attempts(attempt, async || Ok(())).await
     }
 
     /// Whether Telegram has refused the bot itself.
@@ -118,7 +152,7 @@ async fn judge(answer: Answer) -> Result<Sent, Trouble> {
         Ok(body) => body,
         Err(trouble) => return Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
     };
-    let Ok(envelope) = serde_json::from_slice::<Envelope>(&body) else {
+    let Ok(envelope) = serde_json::from_slice::<Envelope<Message>>(&body) else {
         return Ok(unknown(format!("status {} without an answer of Telegram's", status.as_u16())));
     };
     match envelope {
@@ -126,7 +160,7 @@ async fn judge(answer: Answer) -> Result<Sent, Trouble> {
             Ok(Sent::Delivered(message.message_id))
         }
         Envelope { ok: false, error_code: Some(code @ 400..=499), description, parameters, .. } => {
-            refused(&label, code, &description.unwrap_or_default(), &parameters)
+            refused(&label, code, &description.unwrap_or_default(), &parameters).map(Sent::Refused)
         }
         // A server that fails may have sent the message first.
         Envelope { error_code, description, .. } => {
@@ -137,7 +171,7 @@ async fn judge(answer: Answer) -> Result<Sent, Trouble> {
 }
 
 /// What a refusal in Telegram's own form means: the message is not in the chat.
-fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -> Result<Sent, Trouble> {
+fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -> Result<Failure, Trouble> {
     let words = quote(description, 200);
     let failure = |kind| Failure::new(kind, format!("{label}: status {code}: {words}"));
     if let (429, Some(seconds)) = (code, parameters.retry_after) {
@@ -153,5 +187,5 @@ fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -
         _ => "check the chat's id; its owner has to write to the bot first".to_owned(),
     };
     let kind = if matches!(code, 401 | 404) { Kind::Usage } else { Kind::Refused };
-    Ok(Sent::Refused(failure(kind).hint(hint)))
+    Ok(failure(kind).hint(hint))
 }

@@ -15,6 +15,7 @@ use crate::{
         delivery::{DeliveryState, Outcome, Outgoing},
     },
 };
+use chrono::TimeDelta;
 use sha2::{Digest as _, Sha256};
 
 pub use api::{Client, Sent};
@@ -30,8 +31,11 @@ pub enum Content {
 /// A message to one or more chats.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// What it is about, such as `full-morning 2026-11-22T05:00Z`: a chat gets at most one message of a key, ever.
+    /// What it is about, such as `full-morning 2026-11-22T05:00Z`: a chat gets at most one message of a key, ever, or
+    /// within `again_after`.
     pub key: String,
+    /// For an alarm that may be repeated: after how long.
+    pub again_after: Option<TimeDelta>,
     /// The job that sends it.
     pub job: String,
     /// What it is made of.
@@ -86,6 +90,7 @@ pub async fn deliver(
         kind: message.content.kind(),
         body_sha256: message.content.digest(),
         run: ctx.run_id,
+        again_after: message.again_after,
     };
     store.plan_deliveries(&outgoing, chats, ctx.clock.now()).await?;
     let mut delivered = Delivered::default();

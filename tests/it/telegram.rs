@@ -31,7 +31,7 @@ on_both!(
     a_dry_run_tells_nobody,
     without_a_bot_nobody_is_told,
     a_late_start_is_told_and_a_second_one_is_not,
-    without_a_slot_every_run_is_told,
+    without_a_slot_the_same_alarm_is_told_once_in_six_hours,
     an_upstreams_words_do_not_reach_a_chat,
     a_night_is_told_in_russian_and_once,
 );
@@ -411,19 +411,45 @@ fn a_late_start_is_told_and_a_second_one_is_not(engine: Engine) {
     assert_eq!(counts(&world), [1, 1]);
 }
 
-fn without_a_slot_every_run_is_told(engine: Engine) {
-    let world = world(engine);
-    for number in 1..=2 {
-        break_deals(&world);
-        let failed = world.expect(5, &["full-morning", "--skip", "iiko", "--skip", "stock"]);
+fn without_a_slot_the_same_alarm_is_told_once_in_six_hours(engine: Engine) {
+    const MORNING: [&str; 5] = ["full-morning", "--skip", "iiko", "--skip", "stock"];
+    let mut world = world(engine);
+    let at = |world: &mut World, time: &str| {
+        world.set("ZERKALO_TEST_NOW", format!("2026-11-22T{time}Z"));
+        break_deals(world);
+        world.expect(5, &MORNING);
+        counts(world)
+    };
+    assert_eq!(at(&mut world, "05:00:00"), [1, 1]);
+    assert_eq!(at(&mut world, "05:30:00"), [1, 1]);
+    assert_eq!(at(&mut world, "10:58:00"), [1, 1], "not yet six hours");
+    // Another trouble is another alarm, at once.
+    break_deals(&world);
+    world.sandbox.fault(Fault::new("/v1/goods", Action::TooMany { retry_after: String::new() }).times(4));
+    world.expect(5, &MORNING);
+    assert_eq!(counts(&world), [2, 2]);
+    // Of the silence in between the alarm does not grow older: six hours count from what was told.
+    assert_eq!(at(&mut world, "11:01:00"), [3, 3]);
+    assert_eq!(at(&mut world, "16:59:00"), [3, 3]);
+    assert_eq!(at(&mut world, "17:02:00"), [4, 4]);
+    // A good result, where it is asked for, is none of them.
+    for number in 5..=6 {
+        let done = world.expect(0, &[&MORNING[..], &["--notify", "always"]].concat());
         assert_eq!(counts(&world), [number, number]);
-        let key = format!("full-morning run {}", failed.run_id());
+        let key = format!("full-morning run {}", done.run_id());
         assert!(world.rows("message_delivery").iter().any(|row| row["key"].as_deref() == Some(&key)));
     }
+    // What was stopped for safety is told every time.
+    world.set("FINTABLO_TOKEN", "of-another-account");
+    for number in 7..=8 {
+        world.expect(13, &MORNING);
+        assert_eq!(counts(&world), [number, number]);
+    }
+    world.set("FINTABLO_TOKEN", "demo-token");
     // A single sync is somebody's own affair.
     break_deals(&world);
     world.expect(5, &["sync", "fintablo"]);
-    assert_eq!(counts(&world), [2, 2]);
+    assert_eq!(counts(&world), [8, 8]);
 }
 
 fn an_upstreams_words_do_not_reach_a_chat(engine: Engine) {

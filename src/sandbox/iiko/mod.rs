@@ -29,6 +29,11 @@ const NO_LICENCE: &str = "License enhancement is required: no connections availa
 /// What a server says to a token that it does not know (any more).
 const EXPIRED: &str = "Token is expired or invalid";
 
+/// What a server tells of itself to everybody; it is not below `/resto/api`.
+const SERVER_INFO: &str = "/resto/get_server_info.jsp";
+const INFO: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<r><serverName>zerkalo sandbox</serverName>\
+    <edition>chain</edition><version>9.1.7015.0</version><serverState>STARTED_SUCCESSFULLY</serverState></r>\n";
+
 /// The iiko server.
 pub(super) struct Iiko;
 
@@ -86,7 +91,7 @@ const PRODUCT_PARAMETERS: &[&str] =
     &["includeDeleted", "revisionFrom", "ids", "nums", "types", "categoryIds", "parentIds", "codes"];
 
 /// The endpoints.
-static ROUTES: [Route; 22] = [
+static ROUTES: [Route; 23] = [
     Route {
         path: "auth",
         post: Post::Form,
@@ -103,6 +108,14 @@ static ROUTES: [Route; 22] = [
         parameters: &["moduleId"],
         produces: TEXT,
         answer: licence,
+    },
+    Route {
+        path: SERVER_INFO,
+        post: Post::Refused,
+        open: true,
+        parameters: &["encoding"],
+        produces: XML,
+        answer: |_| Ok(Reply::new(200, XML, INFO)),
     },
     read("replication/serverType", &[], TEXT, |call| {
         Ok(Reply::new(200, TEXT, call.shared.world().server_type.clone()))

@@ -67,7 +67,8 @@ impl DeliveryStore for Postgres {
         let done = sqlx::query(
             "update message_delivery set state = 'sending', attempts = attempts + 1, kind = $3, body_sha256 = $4,
                  run_id = $5, updated_at = $6, last_error = null
-             where key = $1 and chat = $2 and state in ('planned', 'failed')",
+             where key = $1 and chat = $2
+               and (state in ('planned', 'failed') or (state in ('sent', 'unknown') and updated_at <= $7))",
         )
         .bind(outgoing.key)
         .bind(chat)
@@ -75,6 +76,7 @@ impl DeliveryStore for Postgres {
         .bind(&outgoing.body_sha256)
         .bind(outgoing.run)
         .bind(now)
+        .bind(outgoing.repeatable(now))
         .execute(&mut self.connection)
         .await
         .map_err(|error| failure("beginning to send a message", error))?;

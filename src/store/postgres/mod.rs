@@ -8,6 +8,7 @@
 mod copy;
 mod delivery;
 mod direct;
+mod examine;
 mod exclusion;
 mod index;
 mod outbox;

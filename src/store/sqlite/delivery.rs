@@ -68,7 +68,8 @@ impl DeliveryStore for Sqlite {
         let done = sqlx::query(
             "update message_delivery set state = 'sending', attempts = attempts + 1, kind = ?3, body_sha256 = ?4,
                  run_id = ?5, updated_at = ?6, last_error = null
-             where key = ?1 and chat = ?2 and state in ('planned', 'failed')",
+             where key = ?1 and chat = ?2
+               and (state in ('planned', 'failed') or (state in ('sent', 'unknown') and updated_at <= ?7))",
         )
         .bind(outgoing.key)
         .bind(chat)
@@ -76,6 +77,7 @@ impl DeliveryStore for Sqlite {
         .bind(&outgoing.body_sha256)
         .bind(outgoing.run.hyphenated().to_string())
         .bind(stamp(now))
+        .bind(outgoing.repeatable(now).map(stamp))
         .execute(self.connection())
         .await
         .map_err(|error| failure("beginning to send a message", error))?;

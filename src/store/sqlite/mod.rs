@@ -6,6 +6,7 @@
 
 mod batch;
 mod delivery;
+mod examine;
 mod index;
 mod outbox;
 pub(super) mod slot;

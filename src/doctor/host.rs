@@ -1,0 +1,195 @@
+//! What this host has to have: settings, secrets, the right time, a place for locks and spools.
+
+use super::{Patient, Said};
+use crate::{
+    config::{self, Origin, SETTINGS},
+    documents::machine::clock_is_right,
+    error::{Failure, Kind, Result},
+    store::database::nearest_folder,
+};
+use chrono::{Offset as _, TimeZone as _};
+use std::{
+    collections::BTreeSet,
+    io::{ErrorKind, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+/// Less room than this is told of, in bytes.
+const LITTLE_ROOM: u64 = 256 << 20;
+
+/// With less room than this no run can be trusted to end well, in bytes.
+const NO_ROOM: u64 = 16 << 20;
+
+/// What is written to see whether anything can be: more than what a full disk may still have left for small files.
+const TRIAL: usize = 64 << 10;
+
+/// File systems over which locks are not to be trusted, by the magic numbers of statfs(2).
+const REMOTE: [(u64, &str); 5] =
+    [(0x6969, "NFS"), (0xff53_4d42, "CIFS"), (0xfe53_4d42, "SMB2"), (0x517b, "SMB"), (0x0102_1997, "9P")];
+
+/// Which files the settings come from.
+pub(super) fn settings(patient: &Patient) -> Vec<Said> {
+    let loaded = &patient.loaded;
+    let mut files: Vec<&Path> = loaded.file.iter().map(std::path::PathBuf::as_path).collect();
+    files.extend(loaded.origins.values().filter_map(|origin| match origin {
+        Origin::EnvFile { path, .. } => Some(path.as_path()),
+        _ => None,
+    }));
+    files.dedup();
+    let shown: Vec<String> = files.iter().map(|path| shown_file(path)).collect();
+    let text = if shown.is_empty() {
+        "no settings file; all is from the environment".to_owned()
+    } else {
+        shown.join(", ")
+    };
+    let warning = |text: &String| Said::warning(text, "`zerkalo config check` shows every setting");
+    std::iter::once(Said::ok(text)).chain(loaded.warnings.iter().map(warning)).collect()
+}
+
+fn shown_file(path: &Path) -> String {
+    match path.metadata() {
+        Ok(data) => format!("{} (mode {:04o}, user {})", path.display(), data.mode() & 0o7777, data.uid()),
+        Err(error) => format!("{} ({error})", path.display()),
+    }
+}
+
+/// Where each secret comes from.
+pub(super) fn secrets(patient: &Patient) -> Vec<Said> {
+    let loaded = &patient.loaded;
+    let is_secret = |key: &str| SETTINGS.iter().any(|setting| setting.key == key && setting.secret);
+    let held = |row: &config::Row| row.value == "set (hidden)" || row.value.contains(config::HIDDEN);
+    let mut shown = BTreeSet::new();
+    for row in config::rows(loaded).iter().filter(|row| is_secret(row.key) && held(row)) {
+        let place = match loaded.origins.get(row.key) {
+            Some(Origin::Credential(path) | Origin::SecretFile(path)) => path.display().to_string(),
+            _ => row.source.clone(),
+        };
+        shown.insert(format!("{} from {place}", row.environment));
+    }
+    if shown.is_empty() {
+        return vec![Said::unset("no secret is set")];
+    }
+    vec![Said::ok(shown.into_iter().collect::<Vec<_>>().join(", "))]
+}
+
+/// The business's time zone, and how this host's differs: a crontab counts in the host's.
+pub(super) fn time_zone(patient: &Patient) -> Vec<Said> {
+    let clock = &patient.ctx.clock;
+    let now = clock.now();
+    let business = clock.zone().offset_from_utc_datetime(&now.naive_utc()).fix();
+    let host = chrono::Local.offset_from_utc_datetime(&now.naive_utc()).fix();
+    let told = format!(
+        "{}, {} there (tz database {})",
+        clock.zone().name(),
+        clock.business_now().format("%Y-%m-%d %H:%M"),
+        chrono_tz::IANA_TZDB_VERSION
+    );
+    let difference = if host == business {
+        "this host's clock shows the same".to_owned()
+    } else {
+        format!("this host is at {host}, and the hours of a crontab are the host's")
+    };
+    vec![Said::ok(format!("{told}; {difference}"))]
+}
+
+/// The directory of locks, spools and the session's token.
+pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
+    let path = &patient.ctx.config.state_dir;
+    let absent = !path.is_dir();
+    let folder = if absent { nearest_folder(path) } else { path.clone() };
+    try_writing(path, &folder)?;
+    let mut said = vec![room(&folder)?];
+    said[0].text = format!(
+        "{}{}, {}",
+        path.display(),
+        if absent { " (the first run makes it)" } else { "" },
+        said[0].text
+    );
+    if let Some(name) = remote(&folder) {
+        said.push(Said::warning(
+            format!("{} is on {name}, where locks are not to be trusted", path.display()),
+            "set ZERKALO_STATE_DIR to a local disk",
+        ));
+    }
+    Ok(said)
+}
+
+/// Writes a file without a name, which is gone at once.
+fn try_writing(path: &Path, folder: &Path) -> Result<()> {
+    let written = tempfile::tempfile_in(folder)
+        .and_then(|mut file| file.write_all(&vec![0; TRIAL]).and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+            return Failure::new(Kind::Database, format!("the disk of {} is full", path.display()))
+                .hint("free some space")
+                .source(error);
+        }
+        Failure::new(Kind::Usage, format!("{} cannot be written to", folder.display()))
+            .hint(
+                "check its owner and mode (cron's user and the operator share it), or set ZERKALO_STATE_DIR",
+            )
+            .source(error)
+    })
+}
+
+/// How much room is left on a folder's disk.
+pub(super) fn room(folder: &Path) -> Result<Said> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| {
+        Failure::new(Kind::Database, format!("the disk of {} tells nothing", folder.display()))
+            .hint("check that the path is right and the disk is there")
+            .source(std::io::Error::from(error))
+    })?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let text = format!("{} free", megabytes(free));
+    if free < NO_ROOM {
+        return Err(Failure::new(
+            Kind::Database,
+            format!("the disk of {} is full: {text}", folder.display()),
+        )
+        .hint("free some space"));
+    }
+    Ok(if free < LITTLE_ROOM { Said::warning(text, "free some space soon") } else { Said::ok(text) })
+}
+
+/// A size as a person reads it.
+pub(super) fn megabytes(bytes: u64) -> String {
+    if bytes >= 10 << 30 {
+        format!("{} GiB", bytes >> 30)
+    } else {
+        format!("{} MiB", bytes.div_ceil(1 << 20))
+    }
+}
+
+fn remote(folder: &Path) -> Option<&'static str> {
+    let kind = rustix::fs::statfs(folder).ok()?.f_type.cast_unsigned() & 0xffff_ffff;
+    REMOTE.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
+}
+
+/// This host's clock against those of the servers that have answered.
+pub(super) fn clock(patient: &Patient) -> Result<Vec<Said>> {
+    let ctx = &patient.ctx;
+    let now = ctx.clock.now();
+    let servers = [
+        ("iiko", ctx.iiko().ok().and_then(|client| client.clock_ahead(now))),
+        ("FinTablo", ctx.fintablo().ok().and_then(|client| client.clock_ahead(now))),
+        ("Telegram", ctx.telegram().ok().and_then(|client| client.clock_ahead(now))),
+    ];
+    let Some((server, ahead)) = servers.into_iter().find_map(|(name, ahead)| Some((name, ahead?))) else {
+        return Ok(vec![Said::skipped("no server has told the time")]);
+    };
+    Ok(vec![match clock_is_right(ahead, server)? {
+        Some(text) => Said::warning(text, "set this host's clock right (timedatectl)"),
+        None => Said::ok(format!("agrees with the {server} server's")),
+    }])
+}
+
+/// The heartbeat is not tried: a ping would tell of a run that there was not.
+pub(super) fn heartbeat(patient: &Patient) -> Vec<Said> {
+    let config = &patient.ctx.config.monitoring;
+    vec![match (&config.heartbeat_url, config.heartbeat_for_each_job()) {
+        (None, _) => Said::unset("HEARTBEAT_URL: nobody notices a job that never runs"),
+        (Some(_), true) => Said::ok("set, one check for each job; not tried, because a ping tells of a run"),
+        (Some(_), false) => Said::ok("set, one check for all jobs; not tried, because a ping tells of a run"),
+    }]
+}

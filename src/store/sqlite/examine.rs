@@ -1,0 +1,62 @@
+//! A look at the file for `zerkalo doctor`; changes nothing.
+
+use super::{Sqlite, check_writable};
+use crate::{
+    error::{Failure, Kind, Result},
+    store::{
+        database::Examined,
+        failure,
+        migrate::{Dialect, Found},
+    },
+};
+use std::path::{Path, PathBuf};
+
+impl Sqlite {
+    /// What there is at `path`, and whether this user may write to it.
+    pub(in crate::store) async fn examine(&mut self) -> Result<Examined> {
+        check_place(&self.path)?;
+        let found = self.look().await?;
+        let Some(connection) = self.connection.as_mut() else { return Ok(Examined::absent(found)) };
+        let doing = "looking at the file";
+        let server: String = sqlx::query_scalar("select 'SQLite ' || sqlite_version()")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| failure(doing, error))?;
+        let size: i64 =
+            sqlx::query_scalar("select page_count * page_size from pragma_page_count(), pragma_page_size()")
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(|error| failure(doing, error))?;
+        let identity = if matches!(found, Found::Version(version) if version > 0) {
+            sqlx::query_as("select upstream, identity from source_identity")
+                .fetch_all(connection)
+                .await
+                .map_err(|error| failure(doing, error))?
+                .into_iter()
+                .collect()
+        } else {
+            std::collections::HashMap::new()
+        };
+        Ok(Examined {
+            found,
+            dialect: Dialect::Sqlite,
+            server: Some(server),
+            size: u64::try_from(size).unwrap_or(0),
+            identity,
+            missing_rights: Vec::new(),
+        })
+    }
+}
+
+/// Whether the file can be written to, or made.
+fn check_place(path: &Path) -> Result<()> {
+    let folder = super::super::database::nearest_folder(path);
+    if let Err(error) =
+        rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+    {
+        return Err(Failure::new(Kind::Database, format!("{} cannot be written to", folder.display()))
+            .hint("check the folder's owner and mode, or set DATABASE_URL to another place")
+            .source(std::io::Error::from(error)));
+    }
+    check_writable(&PathBuf::from(path))
+}

@@ -1,0 +1,173 @@
+//! `crontab.example`: a day of it, minute by minute, as cron would start it.
+
+use super::{
+    desk::Desk,
+    harness::{Engine, on_both},
+};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
+use chrono_tz::Europe::Kaliningrad;
+use clap::CommandFactory as _;
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+use zerkalo::cli::Cli;
+
+on_both!(a_good_day_mails_nothing_and_does_everything_once);
+
+/// A crontab: its environment, and what it starts when.
+#[derive(Debug, Default)]
+pub(crate) struct Crontab {
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Minute, hour, day, month, day of the week; none for `@reboot`.
+    when: Option<[String; 5]>,
+    pub(crate) command: String,
+}
+
+impl Crontab {
+    /// The file's lines, as crontab(5) has them.
+    pub(crate) fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crontab.example");
+        let mut crontab = Self::default();
+        for line in fs::read_to_string(path).unwrap().lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Some(command) = line.strip_prefix("@reboot") {
+                crontab.entries.push(Entry { when: None, command: command.trim().to_owned() });
+            } else if line.starts_with(|first: char| first == '*' || first.is_ascii_digit()) {
+                let mut words = line.splitn(6, char::is_whitespace).map(str::to_owned);
+                let when = [(); 5].map(|()| words.next().unwrap());
+                crontab
+                    .entries
+                    .push(Entry { when: Some(when), command: words.next().unwrap().trim().to_owned() });
+            } else {
+                let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("no crontab line: {line}"));
+                crontab.environment.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        crontab
+    }
+}
+
+impl Entry {
+    /// Whether cron starts it at this minute of the host's clock.
+    pub(crate) fn is_due(&self, at: NaiveDateTime) -> bool {
+        let Some([minute, hour, day, month, weekday]) = &self.when else { return false };
+        fits(minute, at.minute())
+            && fits(hour, at.hour())
+            && fits(day, at.day())
+            && fits(month, at.month())
+            && (fits(weekday, at.weekday().num_days_from_sunday())
+                || (at.weekday().num_days_from_sunday() == 0 && fits(weekday, 7)))
+    }
+
+    /// The subcommand that it starts.
+    pub(crate) fn subcommand(&self) -> String {
+        let arguments = self.command.replace("--env-file \"$SETTINGS\"", "");
+        let arguments = arguments.split(" >>").next().unwrap();
+        let words = arguments.split_whitespace().skip(1).filter(|word| !word.starts_with("-q"));
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Whether a number is meant by a field: `*`, `*/n`, `a`, `a-b`, `a-b/n`, and lists of these.
+fn fits(field: &str, number: u32) -> bool {
+    field.split(',').any(|part| {
+        let (range, step) =
+            part.split_once('/').map_or((part, 1), |(range, step)| (range, step.parse().unwrap()));
+        let (first, last) = match range.split_once('-') {
+            _ if range == "*" => (0, u32::MAX),
+            Some((first, last)) => (first.parse().unwrap(), last.parse().unwrap()),
+            None => (range.parse().unwrap(), range.parse().unwrap()),
+        };
+        (first..=last).contains(&number) && (number - first).is_multiple_of(step)
+    })
+}
+
+/// Whether this binary has the command that a line begins with.
+pub(crate) fn is_known(line: &str) -> bool {
+    let name = line.split(' ').next().unwrap();
+    Cli::command().get_subcommands().any(|command| command.get_name() == name)
+}
+
+#[test]
+fn fields_are_read_as_cron_reads_them() {
+    let minutes = |field: &str| (0..60).filter(|minute| fits(field, *minute)).collect::<Vec<_>>();
+    assert_eq!(minutes("*/20"), [0, 20, 40]);
+    assert_eq!(minutes("5"), [5]);
+    assert_eq!(minutes("1-3,50"), [1, 2, 3, 50]);
+    assert_eq!(minutes("10-20/5"), [10, 15, 20]);
+    assert_eq!(minutes("*").len(), 60);
+}
+
+fn a_good_day_mails_nothing_and_does_everything_once(engine: Engine) {
+    let desk = Desk::new(engine);
+    let world = &desk.world;
+    let crontab = Crontab::read();
+    let bin = world.home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink(env!("CARGO_BIN_EXE_zerkalo"), bin.join("zerkalo")).unwrap();
+    let (settings, log) = (world.home.path().join("environment"), world.home.path().join("stock.log"));
+    fs::write(&settings, "ZERKALO_POST_MODE=two-phase\n").unwrap();
+    // A Sunday, on a host in the business's zone.
+    let midnight = Kaliningrad.with_ymd_and_hms(2026, 11, 22, 0, 0, 0).unwrap().to_utc();
+    let mut started = Vec::new();
+    for minute in 0..24 * 60 {
+        let at: DateTime<Utc> = midnight + TimeDelta::minutes(minute);
+        let local = at.with_timezone(&Kaliningrad).naive_local();
+        for entry in crontab.entries.iter().filter(|entry| entry.is_due(local)) {
+            let line = entry.subcommand();
+            if !is_known(&line) {
+                continue;
+            }
+            #[expect(clippy::disallowed_methods, reason = "the upstreams' clock is set off the host's")]
+            let ahead = (at - Utc::now()).num_seconds();
+            world.sandbox.edit(|world| world.clock_offset_seconds = ahead);
+            let own = world.command(&[]);
+            let mut command = Command::new("sh");
+            command.env_clear().current_dir(world.home.path()).args(["-c", &entry.command]);
+            command.envs(crontab.environment.iter().map(|(name, value)| (name, value)));
+            command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+            command.env("ZERKALO_TRIGGER", "cron").env("SETTINGS", &settings).env("LOG", &log);
+            command.env("ZERKALO_TEST_NOW", at.to_rfc3339());
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            let code = output.status.code();
+            if line.starts_with("status") {
+                assert!(code.is_some_and(|code| code != 2), "{local} {line}: {said}");
+            } else {
+                assert_eq!((code, said.as_ref()), (Some(0), ""), "{local} {line}");
+            }
+            started.push(line);
+        }
+    }
+    let count = |name: &str| started.iter().filter(|line| line.starts_with(name)).count();
+    assert_eq!(count("full-morning --scheduled"), 6);
+    assert_eq!(count("negative-transfer"), 6);
+    assert_eq!(count("sync stock"), 30);
+    assert_eq!(count("full-morning --verify"), 1);
+    // Six starts a slot, and one did the work.
+    let slots = world.rows("job_slot");
+    for job in ["full-morning", "negative-transfer"] {
+        let of_it: Vec<_> = slots.iter().filter(|slot| slot["job"].as_deref() == Some(job)).collect();
+        assert_eq!(of_it.len(), 1, "{slots:?}");
+        assert_eq!(
+            (of_it[0]["state"].as_deref(), of_it[0]["attempts"].as_deref()),
+            (Some("done"), Some("1"))
+        );
+    }
+    let documents = world.rows("document_outbox");
+    assert!(
+        !documents.is_empty() && documents.iter().all(|row| row["state"].as_deref() == Some("done")),
+        "{documents:?}"
+    );
+    let triggers = world.query("select distinct triggered_by from iiko_sync_log");
+    assert_eq!(triggers, [[Some("cron".to_owned())]]);
+    assert!(fs::read_to_string(log).unwrap().contains("stock_balance: success"));
+    assert_eq!(world.sandbox.violations(), Vec::<String>::new());
+    assert_eq!(world.sandbox.open_sessions(), 0);
+}

@@ -1,0 +1,437 @@
+//! The doctor: every broken set-up is named with its remedy, one does not hide another, and nothing is written.
+
+use super::{
+    desk::{Desk, SHEET},
+    harness::{Engine, Outcome, World, block_on, on_both},
+};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
+use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights};
+
+on_both!(
+    all_is_well_and_nothing_is_written,
+    nothing_but_a_database_is_well_too,
+    every_broken_set_up_is_named_with_its_remedy,
+    broken_settings_leave_the_rest_untried,
+    everything_broken_at_once_is_told_at_once,
+    the_mirror_of_another_source,
+    an_old_schema_a_newer_and_a_foreign_one,
+    offline_asks_nobody,
+    no_secret_is_shown,
+    a_run_that_works_is_not_disturbed,
+);
+
+const PASSWORD: &str = "c4n4ry-password";
+
+/// A world in which everything that can be set is set, with a mirror.
+fn world(engine: Engine) -> Desk {
+    let mut desk = Desk::new(engine);
+    let world = &mut desk.world;
+    world.set("TELEGRAM_BASE_URL", world.sandbox.telegram_url());
+    world.set("TELEGRAM_BOT_TOKEN", "123456:demo-token");
+    world.set("TELEGRAM_CHAT_IDS", READERS_CHAT);
+    world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
+    world.set("HEARTBEAT_URL", "https://hc-ping.invalid/c4n4ry/{job}");
+    world.expect(0, &["sync", "fintablo", "--only", "ft_category"]);
+    world.expect(0, &["sync", "iiko", "--only", "iiko_store"]);
+    world.sandbox.clear_journal();
+    desk
+}
+
+/// What was found by a check.
+fn found<'a>(outcome: &'a Outcome, check: &str) -> Vec<&'a Value> {
+    let checks = outcome.json["checks"].as_array().unwrap_or_else(|| panic!("{}", outcome.stderr));
+    checks.iter().filter(|finding| finding["check"] == check).collect()
+}
+
+fn states(outcome: &Outcome) -> BTreeSet<&str> {
+    let checks = outcome.json["checks"].as_array().unwrap();
+    checks.iter().map(|finding| finding["state"].as_str().unwrap()).collect()
+}
+
+/// A check has found this, with this remedy.
+#[track_caller]
+fn assert_found(outcome: &Outcome, check: &str, state: &str, text: &str, hint: &str) {
+    let is = |finding: &&Value| {
+        let says = |field: &str, part: &str| finding[field].as_str().unwrap_or_default().contains(part);
+        says("state", state) && says("text", text) && says("hint", hint)
+    };
+    let findings = found(outcome, check);
+    assert!(findings.iter().any(is), "{check}: no {state} `{text}` with `{hint}` in {findings:#?}");
+}
+
+fn all_is_well_and_nothing_is_written(engine: Engine) {
+    let desk = world(engine);
+    let world = &desk.world;
+    let (before, files, google) = (world.evidence(), world.files(), world.sandbox.world().google.clone());
+    let outcome = world.expect(0, &["doctor"]);
+    assert_eq!(
+        states(&outcome),
+        BTreeSet::from(["ok"]).union(&BTreeSet::from(["not set"])).copied().collect()
+    );
+    assert_eq!(found(&outcome, "iiko certificate")[0]["text"], "plain http: there is none");
+    assert_found(&outcome, "iiko", "ok", "version 9.1.7015.0 (STARTED_SUCCESSFULLY), login demo reads", "");
+    assert_found(&outcome, "iiko", "ok", "licence slots of the API left while logged in: 0", "");
+    assert_found(&outcome, "Google Sheets", "ok", "it may edit it", "");
+    assert_found(&outcome, "Telegram", "ok", &format!("may write to {ADMIN_CHAT}"), "");
+    assert_found(&outcome, "database", "ok", "it mirrors 127.0.0.1", "");
+    assert_found(&outcome, "clock", "ok", "agrees with the iiko server's", "");
+    // Nothing is different here or there, and nobody is logged in.
+    assert_eq!(world.evidence(), before);
+    assert_eq!(world.files(), files);
+    assert_eq!(world.sandbox.world().google, google);
+    assert_eq!(world.sandbox.world().telegram.messages(ADMIN_CHAT), Vec::<String>::new());
+    assert_eq!(world.sandbox.violations(), Vec::<String>::new());
+    assert_eq!(world.sandbox.open_sessions(), 0);
+    let writes: Vec<_> = world.sandbox.journal().into_iter().filter(|entry| entry.write).collect();
+    assert_eq!(writes.len(), 1, "the edit that cannot be done: {writes:?}");
+    assert_eq!(writes[0].status, Some(400));
+    // For people: a line for each, and the closing one.
+    let text = world.command(&["doctor"]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("ok       Telegram          the bot is @zerkalo_demo_bot"), "{text}");
+    assert!(text.ends_with("\nall is well, exit 0\n"), "{text}");
+    let quiet = world.command(&["doctor", "-q"]).output().unwrap();
+    assert_eq!(String::from_utf8(quiet.stdout).unwrap(), "");
+}
+
+fn nothing_but_a_database_is_well_too(engine: Engine) {
+    let mut world = World::new(engine);
+    for name in ["IIKO_BASE_URL", "IIKO_LOGIN", "IIKO_PASSWORD", "FINTABLO_BASE_URL", "FINTABLO_TOKEN"] {
+        world.set(name, "");
+    }
+    let outcome = world.expect(0, &["doctor"]);
+    for check in ["iiko", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
+        assert_found(&outcome, check, "not set", "", "");
+    }
+    assert_found(&outcome, "database", "ok", "the first run makes", "");
+    assert!(!world.file().exists() && !world.state().exists(), "nothing is made");
+    assert_eq!(world.asked(), Vec::<String>::new());
+}
+
+/// A set-up that is broken in one way.
+struct Broken {
+    breaks: fn(&mut Desk),
+    check: &'static str,
+    code: i32,
+    text: &'static str,
+    hint: &'static str,
+}
+
+const BROKEN: &[Broken] = &[
+    Broken {
+        breaks: |desk| desk.world.set("IIKO_PASSWORD", PASSWORD),
+        check: "iiko",
+        code: 6,
+        text: "iiko refuses the login (401): Wrong login or password",
+        hint: "check IIKO_LOGIN and IIKO_PASSWORD",
+    },
+    Broken {
+        breaks: |desk| desk.world.sandbox.fault(Fault::new("auth", Action::LicenceFull)),
+        check: "iiko",
+        code: 6,
+        text: "License enhancement is required",
+        hint: "a licence slot frees itself",
+    },
+    Broken {
+        breaks: |desk| desk.world.sandbox.fault(Fault::new("group/list", Action::Html)),
+        check: "iiko",
+        code: 7,
+        text: "the answer is text/html",
+        hint: "check the base URL",
+    },
+    Broken {
+        breaks: |desk| {
+            desk.world.set("IIKO_BASE_URL", "http://127.0.0.1:9/resto");
+            // What is there is the mirror of another server.
+            let other = format!("sqlite:{}", desk.world.home.path().join("other.db").display());
+            desk.world.set("DATABASE_URL", other);
+        },
+        check: "iiko",
+        code: 5,
+        text: "cannot connect",
+        hint: "check the network and the base URL",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("FINTABLO_TOKEN", "of-another-account"),
+        check: "FinTablo",
+        code: 6,
+        text: "status 401",
+        hint: "check FINTABLO_TOKEN",
+    },
+    Broken {
+        breaks: |desk| desk.world.sandbox.fault(Fault::new("/v1/category", Action::Html)),
+        check: "FinTablo",
+        code: 7,
+        text: "the answer is text/html",
+        hint: "check the base URL",
+    },
+    Broken {
+        breaks: |desk| desk.iiko(|world| world.google.sheet(SHEET).rights = Rights::Reader),
+        check: "Google Sheets",
+        code: 6,
+        text: "may not use the spreadsheet",
+        hint: "as an editor",
+    },
+    Broken {
+        breaks: |desk| desk.iiko(|world| world.google.sheet(SHEET).rights = Rights::None),
+        check: "Google Sheets",
+        code: 6,
+        text: "The caller does not have permission",
+        hint: "share the sheet with",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("MIN_STOCK_SHEET_ID", "another-sheet"),
+        check: "Google Sheets",
+        code: 2,
+        text: "there is no spreadsheet another-sheet",
+        hint: "check MIN_STOCK_SHEET_ID",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("TELEGRAM_BOT_TOKEN", "123456:another-token"),
+        check: "Telegram",
+        code: 2,
+        text: "status 401",
+        hint: "check TELEGRAM_BOT_TOKEN",
+    },
+    Broken {
+        breaks: |desk| {
+            desk.world.sandbox.edit(|world| world.telegram.chats.get_mut(ADMIN_CHAT).unwrap().blocked = true);
+        },
+        check: "Telegram",
+        code: 6,
+        text: "100200300, an admin: telegram sendChatAction: status 403: Forbidden: bot was blocked by the user",
+        hint: "the chat's owner has to unblock the bot",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("TELEGRAM_CHAT_IDS", "555"),
+        check: "Telegram",
+        code: 6,
+        text: "555, a reader: telegram getChat: status 400: Bad Request: chat not found",
+        hint: "check the chat's id",
+    },
+    Broken {
+        breaks: |desk| desk.world.sandbox.fault(Fault::new("getMe", Action::Html)),
+        check: "Telegram",
+        code: 7,
+        text: "without an answer of Telegram's",
+        hint: "check TELEGRAM_BASE_URL",
+    },
+    Broken {
+        breaks: |desk| desk.iiko(|world| world.clock_offset_seconds = 15 * 60),
+        check: "clock",
+        code: 13,
+        text: "this host's clock is 1",
+        hint: "timedatectl",
+    },
+    Broken {
+        breaks: |desk| desk.iiko(|world| world.clock_offset_seconds = -180),
+        check: "clock",
+        code: 4,
+        text: "ahead of the iiko server's",
+        hint: "timedatectl",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("ZERKALO_STATE_DIR", "/proc/zerkalo"),
+        check: "state directory",
+        code: 2,
+        text: "/proc cannot be written to",
+        hint: "set ZERKALO_STATE_DIR",
+    },
+];
+
+fn every_broken_set_up_is_named_with_its_remedy(engine: Engine) {
+    let well = {
+        let desk = world(engine);
+        let outcome = desk.world.expect(0, &["doctor"]);
+        outcome.json["checks"].as_array().unwrap().len()
+    };
+    for Broken { breaks, check, code, text, hint } in BROKEN {
+        let mut desk = world(engine);
+        breaks(&mut desk);
+        let outcome = desk.world.run(&["doctor"]);
+        let state = if *code == 4 { "warning" } else { "problem" };
+        assert_found(&outcome, check, state, text, hint);
+        assert_eq!(outcome.code, Some(*code), "{check} {text}: {}", outcome.stdout);
+        assert_eq!(outcome.json["exit_code"], *code);
+        // The other checks were made all the same, and nobody is left logged in.
+        let others = outcome.json["checks"].as_array().unwrap().iter();
+        let well_ones =
+            others.filter(|finding| finding["check"] != *check && finding["state"] == "ok").count();
+        assert!(well_ones >= 8 && well_ones < well, "{check} {text}: {}", outcome.stdout);
+        assert_eq!(desk.world.sandbox.open_sessions(), 0, "{check} {text}");
+        assert!(!outcome.stdout.contains("c4n4ry"), "{}", outcome.stdout);
+    }
+}
+
+fn broken_settings_leave_the_rest_untried(engine: Engine) {
+    let mut world = World::new(engine);
+    let file = world.home.path().join("zerkalo.toml");
+    let path = file.display().to_string();
+    fs::write(&file, "[fintablo]\ntoken = \"c4n4ry\"\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let outcome = world.expect(2, &["doctor", "--config", &path]);
+    assert_found(&outcome, "settings", "problem", "holds a secret and can be read by others", "chmod 600");
+    assert_found(&outcome, "iiko", "skipped", "the settings cannot be used", "");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let outcome = world.expect(0, &["doctor", "--config", &path]);
+    assert_found(&outcome, "settings", "ok", "zerkalo.toml (mode 0600", "");
+    world.set("TIMEZONE", "Europe/Kaliningard");
+    let outcome = world.expect(2, &["doctor"]);
+    assert_found(&outcome, "settings", "problem", "TIMEZONE from the environment", "");
+    assert_eq!(world.sandbox.open_sessions(), 0);
+}
+
+fn everything_broken_at_once_is_told_at_once(engine: Engine) {
+    let mut desk = world(engine);
+    for broken in BROKEN.iter().filter(|broken| [5, 2].contains(&broken.code)) {
+        (broken.breaks)(&mut desk);
+    }
+    let outcome = desk.world.expect(2, &["doctor"]);
+    for check in ["iiko", "Google Sheets", "Telegram", "state directory"] {
+        assert_found(&outcome, check, "problem", "", "");
+    }
+    assert_found(&outcome, "FinTablo", "ok", "", "");
+}
+
+fn the_mirror_of_another_source(engine: Engine) {
+    let mut desk = world(engine);
+    let url = desk.world.sandbox.iiko_url().replace("127.0.0.1", "localhost");
+    desk.world.set("IIKO_BASE_URL", url);
+    let outcome = desk.world.expect(13, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "this database mirrors iiko 127.0.0.1", "--adopt-source");
+    assert_found(&outcome, "iiko", "ok", "localhost", "");
+}
+
+fn an_old_schema_a_newer_and_a_foreign_one(engine: Engine) {
+    let desk = world(engine);
+    let world = &desk.world;
+    world.undo_last_migration();
+    let outcome = world.expect(4, &["doctor"]);
+    assert_found(&outcome, "database", "warning", "the next run migrates it", "run `zerkalo migrate`");
+    let outcome = world.expect(4, &["doctor"]);
+    assert_found(&outcome, "database", "warning", "schema version", "");
+    world.expect(0, &["migrate"]);
+    world.expect(0, &["doctor"]);
+    world.execute("update zerkalo_migration set version = 9999 where version = 1");
+    let outcome = world.expect(2, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "schema version 9999", "install the newer zerkalo");
+    world.execute("drop table zerkalo_migration");
+    let outcome = world.expect(2, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "that zerkalo did not make", "nothing was touched");
+}
+
+fn offline_asks_nobody(engine: Engine) {
+    let mut desk = world(engine);
+    desk.world.set("DATABASE_URL", "postgres://nobody@127.0.0.1:9/nothing");
+    let outcome = desk.world.expect(0, &["doctor", "--offline"]);
+    for check in ["database", "iiko", "FinTablo", "Google Sheets", "Telegram", "clock"] {
+        assert_found(&outcome, check, "skipped", "--offline", "");
+    }
+    assert_found(&outcome, "state directory", "ok", "free", "");
+    assert_eq!(desk.world.asked(), Vec::<String>::new());
+    let outcome = desk.world.expect(8, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "127.0.0.1:9", "check that it runs, and DATABASE_URL");
+}
+
+fn no_secret_is_shown(engine: Engine) {
+    let mut desk = world(engine);
+    desk.world.set("IIKO_PASSWORD", PASSWORD);
+    desk.world.set("FINTABLO_TOKEN", "c4n4ry-token");
+    desk.world.set("TELEGRAM_BOT_TOKEN", "123456:c4n4ry-bot");
+    for arguments in [&["doctor", "-vvv"][..], &["doctor", "--json"]] {
+        let mut command = desk.world.command(arguments);
+        let output = command.env("ZERKALO_LOG", "trace").output().unwrap();
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains("c4n4ry"), "{text}");
+        }
+    }
+    let outcome = desk.world.run(&["doctor"]);
+    assert_found(&outcome, "secrets", "ok", "FINTABLO_TOKEN from environment", "");
+}
+
+fn a_run_that_works_is_not_disturbed(engine: Engine) {
+    let desk = world(engine);
+    let running = desk.world.start_and_hold(&["sync", "iiko"], "suppliers", Duration::from_secs(8));
+    let outcome = desk.world.start(&["doctor"]).finish();
+    assert_found(
+        &outcome,
+        "iiko",
+        "problem",
+        "is being used by `zerkalo sync iiko`",
+        "wait until it has ended",
+    );
+    assert_eq!(outcome.code, Some(11), "{}", outcome.stdout);
+    assert_eq!(running.finish().code, Some(0));
+    assert_eq!(desk.world.sandbox.violations(), Vec::<String>::new());
+    assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
+}
+
+#[test]
+fn a_role_without_rights_is_told_which() {
+    if super::postgres::server().is_none() {
+        return;
+    }
+    let desk = world(Engine::Postgres);
+    let query = |sql: &str| {
+        block_on(async {
+            let mut connection = PgConnection::connect(&desk.world.database).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        });
+    };
+    query(
+        "do $$ begin create role story_reader login; exception when duplicate_object then null; end $$;
+         grant usage on schema public to story_reader;
+         grant select on all tables in schema public to story_reader;
+         grant insert, update, delete on ft_deal to story_reader",
+    );
+    let mut command = desk.world.command(&["doctor", "--json"]);
+    let (head, tail) = desk.world.database.split_once('@').unwrap();
+    let url = format!("{}story_reader@{tail}", &head[..=head.rfind('/').unwrap()]);
+    let outcome: Outcome = command.env("DATABASE_URL", url).output().unwrap().into();
+    query("drop owned by story_reader");
+    assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
+    assert_found(&outcome, "database", "problem", "insert on iiko_product", "grant them");
+    let text =
+        found(&outcome, "database").iter().map(|finding| finding["text"].to_string()).collect::<String>();
+    assert!(text.contains("create on the schema") && !text.contains("on ft_deal"), "{text}");
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let permitted =
+        Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success());
+    if !permitted {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), "skipped: no user namespaces, so no small disk to fill");
+        return;
+    }
+    let world = World::new(Engine::Sqlite);
+    let disk = world.home.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let script = r#"set -e
+mount -t tmpfs -o size=1m tmpfs "$1"
+export ZERKALO_STATE_DIR="$1/state"
+export DATABASE_URL="$1/mirror.db"
+dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
+exec "$2" doctor --json"#;
+    let own = world.command(&[]);
+    let mut command = Command::new("unshare");
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(["-rm", "sh", "-c", script, "sh"]).arg(&disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
+    let outcome: Outcome = command.output().unwrap().into();
+    assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
+    assert_found(&outcome, "state directory", "problem", "is full", "free some space");
+    assert_found(&outcome, "database", "problem", "is full", "free some space");
+    assert_found(&outcome, "iiko", "problem", "lock file", "the disk is full");
+    assert_found(&outcome, "FinTablo", "ok", "", "");
+}
