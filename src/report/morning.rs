@@ -134,6 +134,7 @@ fn title(table: &str) -> Option<&'static str> {
         "iiko_employee_role" => "должности",
         "stock_balance" => "по складам",
         "min_stock_level" => "минимальные остатки",
+        "active_stoplist" => "стоп-лист",
         "ft_category" => "статьи",
         "ft_moneybag" => "счета",
         "ft_partner" => "контрагенты",

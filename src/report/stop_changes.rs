@@ -53,7 +53,8 @@ impl StopChanges {
         for list in
             [&mut self.entered, &mut self.left, &mut self.changed, &mut self.stayed, &mut self.unconfirmed]
         {
-            list.sort_unstable();
+            // Names in iiko have spaces around them now and then.
+            list.sort_by(|one, other| one.name.trim().cmp(other.name.trim()).then_with(|| one.cmp(other)));
         }
     }
 

@@ -149,7 +149,7 @@ fn a_good_day_mails_nothing_and_does_everything_once(engine: Engine) {
     assert_eq!(count("full-morning --scheduled"), 6);
     assert_eq!(count("negative-transfer"), 6);
     assert_eq!(count("sync stock"), 30);
-    assert_eq!(count("sync stoplist"), 13 * 12 + 1);
+    assert_eq!(count("sync stoplist"), 15 * 12);
     assert_eq!(count("full-morning --verify"), 1);
     // Six starts a slot, and one did the work.
     let slots = world.rows("job_slot");

@@ -28,11 +28,14 @@ fn ids(sandbox: &Sandbox) -> (Vec<String>, Vec<String>) {
 async fn a_token_of_either_kind_opens_everything_until_it_ends() {
     let sandbox = sandbox().await;
     let newer = json!({"apiKey": "demo-api-key", "appId": "15", "clientSecret": "demo-client-secret"});
-    let newer = cloud(&sandbox, "", "v2/access_token", &newer).await.json()["token"].clone();
-    for token in [token(&sandbox).await, newer.as_str().expect("a token").to_owned()] {
-        assert_eq!(cloud(&sandbox, &token, "1/organizations", &json!({})).await.status, 200);
+    for (method, body) in
+        [("1/access_token", json!({"apiLogin": "demo-api-login"})), ("v2/access_token", newer)]
+    {
+        let token = cloud(&sandbox, "", method, &body).await.json()["token"].clone();
+        let token = token.as_str().expect("a token");
+        assert_eq!(cloud(&sandbox, token, "1/organizations", &json!({})).await.status, 200);
         sandbox.fault(Fault::new("organizations", Action::ExpireToken));
-        let ended = cloud(&sandbox, &token, "1/organizations", &json!({})).await;
+        let ended = cloud(&sandbox, token, "1/organizations", &json!({})).await;
         assert_eq!(ended.status, 401);
         assert!(ended.json()["correlationId"].is_string());
     }
