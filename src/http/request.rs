@@ -331,17 +331,17 @@ impl From<Failure> for Trouble {
 
 /// Whether an error comes from a certificate that is not trusted, or from TLS at all.
 pub(crate) fn tls_refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
+    let mut next = Some(error);
+    while let Some(error) = next {
         if error.is::<rustls::Error>() {
             return true;
         }
-        if let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
-            && inner.is::<rustls::Error>()
-        {
-            return true;
-        }
-        source = error.source();
+        // An `io::Error` names as its source what its inner error names, and so passes over that one.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     false
 }

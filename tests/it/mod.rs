@@ -16,6 +16,7 @@ mod widget;
 
 mod answers;
 mod bad_input;
+mod certificates;
 mod changes;
 mod crontab;
 mod desk;
