@@ -288,12 +288,13 @@ impl Trouble {
     /// Telegram's addresses can hold a token.
     pub(super) fn transport(label: &str, error: reqwest::Error) -> Self {
         let error = error.without_url();
+        let reached = !error.is_connect();
         if tls_refused(&error) {
             let failure =
                 Failure::new(Kind::Refused, format!("{label}: the server's certificate is not trusted"))
                     .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
                     .source(error);
-            return Self::fatal(failure);
+            return Self { reached, ..Self::fatal(failure) };
         }
         let what = if error.is_timeout() {
             "the upstream does not answer in time"
@@ -304,7 +305,6 @@ impl Trouble {
         } else {
             "the connection was closed without an answer"
         };
-        let reached = !error.is_connect();
         let failure = Failure::new(Kind::Unreachable, format!("{label}: {what}"))
             .hint("nothing was changed; check the network and the base URL, then start this again");
         Self { reached, ..Self::transient(failure.source(error)) }

@@ -1,7 +1,10 @@
 //! Servers whose certificate nobody signed: never trusted by themselves, never asked twice, and trusted by name or by
 //! fingerprint when the settings say so.
 
-use super::harness::{Engine, World, block_on, on_both};
+use super::{
+    doctor::assert_found,
+    harness::{Engine, World, block_on, on_both},
+};
 use rcgen::{CertificateParams, KeyPair};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -110,6 +113,10 @@ fn a_certificate_is_trusted_only_as_the_settings_say(engine: Engine) {
     let good = Https::before(&world, "localhost", 2099);
     good.take(&mut world);
     assert_refused(&world, &good);
+    let examined = world.expect(6, &["doctor"]);
+    assert_found(&examined, "iiko", "problem", "the server's certificate is not trusted", "IIKO_TLS_PIN");
+    let shown = format!("{0}; IIKO_TLS_PIN={0} would trust it", good.pin);
+    assert_found(&examined, "iiko certificate", "ok", &shown, "");
     good.trust(&mut world);
     world.expect(0, &SYNC);
     // Somebody else's name, and a day that has passed, signed by an authority that is trusted.
@@ -128,7 +135,10 @@ fn no_other_certificate_passes_for_the_pinned_one(engine: Engine) {
     world.set("IIKO_TLS_PIN", pinned.pin.clone());
     pinned.take(&mut world);
     world.expect(0, &SYNC);
+    assert_found(&world.run(&["doctor"]), "iiko certificate", "ok", "as pinned", "");
     let other = Https::before(&world, "localhost", 2099);
     other.take(&mut world);
     assert_refused(&world, &other);
+    let shown = format!("the server shows {}", other.pin);
+    assert_found(&world.run(&["doctor"]), "iiko certificate", "problem", &shown, "IIKO_TLS_PIN");
 }

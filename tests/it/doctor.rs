@@ -58,7 +58,7 @@ fn states(outcome: &Outcome) -> BTreeSet<&str> {
 
 /// A check has found this, with this remedy.
 #[track_caller]
-fn assert_found(outcome: &Outcome, check: &str, state: &str, text: &str, hint: &str) {
+pub(super) fn assert_found(outcome: &Outcome, check: &str, state: &str, text: &str, hint: &str) {
     let is = |finding: &&Value| {
         let says = |field: &str, part: &str| finding[field].as_str().unwrap_or_default().contains(part);
         says("state", state) && says("text", text) && says("hint", hint)
