@@ -91,6 +91,9 @@ pub struct Globals {
     /// Wait so long, such as 5m, for another run that holds a lock [default: exit 11 at once]
     #[arg(long, global = true, value_name = "D", value_parser = schedule::duration)]
     pub lock_wait: Option<Duration>,
+    /// Write metrics for Prometheus' textfile collector to this file
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub metrics_file: Option<PathBuf>,
     /// Colour the output: auto, always or never
     #[arg(
         long,
@@ -182,6 +185,7 @@ impl Globals {
             config: self.config.clone(),
             env_file: self.env_file.clone(),
             database: self.database.clone(),
+            metrics_file: self.metrics_file.clone(),
         }
     }
 

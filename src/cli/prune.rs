@@ -9,7 +9,7 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-Old log rows, slots and deliveries go (ZERKALO_KEEP_LOG_DAYS, 400 by default), and deleted rows after 30 days.
+Old log rows, slots, deliveries and samples of the stop-list go (ZERKALO_KEEP_LOG_DAYS, 400 by default), and deleted rows after 30 days.
 Documents never go. full-morning does the same by itself.
 
 Examples:
@@ -53,10 +53,11 @@ pub(super) fn run(
     let word = if arguments.dry_run { "would go" } else { "went" };
     let day = |moment: chrono::DateTime<chrono::Utc>| moment.with_timezone(&ctx.clock.zone()).date_naive();
     let text = format!(
-        "{word}: {} rows of the log, {} slots and {} deliveries from before {}; {} tombstones from before {}",
+        "{word}: {} rows of the log, {} slots, {} deliveries and {} samples from before {}; {} tombstones from before {}",
         number(expired.log),
         number(expired.slots),
         number(expired.deliveries),
+        number(expired.samples),
         day(keep.log),
         number(expired.tombstones),
         day(keep.tombstones),

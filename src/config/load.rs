@@ -31,6 +31,8 @@ pub struct Flags {
     pub env_file: Option<PathBuf>,
     /// `--database URL`, which must not hold a password
     pub database: Option<SecretString>,
+    /// `--metrics-file FILE`
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Where a setting's value comes from.
@@ -196,6 +198,12 @@ impl Layers<'_> {
             && let Some(url) = &self.flags.database
         {
             return flag_database(url.expose_secret()).map(Some);
+        }
+        if setting.key == "monitoring.metrics_file"
+            && let Some(path) = &self.flags.metrics_file
+        {
+            let text = path.to_string_lossy().into_owned();
+            return Ok(Some(Found { text, origin: Origin::Flag("--metrics-file") }));
         }
         let name = setting.environment;
         if setting.secret

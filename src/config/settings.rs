@@ -439,7 +439,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         ("keep.log_days", "ZERKALO_KEEP_LOG_DAYS", Count { least: 30 }, "400"),
-        "For how many days the log, slots and deliveries are kept.",
+        "For how many days the log, slots, deliveries and samples of the stop-list are kept.",
         |config, text| value::count(text, 30).map(|days| config.keep.log_days = days),
         |config| count(config.keep.log_days),
     ),

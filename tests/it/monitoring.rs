@@ -154,9 +154,10 @@ fn samples(text: &str) -> BTreeMap<String, String> {
 fn every_command_keeps_the_others_samples(engine: Engine) {
     let mut world = World::new(engine);
     let path = world.home.path().join("zerkalo.prom");
-    world.set("ZERKALO_METRICS_FILE", path.display().to_string());
+    let place = path.display().to_string();
     world.set("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z");
-    world.expect(0, &STOCK);
+    world.expect(0, &[&STOCK[..], &["--metrics-file", &place]].concat());
+    world.set("ZERKALO_METRICS_FILE", place);
     assert_eq!(
         fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o644,

@@ -427,14 +427,21 @@ fn prune_takes_what_is_old_and_no_more(engine: Engine) {
         "insert into job_slot (job, slot_utc, business_date, state, run_id, attempts)
          select job, '2020-01-01T21:00:00.000000Z', '2020-01-01', 'done', run_id, 1 from job_slot",
     );
+    for (organization, year) in [("a", 2020), ("a", 2021), ("b", 2020)] {
+        world.execute(&format!(
+            "insert into stoplist_sample (organization_id, taken_at)
+             values ('{}-0000-4000-8000-000000000000', '{year}-01-01T10:00:00.000000Z')",
+            organization.repeat(8)
+        ));
+    }
     world.set("ZERKALO_TEST_NOW", "2028-06-01T12:00:00Z");
     let fresh = world.rows("mirror_freshness");
     let (log, documents) = (world.count("iiko_sync_log"), world.rows("document_outbox"));
     assert!(documents.len() > 1);
     let planned = world.expect(0, &["prune", "--dry-run"]).json["deleted"].clone();
     assert_eq!(
-        (&planned["tombstones"], &planned["slots"], &planned["deliveries"]),
-        (&json!(2), &json!(1), &json!(1))
+        (&planned["tombstones"], &planned["slots"], &planned["deliveries"], &planned["samples"]),
+        (&json!(2), &json!(1), &json!(1), &json!(1))
     );
     assert_eq!((world.count("iiko_sync_log"), world.count("mirror_tombstone")), (log, 2));
     let done = world.expect(0, &["prune"]);
@@ -451,7 +458,10 @@ fn prune_takes_what_is_old_and_no_more(engine: Engine) {
     assert_eq!((rows.len(), rows[0]["entity_type"].as_deref()), (1, Some("prune")));
     // The second time of a day there is nothing to do, and nothing is written.
     let again = world.expect(0, &["prune"]);
-    assert_eq!(again.json["deleted"], json!({"log": 0, "tombstones": 0, "slots": 0, "deliveries": 0}));
+    assert_eq!(
+        again.json["deleted"],
+        json!({"log": 0, "tombstones": 0, "slots": 0, "deliveries": 0, "samples": 0})
+    );
     assert_eq!(world.log_of(again.run_id()).len(), 0);
 }
 

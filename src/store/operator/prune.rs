@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How old what is kept may be: whatever is older goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Rows of the log, slots and deliveries since then.
+    /// Rows of the log, slots, deliveries and samples since then.
     pub log: DateTime<Utc>,
     /// Tombstones since then.
     pub tombstones: DateTime<Utc>,
@@ -25,18 +25,21 @@ pub struct Expired {
     pub slots: u64,
     /// Messages to chats.
     pub deliveries: u64,
+    /// Samples of the stop-list.
+    pub samples: u64,
 }
 
 impl Expired {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.log + self.tombstones + self.slots + self.deliveries
+        self.log + self.tombstones + self.slots + self.deliveries + self.samples
     }
 }
 
 /// What goes, as `table where condition`. The latest good run of everything stays, because it says how old the mirror is;
-/// the latest slot of a job stays, because it says when the job was due last. Documents never go.
-fn old(words: Words, keep: &Keep) -> [Statement; 4] {
+/// the latest slot of a job stays, because it says when the job was due last; so does the latest sample of the stop-list.
+/// Documents never go, nor does the history of the stop-list.
+fn old(words: Words, keep: &Keep) -> [Statement; 5] {
     let one = |sql: String, cutoff: DateTime<Utc>| (sql, vec![text(cutoff)]);
     let cutoff = words.moment(1);
     [
@@ -57,6 +60,14 @@ fn old(words: Words, keep: &Keep) -> [Statement; 4] {
             keep.log,
         ),
         one(format!("message_delivery where updated_at < {cutoff}"), keep.log),
+        one(
+            format!(
+                "stoplist_sample where taken_at < {cutoff} and exists (
+                     select 1 from stoplist_sample later where later.organization_id = stoplist_sample.organization_id
+                         and later.taken_at > stoplist_sample.taken_at)"
+            ),
+            keep.log,
+        ),
     ]
 }
 
@@ -79,5 +90,5 @@ pub(super) async fn delete(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Re
 
 fn expired(counts: &[u64]) -> Expired {
     let count = |position: usize| counts.get(position).copied().unwrap_or_default();
-    Expired { log: count(0), tombstones: count(1), slots: count(2), deliveries: count(3) }
+    Expired { log: count(0), tombstones: count(1), slots: count(2), deliveries: count(3), samples: count(4) }
 }

@@ -1,6 +1,9 @@
 //! The history of the stop-list.
 
-use super::{Postgres, end_array, inline, push_element};
+use super::{
+    Postgres,
+    statement::{end_array, inline, push_element},
+};
 use crate::{
     error::Result,
     store::{
