@@ -133,12 +133,12 @@ impl Client {
         };
         let attempt = async || match self.upstream.send(&request, None).await {
             Ok(answer) => judge(answer).await,
-            // Nothing has left this machine, or the server is not the one that it should be.
-            Err(trouble) if !trouble.reached => Err(trouble),
+            // The server is not the one that it should be, or nothing has left this machine.
             Err(trouble) if trouble.failure.kind == Kind::Refused => {
                 let hint = "check TELEGRAM_BASE_URL and this machine's CA certificates";
                 Ok(Sent::Refused(trouble.failure.hint(hint)))
             }
+            Err(trouble) if !trouble.reached => Err(trouble),
             Err(trouble) => Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
         };
         match self.upstream.patience.attempts(attempt, async || Ok(())).await {
