@@ -76,7 +76,10 @@ fn tell(printer: &Printer, found: Result<&StatusReport, &Failure>, form: Form) -
         return exit_code;
     }
     let line = check::line(found, form);
-    printer.stdout(&line.text);
+    // Cron mails whatever is printed: with `-q` that is only what is wrong. A plugin always says its line.
+    if form == Form::Nagios || line.exit_code != 0 || !printer.verbosity().quiet {
+        printer.stdout(&line.text);
+    }
     line.exit_code
 }
 
