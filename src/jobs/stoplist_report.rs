@@ -5,7 +5,7 @@
 
 use super::{
     mirror,
-    notify::Telling,
+    notify::{Notify, Telling},
     run::{self, guarded, log_abandoned},
     slot::{self, Entry},
 };
@@ -13,8 +13,8 @@ use crate::{
     context::Context,
     error::{Failure, Kind, Result},
     report::{
-        Status, StepReport,
-        stoplist::{Day, Hours, Report, message, picture, title},
+        RunReport, Status, StepReport,
+        stoplist::{Day, Hours, Report, alarm, message, picture, title},
     },
     store::{
         Store,
@@ -46,7 +46,9 @@ pub async fn run(ctx: &Context, options: &Options) -> Report {
     let report = RefCell::new(Report::default());
     let evening = Evening { ctx, options, report: &report };
     let names = if ctx.is_dry_run() { Vec::new() } else { vec![Name::Job(STEP.to_owned())] };
-    let run = guarded(ctx, names, &[STEP], Telling::NOTHING, async |locks| evening.run(locks).await).await;
+    let text = |run: &RunReport| alarm(options.date.unwrap_or(ctx.business_date), run);
+    let telling = Telling { notify: Notify::Problems, text: &text };
+    let run = guarded(ctx, names, &[STEP], telling, async |locks| evening.run(locks).await).await;
     Report { run: Some(run), ..report.into_inner() }
 }
 

@@ -24,7 +24,7 @@ on_both!(
     what_may_have_come_is_sent_again_only_when_asked_for,
     what_surely_did_not_come_is_sent_by_the_next_start,
     a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place,
-    a_start_that_is_too_late_tells_nobody,
+    a_start_that_is_too_late_tells_no_reader,
     killed_at_any_moment_no_chat_hears_twice,
 );
 
@@ -514,16 +514,26 @@ fn a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place(engine: En
     assert_eq!(told(&world, ADMIN_CHAT)[2], USUAL);
 }
 
-fn a_start_that_is_too_late_tells_nobody(engine: Engine) {
+fn a_start_that_is_too_late_tells_no_reader(engine: Engine) {
     let mut world = world(engine);
     usual_day(&world);
     assert_eq!(evening_at(&mut world, "2026-11-22T21:00:01Z").code, Some(12));
     assert_eq!((sends(&world), world.count("message_delivery")), (0, 0));
+    // The admins hear of it, once.
+    world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
+    for minute in [10, 20] {
+        assert_eq!(evening_at(&mut world, &format!("2026-11-22T21:{minute}:00Z")).code, Some(12));
+    }
+    let alarms = told(&world, ADMIN_CHAT);
+    let alarm = "📊 Отчёт по стоп-листу за 22.11.2026: запуск опоздал и пропущен\nЗапуск ";
+    assert!(alarms.len() == 1 && alarms[0].starts_with(alarm), "{alarms:?}");
+    assert_eq!(told(&world, READERS_CHAT), Vec::<String>::new());
+    world.set("TELEGRAM_ADMIN_CHAT_IDS", "");
     // A late one within the grace tells of its slot's day, also after midnight.
     world.set("ZERKALO_TEST_NOW", "2026-11-22T22:30:00Z");
     let late = world.expect(0, &["stoplist-report", "--scheduled", "23:30", "--grace", "2h"]);
     assert_eq!(late.json["text"], USUAL);
-    assert_eq!(counts(&world), [[1, 1], [1, 1]]);
+    assert_eq!(counts(&world), [[1, 1], [2, 1]]);
 }
 
 /// The evening of the kills: its slot, and every message slowed down or cut off at random.

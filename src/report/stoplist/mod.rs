@@ -11,7 +11,7 @@ mod told;
 
 pub use self::{
     span::Span,
-    text::{message, title},
+    text::{alarm, message, title},
     told::Report,
 };
 use crate::{

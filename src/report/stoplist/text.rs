@@ -2,10 +2,11 @@
 
 use super::{Day, Product, Span, rounded, span};
 use crate::{
-    error::quote,
+    error::{Kind, quote},
+    report::RunReport,
     telegram::{More, cut_after},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// The longest text, in UTF-16 code units; Telegram allows a little more.
 const LONGEST: usize = 4000;
@@ -18,6 +19,25 @@ const LONGEST_NAME: usize = 60;
 
 /// How many gaps are told one by one.
 const MOST_GAPS: usize = 4;
+
+/// What the admins are told of a run that did not give every reader the report; none when it did.
+pub fn alarm(date: NaiveDate, run: &RunReport) -> Option<String> {
+    let code = run.exit_code();
+    let what = match code {
+        0 => return None,
+        4 => "есть предупреждения",
+        12 => "запуск опоздал и пропущен",
+        code if code == Kind::Usage.exit_code() => "не отправлен: ошибка в настройках или правах",
+        code if code == Kind::Database.exit_code() => "не отправлен: ошибка базы данных или диска",
+        _ => "отправлен не всем или не отправлен",
+    };
+    let next = if code == 4 { "zerkalo log stoplist-report" } else { "zerkalo stoplist-report" };
+    let date = date.format("%d.%m.%Y");
+    Some(format!(
+        "📊 Отчёт по стоп-листу за {date}: {what}\nЗапуск {}, код выхода {code}\nДальше: {next}",
+        run.run_id
+    ))
+}
 
 /// The message about a day. `today` is whether its readers call it so.
 pub fn message(day: &Day, today: bool) -> String {
