@@ -124,7 +124,7 @@ fn a_night_moves_what_is_missing_and_a_repeat_moves_nothing(engine: Engine) {
 fn two_starts_at_once_make_one_document_a_pair(engine: Engine) {
     let street = street(engine, 0);
     let world = &street.world;
-    let first = world.start_and_hold(&NIGHT, "/byNumber", Duration::from_millis(600));
+    let first = world.start_and_hold(&NIGHT, "/byNumber", Duration::from_millis(2500));
     let rival = world.expect(11, &NIGHT);
     assert!(error_of(&rival).contains("is being used by"), "{}", rival.json);
     // A rival on another host shares only the database server.
