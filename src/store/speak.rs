@@ -57,6 +57,11 @@ pub(super) trait Speak: Send {
     /// Asks; every column of the answer as text.
     async fn ask(&mut self, doing: &str, statement: Statement) -> Result<Vec<Answer>>;
 
+    /// Executes one statement that writes, without a transaction around it; how many rows it touched.
+    async fn change(&mut self, doing: &str, (sql, parameters): Statement) -> Result<usize> {
+        self.ask(doing, (sql + " returning 1", parameters)).await.map(|touched| touched.len())
+    }
+
     /// Executes statements in one transaction; how many rows each of them touched.
     async fn tell(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<u64>>;
 }
