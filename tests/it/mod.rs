@@ -53,4 +53,5 @@ mod stoplist_kills;
 mod stoplist_report;
 mod storms;
 mod telegram;
+mod turns;
 mod upstream;
