@@ -6,7 +6,7 @@ mod tombstone;
 
 use super::{
     LogRow,
-    speak::{Answer, Columns, Speak, Statement, Words, moment, text},
+    speak::{Answer, Columns, Speak, moment, text},
 };
 use crate::{error::Result, report::Status};
 use async_trait::async_trait;
