@@ -24,6 +24,16 @@ impl Words {
         }
     }
 
+    /// Parameter `number`, which is a text.
+    pub(super) fn text(self, number: usize) -> String {
+        format!("${number}")
+    }
+
+    /// Parameter `number`, which is a day.
+    pub(super) fn date(self, number: usize) -> String {
+        self.cast(number, "date")
+    }
+
     /// Parameter `number`, which is a moment.
     pub(super) fn moment(self, number: usize) -> String {
         self.cast(number, "timestamptz")

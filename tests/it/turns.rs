@@ -41,5 +41,5 @@ fn what_runs_every_few_minutes_asks_the_database_so_often() {
     world.set("DATABASE_URL", proxy.url(&world.database));
     assert_eq!(asks(&world, &proxy, &["sync", "stoplist"]), (2, 8));
     assert_eq!(asks(&world, &proxy, &["sync", "stock"]), (2, 6));
-    assert_eq!(asks(&world, &proxy, &["status"]), (1, 11));
+    assert_eq!(asks(&world, &proxy, &["status"]), (1, 10));
 }
