@@ -135,6 +135,9 @@ pub trait DeliveryStore: Send {
         now: DateTime<Utc>,
     ) -> Result<bool>;
 
+    /// Whether some chat has got a message whose key begins so, or may have.
+    async fn was_told(&mut self, beginning: &str) -> Result<bool>;
+
     /// The deliveries of a key, by chat.
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>>;
 
@@ -241,6 +244,15 @@ impl<T: Speak> DeliveryStore for T {
         let parameters =
             vec![key, chat, outgoing.run.to_string(), text(now), outcome.state().name().to_owned(), said];
         Ok(self.change("writing down what was sent", (sql, parameters)).await? == 1)
+    }
+
+    async fn was_told(&mut self, beginning: &str) -> Result<bool> {
+        self.is_ready().await?;
+        let sql = "select count(*) from message_delivery
+             where substr(key, 1, length($1)) = $1 and state in ('sending', 'sent', 'unknown')";
+        let answers = self.ask("reading what was sent", (sql.to_owned(), vec![beginning.to_owned()])).await?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        Ok(Columns::new("message_delivery", answer).count()? > 0)
     }
 
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>> {
