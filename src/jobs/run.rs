@@ -394,7 +394,7 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
 }
 
 /// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
-pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+pub(crate) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
     patiently(ctx, async || store.exclude(names).await).await
 }
 

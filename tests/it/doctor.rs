@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights};
+use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights, SessionEvent};
 
 on_both!(
     all_is_well_and_nothing_is_written,
@@ -26,6 +26,8 @@ on_both!(
     offline_asks_nobody,
     no_secret_is_shown,
     a_run_that_works_is_not_disturbed,
+    a_run_on_another_host_is_not_disturbed,
+    a_database_that_cannot_be_used_does_not_keep_from_iiko,
 );
 
 const PASSWORD: &str = "c4n4ry-password";
@@ -381,6 +383,59 @@ fn a_run_that_works_is_not_disturbed(engine: Engine) {
     assert_eq!(running.finish().code, Some(0));
     assert_eq!(desk.world.sandbox.violations(), Vec::<String>::new());
     assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
+}
+
+fn a_run_on_another_host_is_not_disturbed(engine: Engine) {
+    if engine == Engine::Sqlite {
+        return; // A file has one host.
+    }
+    let mut desk = world(engine);
+    let here = desk.world.state().display().to_string();
+    let there = desk.world.home.path().join("other-host").display().to_string();
+    let running = desk.world.start_and_hold(&["sync", "iiko"], "suppliers", Duration::from_secs(8));
+    desk.world.set("ZERKALO_STATE_DIR", there.as_str());
+    let logins = || {
+        let opened = |event| event == Some(SessionEvent::Opened);
+        desk.world.sandbox.journal().into_iter().filter(|entry| opened(entry.event)).count()
+    };
+    // Another schema is another mirror, and the login is the same one.
+    for schema in ["public", "second"] {
+        let mut command = desk.world.command(&["doctor", "--json"]);
+        let outcome: Outcome = command.env("DATABASE_SCHEMA", schema).output().unwrap().into();
+        let said = "the iiko session of demo is being used by zerkalo 01";
+        assert_found(&outcome, "iiko", "problem", said, "wait until it has ended");
+        assert_eq!(outcome.code, Some(11), "{}", outcome.stdout);
+        assert_eq!(logins(), 1, "the run's own");
+    }
+    assert_eq!(running.finish().code, Some(0));
+    assert_eq!(desk.world.sandbox.violations(), Vec::<String>::new());
+    // The other way round: a run is kept out while the doctor is logged in, and no longer.
+    desk.world.sandbox.clear_journal();
+    let doctor = desk.world.start_and_hold(&["doctor"], "group/list", Duration::from_secs(8));
+    desk.world.set("ZERKALO_STATE_DIR", here.as_str());
+    let refused = desk.world.expect(11, &["sync", "iiko"]);
+    let said = refused.json["error"].as_str().unwrap();
+    assert!(said.starts_with("the iiko session of demo is being used by zerkalo 01"), "{said}");
+    assert_eq!(doctor.finish().code, Some(0));
+    desk.world.expect(0, &["sync", "iiko"]);
+    assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
+}
+
+fn a_database_that_cannot_be_used_does_not_keep_from_iiko(engine: Engine) {
+    let mut desk = world(engine);
+    let broken = match engine {
+        Engine::Postgres => "postgres://nobody@127.0.0.1:9/nothing".to_owned(),
+        Engine::Sqlite => {
+            let file = desk.world.home.path().join("broken.db");
+            fs::write(&file, "no database, and longer than the header of one. ".repeat(40)).unwrap();
+            format!("sqlite:{}", file.display())
+        }
+    };
+    desk.world.set("DATABASE_URL", broken);
+    let outcome = desk.world.expect(8, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "", "");
+    assert_found(&outcome, "iiko", "ok", "login demo reads", "");
+    assert_found(&outcome, "iiko", "ok", "logged out", "");
 }
 
 #[test]
