@@ -331,7 +331,7 @@ fn of_slots(config: &Config, slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -
         }
     };
     let own = slots.iter().filter(|slot| DUE.iter().all(|due| due.job != slot.job)).map(|slot| {
-        // Nobody wrote down how late it may begin; an hour is the default.
+        // Where nobody has written down how late it may begin: an hour is the default.
         let at = slot.at.with_timezone(&zone).time();
         (slot.job.as_str(), Due { job: "", at, grace: Duration::from_hours(1) })
     });
@@ -356,7 +356,10 @@ fn missed(
 ) -> Option<Problem> {
     let zone = config.timezone;
     let at = due_at(due, seen.map(|slot| slot.at), zone);
-    let slot = latest_slot(at, zone, now - due.grace);
+    // The crontab may give it another grace than ours.
+    let grace = seen.and_then(|slot| slot.grace).unwrap_or(due.grace);
+    // In its last second the job may still begin.
+    let slot = latest_slot(at, zone, now - grace - TimeDelta::seconds(1));
     let seen = seen.filter(|seen| seen.at >= slot);
     let shown = local(slot, zone);
     let what = match seen.map(|seen| (&seen.row, seen.row.state)) {
@@ -364,7 +367,7 @@ fn missed(
         // Another run may begin yet, or one that has begun may still work.
         Some((row, SlotState::Running))
             if seen.is_some_and(|seen| seen.at > slot)
-                || row.finished_at.is_none() && !is_over(now - slot, due.grace + config.limits.run) =>
+                || row.finished_at.is_none() && !is_over(now - slot, grace + config.limits.run) =>
         {
             return None;
         }
