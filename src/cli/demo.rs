@@ -17,7 +17,7 @@ use crate::{
     config::{self, Config, Environment, Flags},
     context::Context,
     error::{Failure, Kind, Result},
-    jobs::{self, Options, notify::Notify, run, stoplist_report},
+    jobs::{self, Options, lanes, notify::Notify, stoplist_report},
     printer::{Colour, Printer, Verbosity},
     report::{RunReport, stoplist},
     sandbox::{self, Sandbox, World},
@@ -99,7 +99,7 @@ async fn morning(settings: &Path, printer: &Printer) -> Result<RunReport> {
     let clock = Clock::system(config.timezone);
     let ctx = Context::new(config, clock, printer.clone(), "full-morning".to_owned(), Access::Write);
     let options = Options { notify: Notify::Problems, ..Options::default() };
-    Ok(run::run(&ctx, full_morning::lanes(&[]), &options).await)
+    Ok(lanes::run(&ctx, full_morning::lanes(&[]), &options).await)
 }
 
 /// Plays a day of the stop-list with a clock that is moved on, and makes its report.
@@ -119,7 +119,7 @@ async fn evening(settings: &Path, sandbox: &Sandbox, printer: &Printer) -> Resul
         if now < at((15, 0)) || now > at((16, 0)) {
             sandbox.edit(|world| show(world, now.with_timezone(&zone).time()));
             let ctx = context("sync stoplist", now, &quiet);
-            let report = run::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
+            let report = lanes::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
             if report.exit_code() != 0 {
                 print(printer, &report);
             }

@@ -25,10 +25,8 @@ pub(super) async fn iiko(patient: &Patient) -> Result<Vec<Said>> {
     let groups = client.count_product_groups().await;
     let free = client.free_licences().await;
     let ended = client.try_log_out().await;
-    if let Some(store) = excluding
-        && let Err(failure) = store.close().await
-    {
-        tracing::debug!("{failure}");
+    if let Some(store) = excluding {
+        run::close(store).await;
     }
     let groups = groups?;
     let version = match (about.version, about.state) {

@@ -52,4 +52,5 @@ mod stoplist_answers;
 mod stoplist_report;
 mod storms;
 mod telegram;
+mod turns;
 mod upstream;

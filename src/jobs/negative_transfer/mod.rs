@@ -92,9 +92,7 @@ impl Night<'_> {
             ctx.reports.borrow_mut().insert(0, step.clone());
         }
         testing::step("told");
-        if let Err(failure) = store.close().await {
-            tracing::debug!("{failure}");
-        }
+        ctx.keep(store);
         outcome.map(|_| ())
     }
 
