@@ -3,16 +3,11 @@
 use super::{
     desk::{Desk, SHEET},
     harness::{Engine, Outcome, World, block_on, on_both},
+    process::{may_mount, skip},
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, time::Duration};
 use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights, SessionEvent};
 
 on_both!(
@@ -470,11 +465,8 @@ fn a_role_without_rights_is_told_which() {
 
 #[test]
 fn a_full_disk_is_told() {
-    let permitted =
-        Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success());
-    if !permitted {
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), "skipped: no user namespaces, so no small disk to fill");
+    if !may_mount() {
+        skip("no user namespaces, so no small disk to fill");
         return;
     }
     let world = World::new(Engine::Sqlite);
@@ -486,12 +478,8 @@ export ZERKALO_STATE_DIR="$1/state"
 export DATABASE_URL="$1/mirror.db"
 dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
 exec "$2" doctor --json"#;
-    let own = world.command(&[]);
-    let mut command = Command::new("unshare");
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
-    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.args(["-rm", "sh", "-c", script, "sh"]).arg(&disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
-    let outcome: Outcome = command.output().unwrap().into();
+    let mut command = world.shell_that_mounts(script);
+    let outcome: Outcome = command.arg(&disk).arg(env!("CARGO_BIN_EXE_zerkalo")).output().unwrap().into();
     assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
     assert_found(&outcome, "state directory", "problem", "is full", "free some space");
     assert_found(&outcome, "database", "problem", "is full", "free some space");
