@@ -50,6 +50,7 @@ mod slots;
 mod source;
 mod stoplist;
 mod stoplist_answers;
+mod stoplist_kills;
 mod stoplist_report;
 mod storms;
 mod telegram;
