@@ -184,7 +184,7 @@ pub async fn stopped() -> Failure {
 }
 
 /// Ends a connection whose work is done.
-pub(super) async fn close(store: Box<dyn Store>) {
+pub(crate) async fn close(store: Box<dyn Store>) {
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");
     }
@@ -224,7 +224,7 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
 }
 
 /// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
-pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+pub(crate) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
     patiently(ctx, async || store.exclude(names).await).await
 }
 
