@@ -20,11 +20,11 @@ const DOCUMENTS: &str = "/resto/api/v2/documents/internalTransfer";
 pub(super) async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
     stage.say(
         "\nThe night at 23:00: what bars and kitchens are short of comes from the stores of\nconsumables. \
-         When iiko has processed the second document, its answer is lost:\n",
+         When iiko has processed the first document, its answer is lost:\n",
     );
     stage.sandbox.edit(use_up);
-    // Each document is sent as a draft and then processed: the fourth request processes the second document.
-    stage.sandbox.fault(Fault::new(format!("POST {DOCUMENTS}"), Action::CloseAfterEffect).skip(3));
+    // Each document is sent as a draft and then processed: the second request processes the first document.
+    stage.sandbox.fault(Fault::new(format!("POST {DOCUMENTS}"), Action::CloseAfterEffect).skip(1));
     start(stage, TimeDelta::zero()).await?;
     stage.say(&format!(
         "iiko's side: {};\n{}",
@@ -49,16 +49,16 @@ async fn start(stage: &mut Stage<'_>, later: TimeDelta) -> ControlFlow<()> {
     stage.keep(report.run.as_ref(), report.to_json())
 }
 
-/// What iiko was sent, and what it was asked once an answer was lost.
+/// What iiko was sent, and what it was asked next when an answer was lost.
 fn sent(journal: &[Entry]) -> String {
     let about: Vec<&Entry> = journal.iter().filter(|entry| entry.path.starts_with(DOCUMENTS)).collect();
-    let count =
-        |entries: &[&Entry], method: &str| entries.iter().filter(|entry| entry.method == method).count();
-    let lost = about.iter().position(|entry| entry.status.is_none()).map_or_else(String::new, |lost| {
-        let after = &about[lost + 1..];
-        format!(", 1 answer lost, after it {} reads and {} sends", count(after, "GET"), count(after, "POST"))
+    let sends = about.iter().filter(|entry| entry.method == "POST").count();
+    let lost = about.iter().position(|entry| entry.status.is_none());
+    let next = lost.and_then(|lost| about.get(lost + 1)).map_or_else(String::new, |next| {
+        let what = next.path.trim_start_matches(DOCUMENTS).trim_start_matches('/');
+        format!(", 1 answer lost, the next request {} {what}", next.method)
     });
-    format!("documents sent {} times{lost}", count(&about, "POST"))
+    format!("documents sent {sends} times{next}")
 }
 
 /// What iiko's own ledger says.
