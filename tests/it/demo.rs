@@ -1,19 +1,20 @@
 //! `zerkalo demo`, held against what its stand-in servers wrote down.
 
-use super::harness::Outcome;
+use super::{harness::Outcome, process::until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Stdio},
 };
 
-/// Plays the demonstration into a directory.
-fn demo(folder: &Path, arguments: &[&str], bug: Option<&str>) -> Output {
+/// The demonstration, played into a directory.
+fn demo(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zerkalo"));
-    command.arg("demo").arg("--keep").arg(folder).args(arguments).env_clear();
-    command.envs(bug.map(|bug| ("ZERKALO_TEST_BUG", bug))).output().unwrap()
+    command.args(["demo", "--json", "--keep"]).arg(folder).env_clear();
+    command
 }
 
 fn lines(path: &Path) -> Vec<Value> {
@@ -32,7 +33,7 @@ fn moved(folder: &Path) -> (usize, usize) {
 #[test]
 fn the_night_moves_goods_once_though_an_answer_is_lost() {
     let home = tempfile::tempdir().unwrap();
-    let outcome: Outcome = demo(home.path(), &["--json"], None).into();
+    let outcome: Outcome = demo(home.path()).output().unwrap().into();
     assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.stdout, outcome.stderr);
     assert_eq!(moved(home.path()), (5, 0));
     let requests = lines(&home.path().join("requests.jsonl"));
@@ -63,7 +64,21 @@ fn the_night_moves_goods_once_though_an_answer_is_lost() {
 #[test]
 fn a_night_that_posts_twice_is_seen_in_the_ledger() {
     let home = tempfile::tempdir().unwrap();
-    demo(home.path(), &["--json"], Some("one-post"));
+    demo(home.path()).env("ZERKALO_TEST_BUG", "one-post").output().unwrap();
     let (_, twice) = moved(home.path());
     assert!(twice > 0, "the story above would not notice it");
+}
+
+#[test]
+fn a_signal_ends_the_whole_demonstration() {
+    let home = tempfile::tempdir().unwrap();
+    let child = demo(home.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let requests = home.path().join("requests.jsonl");
+    until("the first morning asks", || fs::metadata(&requests).is_ok_and(|file| file.len() > 0));
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let outcome: Outcome = child.wait_with_output().unwrap().into();
+    let runs = outcome.json["runs"].as_array().unwrap();
+    let codes: Vec<&Value> = runs.iter().map(|run| &run["exit_code"]).collect();
+    assert_eq!((outcome.code, codes), (Some(130), vec![&json!(130)]), "{}", outcome.stderr);
 }

@@ -25,17 +25,18 @@ use std::{
 /// Arguments of `zerkalo demo`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Keep the database and the settings in this directory
+    /// Keep the database, the settings and what the servers were asked in this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
 }
 
 const NEXT: &str = "\
 With your own servers:
-  zerkalo config init                 writes ~/.config/zerkalo/zerkalo.toml: fill in your servers
-  zerkalo config check                says what is missing
-  zerkalo full-morning --dry-run      shows what would change
-  zerkalo full-morning                does it; crontab.example has the line for 07:00";
+  zerkalo config init                  writes the settings for you to fill in
+  zerkalo doctor                       tries every login, and says what is missing
+  zerkalo full-morning --dry-run       shows what would change
+  zerkalo negative-transfer --dry-run  shows what would be moved at night
+  zerkalo full-morning                 does it; crontab.example has all lines";
 
 /// Plays a day against stand-in servers, into a fresh database.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {

@@ -56,7 +56,7 @@ fn sent(journal: &[Entry]) -> String {
     let lost = about.iter().position(|entry| entry.status.is_none());
     let next = lost.and_then(|lost| about.get(lost + 1)).map_or_else(String::new, |next| {
         let what = next.path.trim_start_matches(DOCUMENTS).trim_start_matches('/');
-        format!(", 1 answer lost, the next request {} {what}", next.method)
+        format!("; after the lost answer came {} {what}", next.method)
     });
     format!("documents sent {sends} times{next}")
 }
