@@ -13,7 +13,7 @@ use crate::{
     schedule::{Schedule, Slot},
     sheets,
     store::{
-        Access, Database,
+        Access, Database, Store,
         lock::{Holder, Watch},
     },
     telegram,
@@ -73,6 +73,8 @@ pub struct Context {
     pub reports: RefCell<Vec<StepReport>>,
     /// Entities whose turn has begun and that have no log row yet: their step, and since when.
     pub pending: RefCell<BTreeMap<&'static str, (&'static str, DateTime<Utc>)>>,
+    /// The connection that the job left open: it keeps other hosts from the job until its slot is done.
+    pub kept: RefCell<Option<Box<dyn Store>>>,
     /// Held while a document is sent, until its answer is written down.
     pub posting: tokio::sync::Mutex<()>,
     budget: Budget,
@@ -111,6 +113,7 @@ impl Context {
             makes_tab: Cell::default(),
             reports: RefCell::default(),
             pending: RefCell::default(),
+            kept: RefCell::default(),
             posting: tokio::sync::Mutex::default(),
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),
@@ -195,6 +198,19 @@ impl Context {
             return Ok(self.telegram.get_or_init(|| client));
         }
         Ok(self.telegram.get().expect("checked above"))
+    }
+
+    /// A connection for what is written at a run's end: the one that its job left open, made anew where it was lost, or a
+    /// new one.
+    pub async fn last_connection(&self) -> Result<Box<dyn Store>> {
+        let Some(mut store) = self.kept.take() else { return self.database.connect(self.access).await };
+        store.reconnect().await?;
+        Ok(store)
+    }
+
+    /// Leaves a connection open for [`Self::last_connection`].
+    pub fn keep(&self, store: Box<dyn Store>) {
+        self.kept.replace(Some(store));
     }
 
     /// Asks for nothing more, and waits until no login and no document is under way.

@@ -265,9 +265,17 @@ async fn slow_link(server: &Server) -> Result<()> {
     bench.zerkalo(&["full-morning", "--json"])?;
     bench.fresh(Some(&mut admin), "bench").await?;
     bench.database = format!("postgres://bench:bench@127.0.0.1:{}/postgres?sslmode=disable", link.port);
-    for what in ["first morning", "nothing changed"] {
+    // A slot that is always open, and is new in a fresh database.
+    let slot = ["full-morning", "--json", "--scheduled", "00:00", "--grace", "1439m"];
+    let starts = [
+        ("first morning", &slot[..2]),
+        ("nothing changed", &slot[..2]),
+        ("nothing changed, in its slot", &slot[..]),
+        ("slot done already", &slot[..]),
+    ];
+    for (what, arguments) in starts {
         link.take();
-        let run = bench.zerkalo(&["full-morning", "--json"])?;
+        let run = bench.zerkalo(arguments)?;
         let traffic = link.take();
         let kilobytes = |bytes: u64| format!("{} kB", bytes / 1000);
         say(&format!(

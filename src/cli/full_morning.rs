@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::Environment,
     error::Result,
-    jobs::{self, Step, notify::Notify, run::Lane},
+    jobs::{self, Step, lanes::Lane, notify::Notify},
     printer::Printer,
     schedule::due::FULL_MORNING,
 };

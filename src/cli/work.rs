@@ -12,8 +12,8 @@ use crate::{
     error::{Failure, Kind, Result},
     jobs::{
         Allowance, Options,
+        lanes::{self, Lane},
         notify::Notify,
-        run::{self, Lane},
     },
     printer::Printer,
     schedule::Schedule,
@@ -76,7 +76,7 @@ pub(super) fn mirror(
     let ctx = context(globals, environment, printer, job.command, access)?;
     let ctx = for_slot(ctx, job.schedule, job.day.date, job.day.late_ok)?;
     let runtime = runtime()?;
-    let report = runtime.block_on(run::run(&ctx, job.lanes, &options));
+    let report = runtime.block_on(lanes::run(&ctx, job.lanes, &options));
     // A name look-up that the system does not answer must not hold up the end.
     runtime.shutdown_background();
     printer.report(&report);

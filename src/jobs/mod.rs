@@ -15,13 +15,15 @@
 //! - `monitoring`: heartbeat and metrics
 //! - [`prune`]: what is old enough to go
 //! - [`restore`]: deleted rows, brought back
-//! - [`run`]: the locks, lanes, signals and the report around the steps
+//! - [`lanes`]: which steps share a connection, and running them
+//! - [`run`]: the locks, signals and the report around a job
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
 //! - [`stoplist`]: what a reading of the stop-list means
 
 pub mod desk;
 pub mod feed;
+pub mod lanes;
 pub mod mapping;
 pub mod min_stock;
 pub mod mirror;

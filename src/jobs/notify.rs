@@ -113,7 +113,7 @@ fn would_send(ctx: &Context, text: &str) {
 
 /// Sends the message, if there is one, and tells of what a killed run left.
 async fn send(ctx: &Context, message: Option<&Message>) -> Result<()> {
-    let mut store = ctx.database.connect(ctx.access).await?;
+    let mut store = ctx.last_connection().await?;
     match message {
         Some(message) => {
             let chats = &ctx.config.telegram.admin_chat_ids;
@@ -122,5 +122,6 @@ async fn send(ctx: &Context, message: Option<&Message>) -> Result<()> {
         }
         None => telegram::give_up_abandoned(ctx, store.as_mut(), &ctx.command).await?,
     }
-    store.close().await
+    ctx.keep(store);
+    Ok(())
 }

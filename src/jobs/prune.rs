@@ -42,7 +42,8 @@ pub async fn run(ctx: &Context) -> Result<Expired> {
     Ok(expired)
 }
 
-async fn prune(ctx: &Context, store: &mut dyn Store) -> Result<Expired> {
+/// The same, through a connection that is there.
+pub(super) async fn prune(ctx: &Context, store: &mut dyn Store) -> Result<Expired> {
     let keep = keep(ctx);
     let expired = store.expired(&keep).await?;
     if ctx.is_dry_run() || expired.total() == 0 {

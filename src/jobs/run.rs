@@ -1,24 +1,20 @@
-//! What is around the steps of a job: locks, connections, whose mirror it is, signals, log-out, the report.
+//! What is around every job: locks, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    CLOUD, Need, Options, Push, SHEETS, Step, Work, mirror, monitoring,
+    CLOUD, SHEETS, mirror, monitoring,
     notify::{self, Telling},
-    prune, push,
     slot::{self, Entry},
 };
 use crate::{
     context::Context,
-    engine::Index,
     error::{Failure, Kind, Result},
-    report::{RunReport, Status, StepReport, morning},
+    report::{RunReport, Status, StepReport},
     store::{
         LogRow, Store,
         lock::{Locks, Name},
-        migrate::Dialect,
     },
 };
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future, stream};
-use hashbrown::HashMap;
+use futures_util::{FutureExt as _, future};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
@@ -34,22 +30,6 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 
 /// How often a lock that somebody else holds is tried.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// Steps that share a connection, in order.
-pub type Lane = Vec<Step>;
-
-/// Runs a job: the lanes side by side, and the steps of each one after another. Whatever happens, a signal and a panic
-/// included, the iiko session is logged out and every entity that was begun has its log row.
-pub async fn run(ctx: &Context, lanes: Vec<Lane>, options: &Options) -> RunReport {
-    let lanes = configured(ctx, lanes);
-    let writes_levels = |step: &Step| matches!(step.work, Work::Push(Push::MinStock));
-    ctx.makes_tab.set(lanes.iter().flatten().any(writes_levels));
-    let order: Vec<&str> = lanes.iter().flatten().flat_map(Step::parts).collect();
-    let text = |report: &RunReport| Some(morning::message(report, ctx.business_date));
-    let telling = Telling { notify: options.notify, text: &text };
-    guarded(ctx, names(ctx, &lanes), &order, telling, async |locks| job(ctx, &lanes, options, locks).await)
-        .await
-}
 
 /// Runs `job` under the locks `names`, until it is done, panics, takes too long or is told to stop; then logs out and logs
 /// what was not finished, and tells the admins. The report's steps are in the `order` of their entities.
@@ -99,6 +79,9 @@ pub(super) async fn guarded(
     }
     if said && tokio::time::timeout(LAST_WORDS, slot::leave(ctx, report.exit_code())).await.is_err() {
         tracing::warn!("the database takes too long; the next start within the grace resumes the slot");
+    }
+    if let Some(store) = ctx.kept.take() {
+        close(store).await;
     }
     Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
     report
@@ -182,42 +165,11 @@ pub async fn stopped() -> Failure {
         .hint("what was not finished was rolled back; start it again when you like")
 }
 
-async fn job(ctx: &Context, lanes: &[Lane], options: &Options, locks: &Locks) -> Result<()> {
-    // A start that has nothing to do asks for nothing but its slot.
-    let (entry, first) = enter(ctx).await?;
-    if matches!(entry, Entry::Done) {
-        return Ok(());
+/// Ends a connection whose work is done.
+pub(super) async fn close(store: Box<dyn Store>) {
+    if let Err(failure) = store.close().await {
+        tracing::debug!("{failure}");
     }
-    let identities = identities(ctx, lanes)?;
-    // A connection takes several turns on a slow link, so all are made at once. A file is created by the first one, and
-    // what a connection finds missing it migrates: that goes one after another.
-    let at_once = if ctx.database.dialect() == Dialect::Postgres { lanes.len() } else { 1 };
-    let others = lanes.iter().skip(usize::from(first.is_some()));
-    let connecting = stream::iter(others).map(|_| ctx.database.connect(ctx.access)).buffered(at_once);
-    let others: Vec<_> = connecting.try_collect().await?;
-    let mut opened = Vec::new();
-    for (lane, store) in lanes.iter().zip(first.into_iter().chain(others)) {
-        match open(ctx, lane, options, &identities, store).await {
-            Ok(lane) => opened.push(lane),
-            Err(failure) => {
-                log_refused(ctx, lanes, &failure).await;
-                return Err(failure);
-            }
-        }
-    }
-    if let Some(first) = opened.first_mut().filter(|_| !ctx.is_dry_run()) {
-        log_abandoned(ctx, first.store.as_mut(), locks).await?;
-        slot::claim(ctx, first.store.as_mut(), &entry).await?;
-    }
-    let running = lanes.iter().zip(opened).map(|(lane, opened)| run_lane(ctx, lane, options, opened));
-    future::join_all(running).await;
-    if options.prune && !ctx.is_dry_run() {
-        // The work is done; what is old today is old tomorrow, too.
-        if let Err(failure) = prune::run(ctx).await {
-            tracing::warn!("old rows could not be deleted: {failure}");
-        }
-    }
-    Ok(())
 }
 
 /// Looks at the run's slot. The connection that did keeps other hosts from the job: it is the first lane's.
@@ -230,148 +182,8 @@ pub(super) async fn enter(ctx: &Context) -> Result<(Entry, Option<Box<dyn Store>
     if matches!(entry, Ok(Entry::Open(_))) {
         return Ok((entry?, Some(store)));
     }
-    if let Err(failure) = store.close().await {
-        tracing::debug!("{failure}");
-    }
+    close(store).await;
     Ok((entry?, None))
-}
-
-/// A lane's connection and what it has read of the database.
-struct Opened {
-    store: Box<dyn Store>,
-    indexes: HashMap<&'static str, Index>,
-    adopt: HashMap<&'static str, String>,
-}
-
-async fn open(
-    ctx: &Context,
-    lane: &Lane,
-    options: &Options,
-    identities: &HashMap<&'static str, String>,
-    mut store: Box<dyn Store>,
-) -> Result<Opened> {
-    let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
-    if lane.iter().any(|step| step.upstreams().contains(&"iiko")) {
-        store.exclude_session(&session(ctx));
-    }
-    let parts: Vec<&str> =
-        if ctx.is_dry_run() { Vec::new() } else { lane.iter().flat_map(Step::parts).collect() };
-    exclude(ctx, store.as_mut(), &parts).await?;
-    let prepared = store.prepare(&tables, options.verify).await?;
-    let mut adopt = HashMap::new();
-    for upstream in lane.iter().flat_map(Step::upstreams) {
-        let Some(identity) = identities.get(upstream) else { continue };
-        match prepared.identity.get(upstream) {
-            Some(stored) if stored == identity => {}
-            Some(stored) if !options.adopt_source => return Err(other_source(upstream, stored, identity)),
-            _ => drop(adopt.insert(upstream, identity.clone())),
-        }
-    }
-    let indexes = tables.iter().map(|table| table.name).zip(prepared.indexes).collect();
-    Ok(Opened { store, indexes, adopt })
-}
-
-/// Logs a run that was refused before any entity's turn began, where the database can be reached. Wrong usage and a
-/// lock that somebody else holds are not logged.
-async fn log_refused(ctx: &Context, lanes: &[Lane], failure: &Failure) {
-    if ctx.is_dry_run() || matches!(failure.kind, Kind::Usage | Kind::Locked) {
-        return;
-    }
-    let mut rows = Vec::new();
-    for step in lanes.iter().flatten() {
-        for report in step.reports() {
-            rows.push(mirror::log_row(ctx, &report.failed(failure), ctx.started_at, 0));
-        }
-    }
-    let log = async { ctx.database.connect(ctx.access).await?.log(&rows).await };
-    if let Err(failure) = log.await {
-        tracing::warn!("could not log a refused run: {failure}");
-    }
-}
-
-async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened) {
-    let Opened { mut store, mut indexes, mut adopt } = opened;
-    for step in lane {
-        if let Some(needed) = missing_input(ctx, step) {
-            skip(ctx, step, &format!("skipped: {needed} could not be read"), store.as_mut()).await;
-            continue;
-        }
-        match &step.work {
-            Work::Mirror(entities) => {
-                let names = entities.iter().map(|entity| entity.table.name);
-                let taken = names.filter_map(|name| indexes.remove_entry(name)).collect();
-                let later: Vec<Need> = lane.iter().flat_map(|later| later.needs).copied().collect();
-                let (step, store) = ((step.name, entities.as_slice()), store.as_mut());
-                mirror::run(ctx, step, options, store, taken, &mut adopt, &later).await;
-            }
-            Work::Push(push) => push::run(ctx, step, *push, store.as_mut(), &mut adopt).await,
-        }
-    }
-    if let Err(failure) = store.close().await {
-        tracing::debug!("{failure}");
-    }
-}
-
-/// The table that a step needs and that an earlier step of this run could not read.
-fn missing_input(ctx: &Context, step: &Step) -> Option<&'static str> {
-    let reports = ctx.reports.borrow();
-    let failed = |name: &&'static str| {
-        reports.iter().any(|report| report.status == Status::Error && report.entity.as_deref() == Some(*name))
-    };
-    step.needs.iter().map(|need| need.table.name).find(failed)
-}
-
-/// Whether nothing at all is configured of the spreadsheet that a step needs. Half a configuration is a mistake.
-fn is_unconfigured(ctx: &Context, step: &Step) -> bool {
-    let (google, min_stock) = (&ctx.config.google, &ctx.config.min_stock);
-    step.upstreams().contains(&SHEETS) && google.credentials.is_none() && min_stock.sheet_id.is_none()
-}
-
-/// The lanes without the steps of which nothing is configured and that may be left out.
-fn configured(ctx: &Context, mut lanes: Vec<Lane>) -> Vec<Lane> {
-    for step in lanes.iter().flatten().filter(|step| step.optional && is_unconfigured(ctx, step)) {
-        tracing::debug!(
-            "{} is left out: neither MIN_STOCK_SHEET_ID nor GOOGLE_SHEETS_CREDENTIALS is set",
-            step.name
-        );
-    }
-    for lane in &mut lanes {
-        lane.retain(|step| !(step.optional && is_unconfigured(ctx, step)));
-    }
-    lanes.retain(|lane| !lane.is_empty());
-    lanes
-}
-
-async fn skip(ctx: &Context, step: &Step, reason: &str, store: &mut dyn Store) {
-    let mut reports = step.reports();
-    for report in &mut reports {
-        report.status = Status::Skipped;
-        report.error = Some(reason.to_owned());
-    }
-    if !ctx.is_dry_run() {
-        let rows: Vec<LogRow> =
-            reports.iter().map(|report| mirror::log_row(ctx, report, ctx.clock.now(), 0)).collect();
-        if let Err(failure) = store.log(&rows).await {
-            tracing::warn!("could not log a skipped step: {failure}");
-        }
-    }
-    ctx.reports.borrow_mut().extend(reports);
-}
-
-/// The locks of a job that mirrors. A dry run writes nothing, so it needs none but the iiko session's.
-fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
-    let mut names = Vec::new();
-    if !ctx.is_dry_run() {
-        names.extend(ctx.slot.as_ref().map(|slot| Name::Job(slot.job.clone())));
-        names.extend(lanes.iter().flatten().flat_map(|step| match step.work {
-            Work::Mirror(_) => step.parts().into_iter().map(|name| Name::Entity(name.to_owned())).collect(),
-            Work::Push(_) => vec![Name::Job(step.name.to_owned())],
-        }));
-    }
-    if lanes.iter().flatten().any(|step| step.upstreams().contains(&"iiko")) {
-        names.push(session(ctx));
-    }
-    names
 }
 
 /// The lock of the iiko session.
@@ -416,21 +228,6 @@ async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -
         told = Some(failure.message);
         tokio::time::sleep(LOOK_AGAIN.min(left)).await;
     }
-}
-
-/// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
-fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, String>> {
-    let mut identities = HashMap::new();
-    for step in lanes.iter().flatten() {
-        for upstream in step.upstreams() {
-            if identities.contains_key(upstream) {
-                continue;
-            }
-            let identity = identity(ctx, upstream)?;
-            identities.insert(upstream, identity);
-        }
-    }
-    Ok(identities)
 }
 
 /// Who an upstream is, as the settings name it. Making its client also finds missing settings.

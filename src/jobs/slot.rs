@@ -72,9 +72,9 @@ pub async fn claim(ctx: &Context, store: &mut dyn Store, entry: &Entry) -> Resul
 pub async fn leave(ctx: &Context, exit_code: u8) {
     let Some(slot) = ctx.slot.as_ref().filter(|_| ctx.claimed.replace(false)) else { return };
     let finish = async {
-        let mut store = ctx.database.connect(ctx.access).await?;
+        let mut store = ctx.last_connection().await?;
         let ours = store.finish_slot(slot, ctx.run_id, exit_code, ctx.clock.now()).await?;
-        store.close().await?;
+        ctx.keep(store);
         if ours {
             return Ok(());
         }

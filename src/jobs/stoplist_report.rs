@@ -101,9 +101,7 @@ impl Evening<'_> {
             ctx.pending.borrow_mut().remove(STEP);
         }
         ctx.reports.borrow_mut().push(step);
-        if let Err(failure) = store.close().await {
-            tracing::debug!("{failure}");
-        }
+        ctx.keep(store);
         Ok(())
     }
 

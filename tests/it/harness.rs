@@ -21,7 +21,8 @@ use zerkalo::{
     context::Context,
     jobs::{
         self,
-        run::{self, Lane},
+        lanes::{self, Lane},
+        run,
     },
     printer::{Colour, Printer, Verbosity},
     report::RunReport,
@@ -184,7 +185,7 @@ impl World {
         let printer = Printer::new(Verbosity { quiet: true, verbose: 0 }, false, Colour::Never);
         let clock = Clock::system(config.timezone);
         let ctx = Context::new(config, clock, printer, "story".to_owned(), access);
-        block_on(run::run(&ctx, lanes, options))
+        block_on(lanes::run(&ctx, lanes, options))
     }
 
     /// Makes the schema one version older: what the last migration made is gone.

@@ -25,6 +25,8 @@ pub(crate) struct Proxy {
 /// What is to be done, and what was.
 #[derive(Debug, Default)]
 struct Script {
+    /// Connections that were made.
+    connections: usize,
     /// Requests that the server was to answer, of all connections.
     turns: usize,
     cut: Option<(Where, When)>,
@@ -82,6 +84,12 @@ impl Proxy {
         *self.script.lock().unwrap() = Script { cut: Some((place, when)), ends: true, ..Script::default() };
     }
 
+    /// How many connections there were and how many requests, their logins aside; counts from now on.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let script = std::mem::take(&mut *self.script.lock().unwrap());
+        (script.connections, script.turns)
+    }
+
     /// Cuts nothing more; how many requests there were, and how many of them were cut.
     pub(crate) fn rest(&self) -> (usize, usize) {
         let script = std::mem::take(&mut *self.script.lock().unwrap());
@@ -99,7 +107,8 @@ async fn listen(listener: TcpListener, socket: PathBuf, script: Arc<Mutex<Script
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
         let ended = {
-            let script = script.lock().unwrap();
+            let mut script = script.lock().unwrap();
+            script.connections += 1;
             script.ends && script.cuts > 0
         };
         if !ended {

@@ -15,6 +15,7 @@ use zerkalo::{
 
 on_both!(
     a_morning_is_run_once_for_its_slot,
+    a_morning_of_which_every_step_is_skipped_has_nothing_to_do,
     a_start_before_the_slot_belongs_to_yesterdays,
     the_grace_is_counted_to_its_last_second,
     a_machine_that_was_off_makes_up_within_the_grace_only,
@@ -88,6 +89,21 @@ fn a_morning_is_run_once_for_its_slot(engine: Engine) {
     let next = morning_at(&mut world, "2026-11-23T05:00:00Z");
     assert_eq!((next.code, next.json["slot"]["found"].as_str()), (Some(0), Some("fresh")));
     assert_eq!(slots(&world).len(), 2);
+}
+
+fn a_morning_of_which_every_step_is_skipped_has_nothing_to_do(engine: Engine) {
+    let mut world = World::new(engine);
+    world.set("ZERKALO_TEST_NOW", "2026-11-23T07:05:00+02:00");
+    let mut morning = vec!["full-morning"];
+    for step in ["iiko", "fintablo", "stock", "min-stock", "min-stock-push", "push-mapping"] {
+        morning.extend(["--skip", step]);
+    }
+    for more in [&["--dry-run"][..], &[], &["--scheduled", "07:00"]] {
+        let outcome = world.start(&[&morning[..], more].concat()).finish_within(Duration::from_secs(20));
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert_eq!(outcome.steps().len(), 0);
+    }
+    assert_eq!(world.asked(), Vec::<String>::new());
 }
 
 fn a_start_before_the_slot_belongs_to_yesterdays(engine: Engine) {

@@ -2,7 +2,7 @@
 
 use super::{stage::Stage, time};
 use crate::{
-    jobs::{self, Options, run, stoplist_report},
+    jobs::{self, Options, lanes, stoplist_report},
     printer::{Colour, Printer, Verbosity},
     sandbox::World,
 };
@@ -23,7 +23,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
             let shown = stage.time_at(now);
             stage.sandbox.edit(|world| show(world, shown));
             let ctx = stage.run_at("sync stoplist", now, &quiet);
-            let report = run::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
+            let report = lanes::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
             if report.exit_code() != 0 {
                 stage.show(|printer| printer.report(&report));
             }

@@ -11,7 +11,7 @@ use self::stage::Stage;
 use super::full_morning;
 use crate::{
     error::{Failure, Kind, Result},
-    jobs::{Options, notify::Notify, run},
+    jobs::{Options, lanes, notify::Notify},
     printer::Printer,
 };
 use chrono::NaiveTime;
@@ -36,7 +36,7 @@ With your own servers:
   zerkalo doctor                       tries every login, and says what is missing
   zerkalo full-morning --dry-run       shows what would change
   zerkalo negative-transfer --dry-run  shows what would be moved at night
-  zerkalo full-morning                 does it; crontab.example has all lines";
+  zerkalo full-morning                 does it; crontab.example has its line";
 
 /// Plays a day against stand-in servers, into a fresh database.
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
@@ -80,7 +80,7 @@ async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
 async fn morning(stage: &mut Stage<'_>) -> ControlFlow<()> {
     let ctx = stage.run_now("full-morning");
     let options = Options { notify: Notify::Problems, ..Options::default() };
-    let report = run::run(&ctx, full_morning::lanes(&[]), &options).await;
+    let report = lanes::run(&ctx, full_morning::lanes(&[]), &options).await;
     if report.changed_nothing() && stage.printer.verbosity().verbose == 0 {
         stage.say(&report.closing());
     } else {

@@ -9,7 +9,7 @@
 pub(crate) mod names;
 pub mod plan;
 
-use self::plan::{AGGREGATES, GROUPS, Input, Plan, Planned};
+use self::plan::{AGGREGATES, GROUPS, Input, Plan};
 use super::{
     notify::{Notify, Telling},
     posting::{self, ENTITY, check_freshness, within_caps},
@@ -91,9 +91,7 @@ impl Night<'_> {
             ctx.reports.borrow_mut().insert(0, step.clone());
         }
         testing::step("told");
-        if let Err(failure) = store.close().await {
-            tracing::debug!("{failure}");
-        }
+        ctx.keep(store);
         outcome.map(|_| ())
     }
 
@@ -235,7 +233,6 @@ impl Night<'_> {
         catalogue: &Catalogue,
         step: &mut StepReport,
     ) -> Vec<Row> {
-        let ctx = self.ctx;
         let names = ShortNames::of(catalogue.stores.iter().map(|store| store.id));
         let mut admitted = Vec::new();
         for planned in &plan.documents {
@@ -255,10 +252,9 @@ impl Night<'_> {
                 continue;
             }
             let sequence = 1 + earlier.iter().map(|row| row.sequence).max().unwrap_or(0);
-            let (from, to) = (planned.payload.from, planned.payload.to);
-            let mut row = row(ctx, planned, sequence);
-            row.payload.number = names.transfer(row.business_date, from, to, sequence);
-            admitted.push(row);
+            let mut payload = planned.payload.clone();
+            payload.number = names.transfer(payload.date_incoming.date(), payload.from, payload.to, sequence);
+            admitted.push(posting::planned(self.ctx, payload, planned.title(), subject, sequence));
         }
         admitted
     }
@@ -363,26 +359,4 @@ async fn look_at_unseen(
     rows.extend(unseen);
     rows.sort_by_key(|row| row.sequence);
     Ok(())
-}
-
-/// A planned document as a row.
-fn row(ctx: &Context, planned: &Planned, sequence: u32) -> Row {
-    let now = ctx.clock.now();
-    Row {
-        payload: planned.payload.clone(),
-        subject: planned.subject(),
-        title: planned.title(),
-        business_date: planned.payload.date_incoming.date(),
-        slot: ctx.slot.as_ref().map(|slot| slot.at),
-        sequence,
-        state: State::Planned,
-        iiko_id: None,
-        attempts: 0,
-        last_error: None,
-        seen_at: None,
-        run_id: ctx.run_id,
-        created_at: now,
-        updated_at: now,
-        is_intact: true,
-    }
 }

@@ -15,6 +15,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgRow},
 };
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 impl Postgres {
@@ -43,18 +44,23 @@ impl Postgres {
         Ok(())
     }
 
-    /// Looks through a second connection, once a run: it must not get the process that holds the locks.
+    /// Looks through a second connection, once a run, when this one has its locks: it must not get the process that holds
+    /// them. Other connections need not wait for the answer; this one does, with [`Self::check_direct`], because it has to
+    /// be idle meanwhile: a pooler would give a busy one's process to nobody.
+    pub(super) fn ask_second(&mut self) {
+        self.second = match self.second.take() {
+            Some(Second::Open(second)) => Some(Second::Asked(tokio::spawn(process_of(second)))),
+            other => other,
+        };
+    }
+
+    /// Judges what the second connection saw, before anything is read or written.
     pub(super) async fn check_direct(&mut self) -> Result<()> {
-        let Some(mut second) = self.second.take() else { return Ok(()) };
-        let backend: Result<i32, sqlx::Error> = sqlx::raw_sql("select pg_backend_pid()")
-            .fetch_one(&mut second)
-            .await
-            .and_then(|row| row.try_get(0));
-        let closed = second.close().await;
-        if let Err(error) = closed {
-            tracing::debug!(%error, "closing the second connection");
-        }
-        match backend {
+        let Some(Second::Asked(answer)) = self.second.take_if(|second| matches!(second, Second::Asked(_)))
+        else {
+            return Ok(());
+        };
+        match answer.await.unwrap_or(Err(sqlx::Error::WorkerCrashed)) {
             Ok(backend) if Some(backend) == self.backend => {
                 Err(pooled("two connections got the same server process"))
             }
@@ -62,6 +68,25 @@ impl Postgres {
             Err(error) => Err(failure("looking at the connection", error)),
         }
     }
+}
+
+/// The second connection of a run.
+#[derive(Debug)]
+pub(super) enum Second {
+    /// Nothing was asked yet.
+    Open(PgConnection),
+    /// It is asked for its server process.
+    Asked(JoinHandle<Result<i32, sqlx::Error>>),
+}
+
+/// The server process behind a connection, which is then closed.
+async fn process_of(mut connection: PgConnection) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql("select pg_backend_pid()").fetch_one(&mut connection).await?;
+    let backend = row.try_get(0)?;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "closing the second connection");
+    }
+    Ok(backend)
 }
 
 /// What the server calls a run's connections.

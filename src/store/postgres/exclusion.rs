@@ -49,7 +49,8 @@ impl Postgres {
             taken?;
             tokio::time::sleep(wait.copied().unwrap_or_default()).await;
         }
-        self.check_direct().await
+        self.ask_second();
+        Ok(())
     }
 
     /// Tries each advisory lock; the first one that somebody else holds.

@@ -6,7 +6,6 @@
 //! in the same transaction.
 
 mod copy;
-mod delivery;
 mod direct;
 mod examine;
 mod exclusion;
@@ -20,9 +19,9 @@ mod write;
 
 pub(super) use self::statement::stamp;
 use self::{
-    direct::{RECONNECT, application, dial},
+    direct::{RECONNECT, Second, application, dial},
     exclusion::Exclusion,
-    statement::{inline, key_arrays},
+    statement::{end_array, inline, key_arrays, push_element},
     write::key_texts_arrays,
 };
 use super::{
@@ -79,7 +78,9 @@ pub struct Postgres {
     /// Tells this connection from others.
     id: Uuid,
     /// A second connection, until it is known that the first one is direct.
-    second: Option<PgConnection>,
+    second: Option<Second>,
+    /// Whether the schema was seen to be at our version.
+    is_current: bool,
     schema: String,
     access: Access,
     bulk_threshold: usize,
@@ -122,7 +123,8 @@ impl Postgres {
             backend: None,
             excluded: Vec::new(),
             id: Uuid::now_v7(),
-            second,
+            second: second.map(Second::Open),
+            is_current: false,
             schema: schema.to_owned(),
             access,
             bulk_threshold,
@@ -131,6 +133,7 @@ impl Postgres {
 
     /// Migrates as far as this access allows and says where the schema stands then.
     pub async fn migrate(&mut self, by_command: bool) -> Result<Found> {
+        self.check_direct().await?;
         let found = self.look().await?;
         if migrate::must_migrate(&found, Dialect::Postgres, self.access == Access::DryRun, by_command)?
             && self.access == Access::Write
@@ -154,32 +157,55 @@ impl Postgres {
             .map_err(|error| failure("looking for the schema", error))
     }
 
-    /// Where the schema stands.
+    /// Where the schema stands, in one turn. That it is at our version is asked once a connection.
     pub async fn look(&mut self) -> Result<Found> {
-        let doing = "looking at the schema";
-        let names: Vec<String> = sqlx::query_scalar(
-            "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f') and (c.relname = any($2) or c.relname = $3)
-             order by 1",
-        )
-        .bind(&self.schema)
-        .bind(migrate::our_names())
-        .bind(HISTORY)
-        .fetch_all(&mut self.connection)
-        .await
-        .map_err(|error| failure(doing, error))?;
-        if names.iter().any(|name| name == HISTORY) {
-            let version: Option<i64> = sqlx::query_scalar("select max(version) from zerkalo_migration")
-                .fetch_one(&mut self.connection)
-                .await
-                .map_err(|error| failure(doing, error))?;
-            return Ok(version.map_or(Found::Nothing, Found::Version));
+        if self.is_current {
+            return Ok(Found::Version(Dialect::Postgres.known()));
         }
-        Ok(if names.is_empty() { Found::Nothing } else { Found::Foreign(names) })
+        let doing = "looking at the schema";
+        let sql = "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                 and (c.relname = any($2::text[]) or c.relname = $3) order by 1";
+        let mut ours = String::new();
+        for name in migrate::our_names() {
+            push_element(&mut ours, Some(name));
+        }
+        end_array(&mut ours);
+        let sql = inline(sql, &[self.schema.clone(), ours, HISTORY.to_owned()]);
+        let sql = format!("{sql};\nselect max(version) from {HISTORY}");
+        let (mut names, mut version) = (Vec::<String>::new(), None::<i64>);
+        let mut statement = 0;
+        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        loop {
+            let next = match results.try_next().await {
+                // There is no history, and so there are no tables of ours.
+                Err(error) if code(&error).as_deref() == Some("42P01") => break,
+                next => next.map_err(|error| failure(doing, error))?,
+            };
+            let read = match next {
+                None => break,
+                Some(Either::Left(_)) => {
+                    statement += 1;
+                    continue;
+                }
+                Some(Either::Right(row)) if statement == 0 => row.try_get(0).map(|name| names.push(name)),
+                Some(Either::Right(row)) => row.try_get(0).map(|latest| version = latest),
+            };
+            read.map_err(|error| failure(doing, error))?;
+        }
+        drop(results);
+        let found = match (names.iter().any(|name| name == HISTORY), version) {
+            (true, version) => version.map_or(Found::Nothing, Found::Version),
+            (false, _) if names.is_empty() => Found::Nothing,
+            (false, _) => Found::Foreign(names),
+        };
+        self.is_current = found == Found::Version(Dialect::Postgres.known());
+        Ok(found)
     }
 
     /// Reads version, identity and indexes; `None` when the schema is not there or not at our version.
     async fn read(&mut self, tables: &[&'static Table], verify: bool) -> Result<Option<Prepared>> {
+        self.check_direct().await?;
         let mut sql = format!(
             "{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
             self.look_at_session()
@@ -237,6 +263,7 @@ impl Postgres {
             self.check_session(&row)?;
         }
         hold::put(tables, &mut prepared.indexes, holds);
+        self.is_current = current;
         Ok(current.then_some(prepared))
     }
 

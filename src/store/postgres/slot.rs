@@ -1,6 +1,6 @@
 //! Slots of scheduled jobs.
 
-use super::Postgres;
+use super::{Postgres, statement::inline};
 use crate::{
     error::{Kind, Result},
     schedule::{Slot, SlotRow, SlotState},
@@ -12,7 +12,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use uuid::Uuid;
 
 /// Begins with a slot, in whatever transaction the connection is in. False when the claim came second.
@@ -20,22 +20,21 @@ pub(in crate::store) async fn claim(
     connection: &mut PgConnection,
     claim: &Claim,
 ) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts)
-         select $1, $2, $3, 'running', $4, $5, $6 + 1
-         where $6 = 0 or exists (select from job_slot where job = $1 and slot_utc = $2)
+    let sql = "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts)
+         select $1, $2::timestamptz, $3::date, 'running', $4::uuid, $5::timestamptz, $6::bigint + 1
+         where $6::bigint = 0 or exists (select from job_slot where job = $1 and slot_utc = $2::timestamptz)
          on conflict (job, slot_utc) do update set state = 'running', run_id = excluded.run_id,
              started_at = excluded.started_at, finished_at = null, exit_code = null, attempts = excluded.attempts
-         where s.attempts = $6 and s.state <> 'done'",
-    )
-    .bind(&claim.slot.job)
-    .bind(claim.slot.at)
-    .bind(claim.slot.business_date())
-    .bind(claim.run)
-    .bind(claim.now)
-    .bind(claim.seen)
-    .execute(connection)
-    .await?;
+         where s.attempts = $6::bigint and s.state <> 'done'";
+    let parameters = [
+        claim.slot.job.clone(),
+        claim.slot.at.to_rfc3339(),
+        claim.slot.business_date().to_string(),
+        claim.run.to_string(),
+        claim.now.to_rfc3339(),
+        claim.seen.to_string(),
+    ];
+    let done = sqlx::raw_sql(AssertSqlSafe(inline(sql, &parameters))).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -46,15 +45,13 @@ impl SlotStore for Postgres {
             return Ok(None);
         }
         let doing = "reading the slot";
-        let row = sqlx::query(
-            "select state, run_id, started_at, finished_at, exit_code, attempts from job_slot
-             where job = $1 and slot_utc = $2",
-        )
-        .bind(&slot.job)
-        .bind(slot.at)
-        .fetch_optional(&mut self.connection)
-        .await
-        .map_err(|error| failure(doing, error))?;
+        let sql = "select state, run_id, started_at, finished_at, exit_code, attempts from job_slot
+             where job = $1 and slot_utc = $2::timestamptz";
+        let sql = inline(sql, &[slot.job.clone(), slot.at.to_rfc3339()]);
+        let row = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_optional(&mut self.connection)
+            .await
+            .map_err(|error| failure(doing, error))?;
         let Some(row) = row else { return Ok(None) };
         let read = || -> Result<(String, SlotRow), sqlx::Error> {
             let slot = SlotRow {
@@ -82,19 +79,20 @@ impl SlotStore for Postgres {
         exit_code: u8,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let done = sqlx::query(
-            "update job_slot set state = $4, exit_code = $5, finished_at = $6
-             where job = $1 and slot_utc = $2 and run_id = $3 and state = 'running'",
-        )
-        .bind(&slot.job)
-        .bind(slot.at)
-        .bind(run)
-        .bind(SlotState::after(exit_code).name())
-        .bind(i64::from(exit_code))
-        .bind(now)
-        .execute(&mut self.connection)
-        .await
-        .map_err(|error| failure("finishing the slot", error))?;
+        let sql = "update job_slot set state = $4, exit_code = $5::bigint, finished_at = $6::timestamptz
+             where job = $1 and slot_utc = $2::timestamptz and run_id = $3::uuid and state = 'running'";
+        let parameters = [
+            slot.job.clone(),
+            slot.at.to_rfc3339(),
+            run.to_string(),
+            SlotState::after(exit_code).name().to_owned(),
+            exit_code.to_string(),
+            now.to_rfc3339(),
+        ];
+        let done = sqlx::raw_sql(AssertSqlSafe(inline(sql, &parameters)))
+            .execute(&mut self.connection)
+            .await
+            .map_err(|error| failure("finishing the slot", error))?;
         Ok(done.rows_affected() == 1)
     }
 
