@@ -26,7 +26,7 @@ impl Words {
 
     /// Parameter `number`, which is a text.
     pub(super) fn text(self, number: usize) -> String {
-        format!("${number}")
+        self.cast(number, "text")
     }
 
     /// Parameter `number`, which is a day.
