@@ -203,16 +203,15 @@ impl<T: Speak> DeliveryStore for T {
         let words = self.words();
         let mut parameters = about(outgoing, now);
         parameters.push(chat.to_owned());
-        let mut may_begin = "state in ('planned', 'failed')".to_owned();
-        if let Some(time) = outgoing.again_after {
+        let again = outgoing.again_after.map_or_else(String::new, |time| {
             parameters.push(text(now - time));
             let before = words.moment(parameters.len());
-            may_begin += &format!(" or (state in ('sent', 'unknown') and updated_at <= {before})");
-        }
+            format!("or (state in ('sent', 'unknown') and updated_at <= {before})")
+        });
         let sql = format!(
             "update message_delivery set state = 'sending', attempts = attempts + 1, kind = $2, body_sha256 = $3,
                  run_id = {}, updated_at = {}, last_error = null
-             where key = $1 and chat = $6 and ({may_begin})",
+             where key = $1 and chat = $6 and (state in ('planned', 'failed') {again})",
             words.uuid(4),
             words.moment(5),
         );
