@@ -60,7 +60,7 @@ pub(super) async fn guarded(
         }
     };
     ctx.locked.replace(locks.watch());
-    let mut working = pin!(async {
+    let mut working = Box::pin(async {
         let failure = work(ctx, Box::pin(job(&locks))).await.err();
         // What failed early has begun, too; but what another host is at that one tells of.
         if failure.as_ref().is_none_or(|failure| failure.kind != Kind::Locked) {
