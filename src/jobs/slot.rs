@@ -3,15 +3,19 @@
 //! The order that every scheduled job keeps: lock the job ([`crate::store::lock::Name::Job`]), [`enter`], claim, work,
 //! [`leave`]. Dry runs have no part in it.
 
-use super::run::exclude;
+use super::{negative_transfer, run::exclude};
 use crate::{
+    config::Config,
     context::Context,
     error::{Failure, Kind, Result},
     report::{SlotFound, SlotReport},
-    schedule::Verdict,
+    schedule::{
+        Verdict,
+        due::{NEGATIVE_TRANSFER, STOPLIST_REPORT},
+    },
     store::{Store, slot::Claim},
 };
-use chrono::SecondsFormat;
+use chrono::{NaiveDateTime, SecondsFormat};
 
 /// What a start has to do.
 #[derive(Debug)]
@@ -47,7 +51,8 @@ pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
         Verdict::Misfire { late, begun } => {
             told(SlotFound::Misfired, None);
             store.misfire_slot(slot, ctx.run_id, ctx.clock.now()).await?;
-            return Err(slot.misfire(late, begun.as_ref()));
+            let hint = by_hand(&ctx.config, &slot.job, slot.local, ctx.clock.business_now());
+            return Err(slot.misfire(late, begun.as_ref()).hint(hint));
         }
         Verdict::Resume(row) => {
             told(SlotFound::Resumed, Some(format!("{slot}: resumes what run {} did not finish", row.run_id)));
@@ -55,6 +60,24 @@ pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
         Verdict::Fresh => told(SlotFound::Fresh, None),
     }
     Ok(Entry::Open(Claim { slot: slot.clone(), seen, run: ctx.run_id, now: ctx.clock.now() }))
+}
+
+/// What a person can do about a slot that was missed; it and `now` are of the business's time zone.
+pub fn by_hand(config: &Config, job: &str, slot: NaiveDateTime, now: NaiveDateTime) -> String {
+    let made_up_for = match job {
+        _ if job == NEGATIVE_TRANSFER.job => negative_transfer::made_up_for(config, slot.date(), now),
+        _ if job == STOPLIST_REPORT.job => {
+            Some(format!("to send it all the same: zerkalo {job} --date {}", slot.date()))
+        }
+        _ => None,
+    };
+    made_up_for.unwrap_or_else(|| {
+        format!(
+            "to run it all the same: zerkalo {job}; for this very slot: zerkalo {job} --scheduled {} --date {} --late-ok",
+            slot.format("%H:%M"),
+            slot.date(),
+        )
+    })
 }
 
 /// Begins with the slot, in a transaction of its own.

@@ -177,11 +177,6 @@ impl Slot {
                 crate::report::duration(self.grace),
             ),
         )
-        .hint(format!(
-            "to run it all the same: zerkalo {}, without --scheduled; for this very slot: with --date {} --late-ok",
-            self.job,
-            self.business_date()
-        ))
     }
 
     /// Why a start does nothing whose slot another one has just taken.

@@ -131,7 +131,7 @@ fn the_grace_is_counted_to_its_last_second(engine: Engine) {
     let mut world = World::new(engine);
     world.set("ZERKALO_TEST_NOW", "2026-11-22T06:30:00Z");
     let late = world.expect(12, &["full-morning", "--scheduled", "07:00"]);
-    assert!(late.json["hint"].as_str().unwrap().contains("without --scheduled"), "{}", late.json);
+    assert!(late.json["hint"].as_str().unwrap().contains(" --late-ok"), "{}", late.json);
     let wide = world.expect(0, &["full-morning", "--scheduled", "07:00", "--grace", "1h30m"]);
     assert_eq!(wide.json["slot"]["found"], "fresh");
     assert_eq!(slots(&world), [slot("2026-11-22T05:00", "done", "1", "0")]);

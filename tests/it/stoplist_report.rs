@@ -515,7 +515,10 @@ fn a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place(engine: En
 fn a_start_that_is_too_late_tells_no_reader(engine: Engine) {
     let mut world = world(engine);
     usual_day(&world);
-    assert_eq!(evening_at(&mut world, "2026-11-22T21:00:01Z").code, Some(12));
+    let late = evening_at(&mut world, "2026-11-22T21:00:01Z");
+    assert_eq!(late.code, Some(12));
+    let hint = "to send it all the same: zerkalo stoplist-report --date 2026-11-22";
+    assert_eq!(late.json["hint"], hint);
     assert_eq!((sends(&world), world.count("message_delivery")), (0, 0));
     // The admins hear of it, once.
     world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);

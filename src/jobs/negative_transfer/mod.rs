@@ -72,7 +72,7 @@ impl Night<'_> {
     async fn run(&self, locks: &Locks) -> Result<()> {
         let ctx = self.ctx;
         ctx.iiko()?;
-        let (entry, store) = run::enter(ctx).await.map_err(|failure| self.missed(failure))?;
+        let (entry, store) = run::enter(ctx).await?;
         if matches!(entry, Entry::Done) {
             return Ok(());
         }
@@ -94,16 +94,6 @@ impl Night<'_> {
         testing::step("told");
         ctx.keep(store);
         outcome.map(|_| ())
-    }
-
-    /// A start that came too late for its slot, with what can be done about this job's.
-    fn missed(&self, failure: Failure) -> Failure {
-        let ctx = self.ctx;
-        let over = made_up_for(&ctx.config, ctx.business_date, ctx.clock.business_now());
-        match over {
-            Some(hint) if failure.kind == Kind::Misfire => failure.hint(hint),
-            _ => failure,
-        }
     }
 
     /// The whole night; its first step.

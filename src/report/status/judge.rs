@@ -7,11 +7,11 @@ use crate::{
     config::Config,
     documents::row::State as DocumentState,
     error::{Kind, quote},
-    jobs::{SHEETS, negative_transfer},
+    jobs::{SHEETS, slot::by_hand},
     report::{Status, history::local, number},
     schedule::{
         SlotState,
-        due::{DUE, Due, FULL_MORNING, NEGATIVE_TRANSFER},
+        due::{DUE, Due, FULL_MORNING},
         latest_slot, next_slot,
     },
     store::operator::{Fresh, Latest, Overview, SlotSeen},
@@ -379,19 +379,9 @@ fn missed(
         },
     };
     let text = format!("{job} of {shown} was missed: {what}");
-    let hint = format!("zerkalo log --failed; {}", remedy(config, job, slot, now));
+    let local = |moment: DateTime<Utc>| moment.with_timezone(&config.timezone).naive_local();
+    let hint = format!("zerkalo log --failed; {}", by_hand(config, job, local(slot), local(now)));
     // A morning is made up for by the next one, and the tables' age tells of it; nothing else moves the goods.
     let severity = if job == FULL_MORNING.job { Severity::Warning } else { Severity::Critical };
     Some(problem(severity, Kind::Misfire, text, &hint))
-}
-
-/// What can be done about a slot that was missed.
-fn remedy(config: &Config, job: &str, slot: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let [slot, now] = [slot, now].map(|moment| moment.with_timezone(&config.timezone).naive_local());
-    let made_up_for = if job == NEGATIVE_TRANSFER.job {
-        negative_transfer::made_up_for(config, slot.date(), now)
-    } else {
-        None
-    };
-    made_up_for.unwrap_or_else(|| format!("to run it all the same: zerkalo {job}, without --scheduled"))
 }
