@@ -31,6 +31,7 @@ mod kills;
 mod locks;
 mod moments;
 mod monitoring;
+mod mounts;
 mod nights;
 mod operator;
 mod outages;
