@@ -17,6 +17,23 @@ fn demo(folder: &Path) -> Command {
     command
 }
 
+/// What is printed, without what differs from run to run: durations, dates, ids, the port, and the widths of columns.
+fn shape(text: &str) -> Vec<String> {
+    let shaped = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_unit = |word: &str| matches!(word.trim_end_matches(':'), "ms" | "s");
+        let is_time = |at: usize| words.get(at + 1).is_some_and(|word| is_unit(word));
+        let long = |word: &str| word.chars().filter(char::is_ascii_digit).count() >= 8;
+        let kept = words.iter().enumerate().map(|(at, word)| match *word {
+            word if is_time(at) || is_unit(word) || long(word) => "#",
+            word if word.starts_with('─') => "─",
+            word => word,
+        });
+        kept.collect::<Vec<_>>().join(" ")
+    };
+    text.trim().lines().map(shaped).collect()
+}
+
 fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -81,4 +98,18 @@ fn a_signal_ends_the_whole_demonstration() {
     let runs = outcome.json["runs"].as_array().unwrap();
     let codes: Vec<&Value> = runs.iter().map(|run| &run["exit_code"]).collect();
     assert_eq!((outcome.code, codes), (Some(130), vec![&json!(130)]), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let from = readme.find("Stand-in servers of iiko").expect("the README has it");
+    let shown = readme[from..].split("```").next().unwrap();
+    let printed = Command::new(env!("CARGO_BIN_EXE_zerkalo")).arg("demo").env_clear().output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let (expected, found) = (shape(shown), shape(&printed));
+    for (expected, found) in expected.iter().zip(&found) {
+        assert_eq!(expected, found, "the README's block has to be refreshed");
+    }
+    assert_eq!(expected.len(), found.len());
 }

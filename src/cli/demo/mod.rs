@@ -33,7 +33,7 @@ pub struct Arguments {
 const NEXT: &str = "\
 With your own servers:
   zerkalo config init                  writes the settings for you to fill in
-  zerkalo doctor                       tries every login, and says what is missing
+  zerkalo doctor                       tries each login, says what is missing
   zerkalo full-morning --dry-run       shows what would change
   zerkalo negative-transfer --dry-run  shows what would be moved at night
   zerkalo full-morning                 does it; crontab.example has its line";
