@@ -43,6 +43,7 @@ pub(super) fn names(ctx: &Context) -> Vec<Name> {
 pub(super) async fn open(ctx: &Context, locks: &Locks, store: &mut dyn Store) -> Result<()> {
     store.exclude_session(&session(ctx));
     exclude(ctx, store, if ctx.is_dry_run() { &[] } else { &[ENTITY] }).await?;
+    ctx.at_work.send_replace(true);
     let prepared = store.prepare(&[], false).await?;
     check_identity(ctx, prepared.identity.get("iiko"))?;
     if !ctx.is_dry_run() {

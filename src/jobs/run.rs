@@ -53,15 +53,31 @@ pub(super) async fn guarded(
             let elsewhere = failure.kind == Kind::Locked;
             let report = report(ctx, order, Some(failure));
             if !elsewhere {
+                Box::pin(notify::admins(ctx, &report, telling)).await;
                 Box::pin(monitoring::ended(ctx, heartbeat.as_ref(), &report)).await;
             }
             return report;
         }
     };
     ctx.locked.replace(locks.watch());
-    let (outcome, ()) =
-        tokio::join!(work(ctx, Box::pin(job(&locks))), Box::pin(monitoring::begins(heartbeat.as_ref())));
-    let failure = outcome.err();
+    let mut working = Box::pin(async {
+        let failure = work(ctx, Box::pin(job(&locks))).await.err();
+        // What failed early has begun, too; but what another host is at that one tells of.
+        if failure.as_ref().is_none_or(|failure| failure.kind != Kind::Locked) {
+            ctx.at_work.send_replace(true);
+        }
+        failure
+    });
+    let mut beginning = Box::pin(monitoring::begins(ctx, heartbeat.as_ref()));
+    let failure = tokio::select! {
+        failure = &mut working => {
+            if *ctx.at_work.borrow() {
+                beginning.await;
+            }
+            failure
+        }
+        () = &mut beginning => working.await,
+    };
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -83,7 +99,9 @@ pub(super) async fn guarded(
     if let Some(store) = ctx.kept.take() {
         close(store).await;
     }
-    Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
+    if *ctx.at_work.borrow() {
+        Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
+    }
     report
 }
 

@@ -135,6 +135,9 @@ pub trait DeliveryStore: Send {
         now: DateTime<Utc>,
     ) -> Result<bool>;
 
+    /// Whether some chat has got a message whose key begins so, or may have.
+    async fn was_told(&mut self, beginning: &str) -> Result<bool>;
+
     /// The deliveries of a key, by chat.
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>>;
 
@@ -200,16 +203,15 @@ impl<T: Speak> DeliveryStore for T {
         let words = self.words();
         let mut parameters = about(outgoing, now);
         parameters.push(chat.to_owned());
-        let mut may_begin = "state in ('planned', 'failed')".to_owned();
-        if let Some(time) = outgoing.again_after {
+        let again = outgoing.again_after.map_or_else(String::new, |time| {
             parameters.push(text(now - time));
             let before = words.moment(parameters.len());
-            may_begin += &format!(" or (state in ('sent', 'unknown') and updated_at <= {before})");
-        }
+            format!("or (state in ('sent', 'unknown') and updated_at <= {before})")
+        });
         let sql = format!(
             "update message_delivery set state = 'sending', attempts = attempts + 1, kind = $2, body_sha256 = $3,
                  run_id = {}, updated_at = {}, last_error = null
-             where key = $1 and chat = $6 and ({may_begin})",
+             where key = $1 and chat = $6 and (state in ('planned', 'failed') {again})",
             words.uuid(4),
             words.moment(5),
         );
@@ -241,6 +243,15 @@ impl<T: Speak> DeliveryStore for T {
         let parameters =
             vec![key, chat, outgoing.run.to_string(), text(now), outcome.state().name().to_owned(), said];
         Ok(self.change("writing down what was sent", (sql, parameters)).await? == 1)
+    }
+
+    async fn was_told(&mut self, beginning: &str) -> Result<bool> {
+        self.is_ready().await?;
+        let sql = "select count(*) from message_delivery
+             where substr(key, 1, length($1)) = $1 and state in ('sending', 'sent', 'unknown')";
+        let answers = self.ask("reading what was sent", (sql.to_owned(), vec![beginning.to_owned()])).await?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        Ok(Columns::new("message_delivery", answer).count()? > 0)
     }
 
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>> {

@@ -1,7 +1,7 @@
 //! What both dialects are asked in one text.
 //!
-//! A query that runs neither often nor in bulk has one text for both, but for a few [`Words`], and every answer comes as
-//! text. On `PostgreSQL` it goes as a simple query, in one turn.
+//! What is not the bulk of a mirror has one text for both, but for a few [`Words`], and every answer comes as text. On
+//! `PostgreSQL` it goes as a simple query, in one turn.
 
 use super::{migrate::Dialect, postgres};
 use crate::error::{Failure, Kind, Result};
@@ -26,7 +26,7 @@ impl Words {
 
     /// Parameter `number`, which is a text.
     pub(super) fn text(self, number: usize) -> String {
-        format!("${number}")
+        self.cast(number, "text")
     }
 
     /// Parameter `number`, which is a day.

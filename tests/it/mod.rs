@@ -19,6 +19,7 @@ mod bad_input;
 mod certificates;
 mod changes;
 mod crontab;
+mod demo;
 mod desk;
 mod doctor;
 mod documents;
