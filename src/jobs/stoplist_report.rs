@@ -127,7 +127,11 @@ impl Evening<'_> {
         let asked = hours.asked(now, settings);
         let stretches = store.stretches(hours.span.from, hours.span.to.min(now)).await?;
         let samples = store.samples(asked.from, asked.to).await?;
-        Ok(Day::of(hours, now, settings, &stretches, &samples))
+        let day = Day::of(hours, now, settings, &stretches, &samples);
+        if day.lacking.is_empty() {
+            return Ok(day);
+        }
+        Ok(day.named(&store.organization_names().await?))
     }
 
     /// The text and, where there is anything to show, the picture, which is also written where it was asked for.

@@ -90,6 +90,7 @@ pub(super) fn our_names() -> Vec<&'static str> {
         "document_outbox",
         "stoplist_history",
         "stoplist_sample",
+        "stoplist_organization",
     ];
     crate::tables::all().map(|entity| entity.table.name).chain(own).collect()
 }

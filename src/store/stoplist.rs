@@ -11,6 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -53,6 +54,8 @@ pub struct Reading {
     pub organizations: Vec<Uuid>,
     /// Whether it is a sample of them: not when rows stay in the table of which nobody knows whether they have left.
     pub is_sample: bool,
+    /// What the organizations are called that have a name.
+    pub names: Vec<(Uuid, String)>,
     /// What two samples in a row did not speak of: its stretches end with the first of the two.
     pub gone: Vec<Gone>,
 }
@@ -77,6 +80,9 @@ pub trait StoplistStore: Send {
     /// The samples in `[from, to)`, and the last one before `from` of each organization, in the order of organizations and
     /// times; migrates first where that loses nothing.
     async fn samples(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Sample>>;
+
+    /// What the organizations are called, as the last reading had it.
+    async fn organization_names(&mut self) -> Result<HashMap<Uuid, String>>;
 
     /// When the last sample of any organization was taken.
     async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>>;
@@ -122,6 +128,19 @@ impl<T: Speak> StoplistStore for T {
         };
         let answers = self.ask("reading the samples of the stop-list", (sql, vec![text(from), text(to)]));
         answers.await?.into_iter().map(sample).collect()
+    }
+
+    async fn organization_names(&mut self) -> Result<HashMap<Uuid, String>> {
+        if !self.is_ready().await? {
+            return Ok(HashMap::new());
+        }
+        let sql = "select organization_id, name from stoplist_organization".to_owned();
+        let named = |answer: Answer| {
+            let mut columns = Columns::new("stoplist_organization", answer);
+            Ok((id(&mut columns)?, columns.text()?))
+        };
+        let answers = self.ask("reading the names of the organizations", (sql, Vec::new()));
+        answers.await?.into_iter().map(named).collect()
     }
 
     async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>> {

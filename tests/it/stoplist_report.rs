@@ -15,6 +15,7 @@ on_both!(
     a_day_that_sync_has_read_is_told_as_it_was,
     days_on_which_clocks_are_changed_are_as_long_as_they_are,
     what_nobody_read_is_told_and_is_no_stop,
+    a_restaurant_that_nobody_read_is_named,
     a_day_without_a_reading_is_no_good_news,
     a_day_without_stops_has_no_picture,
     a_dry_run_sends_and_writes_nothing,
@@ -327,6 +328,29 @@ fn what_nobody_read_is_told_and_is_no_stop(engine: Engine) {
     world.set("STOPLIST_DAY_START", "11:30");
     let dry = world.expect(0, &["stoplist-report", "--dry-run"]);
     assert_eq!(dry.json["day"]["total_minutes"], 35);
+}
+
+fn a_restaurant_that_nobody_read_is_named(engine: Engine) {
+    let mut world = with_readers(stoplist::world(engine));
+    sample(&mut world, "06:00", 0);
+    // It is called otherwise since; what it is called counts, and not when.
+    world.sandbox.edit(|world| world.cloud.organizations[1].name = "Набережная, 2 этаж".to_owned());
+    let mut at = moment("2026-11-22T06:25:00Z");
+    while at < moment(TEN) {
+        if at == moment("2026-11-22T08:05:00Z") {
+            // Nobody can ask an organization that has no terminal group.
+            world.sandbox.edit(|world| world.cloud.organizations[1].groups.clear());
+        }
+        sample(&mut world, &at.to_rfc3339(), 0);
+        at += TimeDelta::minutes(25);
+    }
+    let evening = evening_at(&mut world, TEN);
+    assert_eq!(evening.code, Some(0), "{}", evening.stdout);
+    let said = "⚠️ Нет данных по части заведений (Набережная, 2 этаж): 09:40–21:00 (всего 11:20), это время не учтено";
+    assert_eq!(told(&world, READERS_CHAT)[0].lines().last(), Some(said));
+    let lacking = serde_json::json!([{ "id": stoplist::SHORE, "name": "Набережная, 2 этаж" }]);
+    assert_eq!(evening.json["day"]["lacking"], lacking);
+    assert_eq!(world.count("stoplist_organization"), 2);
 }
 
 fn a_day_without_a_reading_is_no_good_news(engine: Engine) {

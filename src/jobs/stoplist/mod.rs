@@ -14,7 +14,7 @@ use crate::{
     documents::amount,
     engine::{Planner, Remembered},
     error::{Failure, Kind, Result},
-    iiko_cloud::{Item, Snapshot},
+    iiko_cloud::{Item, Organization, Snapshot},
     printer::Meter,
     report::stop_changes::{Line, StopChanges},
     store::{
@@ -130,7 +130,13 @@ pub(super) async fn read(
         _ => None,
     });
     let gone = gone.collect();
-    let reading = Reading { taken_at: snapshot.taken_at, organizations, is_sample: true, gone };
+    let reading = Reading {
+        taken_at: snapshot.taken_at,
+        organizations,
+        is_sample: true,
+        names: names(&snapshot.organizations),
+        gone,
+    };
     Ok(Outcome { reading, report: compare(lookups, &snapshot, &items, &absences) })
 }
 
@@ -185,6 +191,15 @@ fn keep_absent(
         );
     }
     Ok(())
+}
+
+/// What organizations are called that have a name, each once: an answer may name one twice.
+fn names(organizations: &[Organization]) -> Vec<(Uuid, String)> {
+    // PostgreSQL has no text with a zero in it.
+    let named = organizations
+        .iter()
+        .filter_map(|organization| Some((organization.id, organization.name.as_deref()?.replace('\0', ""))));
+    named.collect::<BTreeMap<Uuid, String>>().into_iter().collect()
 }
 
 /// What has changed, by name.

@@ -21,7 +21,9 @@ use crate::{
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
+use hashbrown::HashMap;
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -90,6 +92,15 @@ fn rounded(time: TimeDelta) -> i64 {
     ((time.num_seconds() + 30) / 60).max(1)
 }
 
+/// An organization of which readings are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    /// Its id in iikoCloud.
+    pub id: Uuid,
+    /// Its name, where a reading had one: see [`Day::named`].
+    pub name: Option<String>,
+}
+
 /// One day of the stop-list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Day {
@@ -103,6 +114,8 @@ pub struct Day {
     pub gaps: Vec<Span>,
     /// Whether other organizations are known of during the gaps.
     pub partly: bool,
+    /// The organizations that have gaps, where others have none.
+    pub lacking: Vec<Lacking>,
     /// The longest stopped first.
     pub products: Vec<Product>,
 }
@@ -145,9 +158,20 @@ impl Day {
             until,
             known: !gaps.values().all(unknown),
             partly: gaps.values().any(|gaps| told(gaps) != all),
+            lacking: lacking(&gaps),
             gaps: all,
             products: ranked(products.into_values().map(|(_, product)| product)),
         }
+    }
+
+    /// The same day with the names of the organizations that lack readings.
+    #[must_use]
+    pub fn named(mut self, names: &HashMap<Uuid, String>) -> Self {
+        for lacking in &mut self.lacking {
+            lacking.name = names.get(&lacking.id).cloned();
+        }
+        self.lacking.sort_by(|one, other| one.name.cmp(&other.name));
+        self
     }
 
     /// Whether the working hours still go on.
@@ -183,6 +207,7 @@ impl Day {
             "known": self.known,
             "gaps": spans(&self.gaps),
             "partly": self.partly,
+            "lacking": self.lacking,
             "products": self.products.iter().map(product).collect::<Vec<_>>(),
             "total_minutes": self.minutes(),
         })
@@ -217,6 +242,13 @@ fn gaps(window: Span, asked: Span, settings: &Stoplist, samples: &[Sample]) -> B
 /// begins with them.
 fn told(gaps: &[Span]) -> Vec<Span> {
     gaps.iter().filter(|gap| gap.length() >= TimeDelta::minutes(1)).copied().collect()
+}
+
+/// The organizations that have gaps worth a word; none where all have some.
+fn lacking(gaps: &BTreeMap<Uuid, Vec<Span>>) -> Vec<Lacking> {
+    let with_gaps = gaps.iter().filter(|(_, gaps)| !told(gaps).is_empty());
+    let lacking: Vec<Lacking> = with_gaps.map(|(id, _)| Lacking { id: *id, name: None }).collect();
+    if lacking.len() < gaps.len() { lacking } else { Vec::new() }
 }
 
 /// The products that were stopped at all, the longest stopped first, then by name.

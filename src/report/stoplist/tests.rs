@@ -366,6 +366,47 @@ fn the_text_tells_what_nobody_knows() {
 }
 
 #[test]
+fn the_organizations_that_lack_readings_are_named_where_others_have_them() {
+    let whole = |organization| every_ten_minutes(organization, time("07:55"), time("21:55"));
+    let cut = |organization| every_ten_minutes(organization, time("07:55"), time("10:05"));
+    let text = |day: &Day| message(day, true).lines().last().unwrap().to_owned();
+    let names: HashMap<Uuid, String> =
+        (1..=9).map(|number| (id(number), format!("Ресторан {number}"))).collect();
+    let said = |part: &str| {
+        format!("⚠️ Нет данных по части заведений{part}: 10:05–21:00 (всего 10:55), это время не учтено")
+    };
+    let two = told(&[], &[whole(1), cut(2), cut(3)].concat(), time("22:00"));
+    assert_eq!(text(&two), said(""), "nobody knows their names");
+    assert_eq!(text(&two.clone().named(&names)), said(" (Ресторан 2, Ресторан 3)"));
+    let one_of_two: HashMap<Uuid, String> = HashMap::from([(id(3), "Бар\n«У моря»".to_owned())]);
+    assert_eq!(text(&two.named(&one_of_two)), said(" (Бар «У моря», ещё 1)"));
+    let many: Vec<Sample> = (2..=9).flat_map(cut).chain(whole(1)).collect();
+    let said_of_many = said(" (Ресторан 2, Ресторан 3, Ресторан 4, Ресторан 5, ещё 4)");
+    assert_eq!(text(&told(&[], &many, time("22:00")).named(&names)), said_of_many);
+    // Where all lack some, it is everywhere.
+    let later = every_ten_minutes(1, time("07:55"), time("15:05"));
+    let all = told(&[], &[later, cut(2)].concat(), time("22:00")).named(&names);
+    assert_eq!(text(&all), said(""));
+    let alone = told(&[], &cut(2), time("22:00")).named(&names);
+    assert_eq!(text(&alone), said("").replace(" по части заведений", ""));
+}
+
+#[test]
+fn long_names_of_organizations_do_not_make_the_text_too_long() {
+    let whole = every_ten_minutes(1, time("07:55"), time("21:55"));
+    let cut = |organization| every_ten_minutes(organization, time("07:55"), time("10:05"));
+    let samples: Vec<Sample> = whole.into_iter().chain((2..=9).flat_map(cut)).collect();
+    let names: HashMap<Uuid, String> = (2..=9).map(|number| (id(number), "😀".repeat(300))).collect();
+    let stops: Vec<Stretch> = (1..=60)
+        .map(|product| Stretch { name: "😀".repeat(90), ..stop(product, "09:00", "10:00") })
+        .collect();
+    let text = message(&told(&stops, &samples, time("22:00")).named(&names), true);
+    assert!(text.encode_utf16().count() <= 4000, "{}", text.encode_utf16().count());
+    assert!(text.lines().last().unwrap().starts_with("⚠️ Нет данных по части заведений (😀"), "{text}");
+    assert!(text.ends_with("это время не учтено"), "{text}");
+}
+
+#[test]
 fn a_text_of_a_day_in_progress_says_so() {
     let samples = every_ten_minutes(1, time("07:55"), time("14:55"));
     let text = message(&told(&[stretch(1, time("14:00"), None)], &samples, time("15:00")), true);

@@ -20,6 +20,12 @@ const LONGEST_NAME: usize = 60;
 /// How many gaps are told one by one.
 const MOST_GAPS: usize = 4;
 
+/// How many organizations are named that lack readings.
+const MOST_PLACES: usize = 4;
+
+/// The longest name of an organization, in characters.
+const LONGEST_PLACE: usize = 40;
+
 /// What the admins are told of a run that did not give every reader the report; none when it did.
 pub fn alarm(date: NaiveDate, run: &RunReport) -> Option<String> {
     let code = run.exit_code();
@@ -86,8 +92,25 @@ fn missing(day: &Day) -> Option<String> {
         parts.push(format!("ещё {more}"));
     }
     let total = hours(rounded(span::total(&day.gaps)));
-    let part = if day.partly { " по части заведений" } else { "" };
+    let part = if day.partly {
+        format!(" по части заведений{}", places(day))
+    } else {
+        String::new()
+    };
     Some(format!("⚠️ Нет данных{part}: {} (всего {total}), это время не учтено", parts.join(", ")))
+}
+
+/// Of which organizations nothing is known, in brackets behind a space; nothing where none of them can be named.
+fn places(day: &Day) -> String {
+    let names = day.lacking.iter().filter_map(|lacking| lacking.name.as_deref());
+    let mut parts: Vec<String> = names.take(MOST_PLACES).map(|name| quote(name, LONGEST_PLACE)).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    if let Some(more) = day.lacking.len().checked_sub(parts.len()).filter(|more| *more > 0) {
+        parts.push(format!("ещё {more}"));
+    }
+    format!(" ({})", parts.join(", "))
 }
 
 fn between(day: &Day, span: Span) -> String {

@@ -5,7 +5,8 @@ use crate::store::stoplist::Reading;
 use uuid::Uuid;
 
 /// Lets the history follow the table, after the statement that wrote the table and in its transaction.
-/// Parameters: 1 the moment, 2 the organizations, 3–5 what is gone: organizations, terminal groups, moments.
+/// Parameters: 1 the moment, 2 the organizations, 3–5 what is gone: organizations, terminal groups, moments, 6–7 what
+/// organizations are called: organizations, names.
 const FOLLOW: &str = "update stoplist_history h set ended_at = g.ended_at::timestamptz
  from unnest($3::text[], $4::text[], $5::text[]) as g(organization, terminal_group, ended_at)
  where h.ended_at is null and h.organization_id = g.organization::uuid and h.terminal_group_id = g.terminal_group::uuid;
@@ -24,6 +25,9 @@ insert into stoplist_history (organization_id, terminal_group_id, product_id, si
  and not exists (select from stoplist_history h where h.ended_at is null and a.product_id = h.product_id
      and a.terminal_group_id = h.terminal_group_id and a.size_id = h.size_id and a.organization_id = h.organization_id)
  order by product_id, terminal_group_id, size_id;
+insert into stoplist_organization as o (organization_id, name)
+ select n.organization::uuid, n.name from unnest($6::text[], $7::text[]) as n(organization, name)
+ on conflict (organization_id) do update set name = excluded.name where o.name <> excluded.name;
 ";
 
 /// Writes that it was a sample. Parameters: 1 the moment, 2 the organizations.
@@ -46,6 +50,8 @@ pub(super) fn follow(reading: &Reading) -> String {
         array(&mut gone().map(|gone| gone.organization_id.to_string())),
         array(&mut gone().map(|gone| gone.terminal_group_id.to_string())),
         array(&mut gone().map(|gone| gone.ended_at.to_rfc3339())),
+        array(&mut reading.names.iter().map(|(organization, _)| organization.to_string())),
+        array(&mut reading.names.iter().map(|(_, name)| name.clone())),
     ];
     inline(FOLLOW, &parameters) + &if reading.is_sample { inline(SAMPLE, &parameters) } else { String::new() }
 }

@@ -21,6 +21,16 @@ pub(super) async fn follow(connection: &mut SqliteConnection, reading: &Reading)
         .execute(&mut *connection)
         .await?;
     }
+    for (organization, name) in &reading.names {
+        sqlx::query(
+            "insert into stoplist_organization as o (organization_id, name) values (?1, ?2)
+             on conflict (organization_id) do update set name = excluded.name where o.name <> excluded.name",
+        )
+        .bind(organization.hyphenated().to_string())
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    }
     let statements = [
         format!(
             "update stoplist_history as h set ended_at = ?2 where h.ended_at is null and h.organization_id = ?1

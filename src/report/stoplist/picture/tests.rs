@@ -72,7 +72,15 @@ fn day(products: &[(&str, &[(i64, i64)])]) -> Day {
         stops: stops.iter().map(|(from, to)| span(&hours, *from, *to)).collect(),
     };
     let products = products.iter().map(product).collect();
-    Day { hours, until: hours.span.to, known: true, gaps: Vec::new(), partly: false, products }
+    Day {
+        hours,
+        until: hours.span.to,
+        known: true,
+        gaps: Vec::new(),
+        partly: false,
+        lacking: Vec::new(),
+        products,
+    }
 }
 
 const NAMES: [&str; 10] = [
