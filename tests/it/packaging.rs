@@ -12,6 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -25,6 +26,14 @@ fn names(end: &str) -> Vec<String> {
         of_kind.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// The package's drop-ins: folder and file.
+fn drop_ins() -> Vec<PathBuf> {
+    let paths = fs::read_dir(units::folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
+    files.map(|path| path.strip_prefix(units::folder()).unwrap().to_owned()).collect()
 }
 
 /// A job as systemd has it.
@@ -119,10 +128,10 @@ impl Installed {
         let root = tempfile::tempdir().unwrap();
         let installed = Self(root);
         let folder = installed.folder();
-        let common = folder.join("zerkalo-.service.d");
-        fs::create_dir_all(&common).unwrap();
-        fs::copy(units::folder().join("zerkalo-.service.d/10-common.conf"), common.join("10-common.conf"))
-            .unwrap();
+        for path in drop_ins() {
+            fs::create_dir_all(folder.join(path.parent().unwrap())).unwrap();
+            fs::copy(units::folder().join(&path), folder.join(&path)).unwrap();
+        }
         // Where the package will have put them is nothing yet.
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/failed").display().to_string();
         for path in Self::files() {
@@ -279,13 +288,55 @@ fn each_job_is_retried_and_told_of_by_its_exit_code() {
 }
 
 #[test]
-fn the_hourly_check_is_always_told_and_nobody_gets_twelve_mails_an_hour() {
-    let tell = Unit::read(&units::folder(), "failed-zerkalo@.service");
-    let (interval, burst) =
-        (tell.seconds("Unit.StartLimitIntervalSec").unwrap(), tell.seconds("Unit.StartLimitBurst").unwrap());
-    let by_check = interval / 3600 + 1;
-    assert!(burst > by_check, "{by_check}");
-    assert!(burst * 3600 / interval < 2, "the stop-list is read every five minutes");
+fn what_is_given_up_is_told_and_the_stop_list_not_every_five_minutes() {
+    let tell = |job: &str| Unit::read(&units::folder(), &format!("failed-zerkalo@{job}.service.service"));
+    for job in Job::all() {
+        let limit = tell(&job.name).value("Unit.StartLimitBurst").map(str::to_owned);
+        assert_eq!(limit.as_deref(), (job.name == "zerkalo-stoplist").then_some("2"), "{}", job.name);
+    }
+    assert_eq!(tell("zerkalo-stoplist").seconds("Unit.StartLimitIntervalSec"), Some(6 * 3600));
+}
+
+#[test]
+fn a_job_that_is_still_being_retried_is_not_told_of() {
+    let home = tempfile::tempdir().unwrap();
+    let said = home.path().join("said");
+    let tool = |name: &str, script: &str| {
+        let path = home.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    tool("logger", "echo \"logger $*\" >>\"$SAID\"");
+    tool("sendmail", "cat >>\"$SAID\"");
+    for (state, is_told) in [
+        ("failed-before-auto-restart", false),
+        ("auto-restart", false),
+        ("auto-restart-queued", false),
+        ("failed", true),
+    ] {
+        tool("systemctl", &format!("case $1 in show) echo {state} ;; *) echo the log ;; esac"));
+        fs::write(&said, "").unwrap();
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/failed"));
+        command.arg("zerkalo-check.service").env("SAID", &said);
+        command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
+        assert!(command.status().unwrap().success());
+        let said = fs::read_to_string(&said).unwrap();
+        assert_eq!(said.contains("logger -t zerkalo -p user.err zerkalo-check.service has failed"), is_told);
+        assert_eq!(said.contains("Subject: zerkalo-check.service has failed on"), is_told, "{state}: {said}");
+        assert!(is_told || said.is_empty(), "{state}: {said}");
+    }
+}
+
+#[test]
+fn the_package_brings_every_drop_in() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let found = drop_ins();
+    assert_eq!(found.len(), 2, "{found:?}");
+    for path in found {
+        let (path, folder) = (path.display(), path.parent().unwrap().display());
+        let asset = format!("[\"packaging/systemd/{path}\", \"usr/lib/systemd/system/{folder}/\", \"644\"]");
+        assert!(manifest.contains(&asset), "{asset}");
+    }
 }
 
 #[test]
@@ -314,7 +365,10 @@ fn systemd_sees_the_settings_that_are_read_here() {
     }
     let installed = Installed::new();
     let services: Vec<String> = Job::all().into_iter().map(|job| format!("{}.service", job.name)).collect();
-    let seen = installed.seen(&services);
+    let tell = "failed-zerkalo@zerkalo-stoplist.service.service".to_owned();
+    let seen = installed.seen(&[&services[..], std::slice::from_ref(&tell)].concat());
+    let drop_in = Unit::read(&installed.folder(), &tell).drop_ins[0].display().to_string();
+    assert!(seen[&tell].contains(&("DropIn Path".to_owned(), drop_in)), "{:?}", seen[&tell]);
     for service in services {
         let unit = Unit::read(&installed.folder(), &service);
         let all = |name: &str| {

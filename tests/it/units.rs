@@ -21,10 +21,14 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// Reads the unit of this name, such as `zerkalo-check.service`.
+    /// Reads the unit of this name, such as `zerkalo-check.service`; of an instance, its template.
     pub(crate) fn read(folder: &Path, name: &str) -> Self {
         let mut unit = Self { drop_ins: drop_ins(folder, name), ..Self::default() };
-        for file in iter::once(&folder.join(name)).chain(&unit.drop_ins) {
+        let file = match name.split_once('@') {
+            Some((template, _)) => folder.join(format!("{template}@.service")),
+            None => folder.join(name),
+        };
+        for file in iter::once(&file).chain(&unit.drop_ins) {
             unit.assigned.extend(assignments(&fs::read_to_string(file).unwrap()));
         }
         unit
