@@ -12,6 +12,7 @@
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - `alarm`: what was told when the database could keep no record
 //! - `monitoring`: heartbeat and metrics
 //! - [`prune`]: what is old enough to go
 //! - [`restore`]: deleted rows, brought back
@@ -21,6 +22,7 @@
 //! - [`slot`]: what a scheduled start has to do
 //! - [`stoplist`]: what a reading of the stop-list means
 
+mod alarm;
 pub mod desk;
 pub mod feed;
 pub mod lanes;
