@@ -4,12 +4,27 @@ use super::{
     desk::Desk,
     harness::{Engine, on_both},
 };
-use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Timelike as _,
+    Utc,
+};
 use chrono_tz::Europe::Kaliningrad;
-use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
-use zerkalo::sandbox::{self, READERS_CHAT};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::Command,
+};
+use zerkalo::{
+    sandbox::{self, ADMIN_CHAT, READERS_CHAT},
+    schedule::duration,
+};
 
-on_both!(a_good_day_mails_nothing_and_does_everything_once);
+on_both!(
+    a_good_day_mails_nothing_and_does_everything_once,
+    a_machine_that_was_off_all_night_tells_of_it_when_it_boots,
+);
 
 /// A crontab: its environment, and what it starts when.
 #[derive(Debug, Default)]
@@ -48,6 +63,11 @@ impl Crontab {
             }
         }
         crontab
+    }
+
+    /// The subcommands that are started when the machine has booted.
+    fn at_boot(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().filter(|entry| entry.when.is_none()).map(Entry::subcommand)
     }
 }
 
@@ -94,6 +114,56 @@ fn fields_are_read_as_cron_reads_them() {
     assert_eq!(minutes("1-3,50"), [1, 2, 3, 50]);
     assert_eq!(minutes("10-20/5"), [10, 15, 20]);
     assert_eq!(minutes("*").len(), 60);
+}
+
+#[test]
+fn a_job_with_a_slot_is_started_within_its_grace_and_at_boot() {
+    let crontab = Crontab::read();
+    let at_boot: BTreeSet<_> = crontab.at_boot().collect();
+    let mut by_the_clock = BTreeSet::new();
+    for entry in crontab.entries.iter().filter(|entry| entry.when.is_some()) {
+        let line = entry.subcommand();
+        let option = |name: &str| line.split(' ').skip_while(|word| *word != name).nth(1);
+        let Some(slot) = option("--scheduled") else { continue };
+        let slot = NaiveTime::parse_from_str(slot, "%H:%M").unwrap();
+        let grace = i64::try_from(duration(option("--grace").unwrap()).unwrap().as_secs() / 60).unwrap();
+        let midnight = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap().and_time(NaiveTime::MIN);
+        let late: Vec<i64> = (0..24 * 60)
+            .map(|minute| midnight + TimeDelta::minutes(minute))
+            .filter(|at| entry.is_due(*at))
+            .map(|at| (at.time() - slot).num_minutes())
+            .collect();
+        assert_eq!((late.first(), late.len()), (Some(&0), 6), "{line}");
+        assert!(late.iter().all(|late| (0..grace).contains(late)), "{line}: one later is exit 12");
+        by_the_clock.insert(line);
+    }
+    assert_eq!(at_boot, by_the_clock);
+}
+
+/// Off from 22:50 to 01:00: the morning was done, the evening was not.
+fn a_machine_that_was_off_all_night_tells_of_it_when_it_boots(engine: Engine) {
+    let mut desk = Desk::new(engine);
+    desk.world.set("TELEGRAM_BASE_URL", desk.world.sandbox.telegram_url());
+    desk.world.set("TELEGRAM_BOT_TOKEN", sandbox::Options::default().telegram_token);
+    desk.world.set("TELEGRAM_CHAT_IDS", READERS_CHAT);
+    desk.world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
+    let start = |desk: &mut Desk, line: &str, now: &str| {
+        desk.world.set("ZERKALO_TEST_NOW", now);
+        let words: Vec<&str> = line.split(' ').collect();
+        desk.world.run(&words).code.unwrap()
+    };
+    assert_eq!(start(&mut desk, "full-morning --scheduled 07:00 --grace 1h", "2026-11-22T07:00:00+02:00"), 0);
+    let told = |desk: &Desk| desk.world.sandbox.world().telegram.messages(ADMIN_CHAT).len();
+    let before = told(&desk);
+    for boot in ["2026-11-23T01:00:00+02:00", "2026-11-23T01:20:00+02:00"] {
+        let ends: BTreeMap<_, _> = Crontab::read()
+            .at_boot()
+            .map(|line| (line.split(' ').next().unwrap().to_owned(), start(&mut desk, &line, boot)))
+            .collect();
+        let expected = [("full-morning", 0), ("negative-transfer", 12), ("stoplist-report", 12)];
+        assert_eq!(ends, expected.map(|(job, code)| (job.to_owned(), code)).into());
+        assert_eq!(told(&desk) - before, 2, "each missed slot is told once, however often it boots");
+    }
 }
 
 fn a_good_day_mails_nothing_and_does_everything_once(engine: Engine) {

@@ -4,6 +4,7 @@
 //! - [`process`]: the binary while it runs: held, signalled, killed
 //! - [`proxy`]: what cuts connections to `PostgreSQL`
 //! - [`rows`]: what a table holds, as text that is equal on both databases
+//! - [`units`]: what systemd makes of the package's units
 
 mod expected;
 mod harness;
@@ -12,6 +13,7 @@ mod process;
 mod proxy;
 mod rows;
 mod shelf;
+mod units;
 mod widget;
 
 mod answers;
@@ -54,6 +56,7 @@ mod stoplist_answers;
 mod stoplist_kills;
 mod stoplist_report;
 mod storms;
+mod supervised;
 mod telegram;
 mod turns;
 mod upstream;

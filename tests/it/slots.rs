@@ -43,7 +43,7 @@ fn morning_at(world: &mut World, now: &str) -> Outcome {
 }
 
 /// The slots that the database knows: when, state, attempts, exit code.
-fn slots(world: &World) -> Vec<[String; 4]> {
+pub(crate) fn slots(world: &World) -> Vec<[String; 4]> {
     let text = |row: &Row, name: &str| row[name].clone().unwrap_or_default();
     let rows = world.rows("job_slot");
     let mut slots: Vec<_> = rows
