@@ -366,6 +366,11 @@ fn a_job_that_is_watched_may_not_be_forgotten(engine: Engine) {
     assert_eq!(job(&shown, "negative-transfer")["next_slot"], "2026-11-22T21:00:00Z");
     assert_eq!(job(&shown, "full-morning")["next_slot"], "2026-11-23T05:00:00Z");
     check(&world, 12);
+    // A name that is no job's would watch nothing.
+    world.set("ZERKALO_STATUS_JOBS", "negative_transfer");
+    let said = check(&world, 2);
+    assert!(said.contains("names no job") && said.contains("negative-transfer"), "{said}");
+    assert_eq!(world.command(&["config", "check"]).output().unwrap().status.code(), Some(2));
 }
 
 fn the_log_is_filtered(engine: Engine) {
