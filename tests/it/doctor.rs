@@ -383,34 +383,70 @@ fn a_run_that_works_is_not_disturbed(engine: Engine) {
     assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
 }
 
+/// Runs SQL as the owner of the story's database.
+fn query(world: &World, sql: &str) {
+    block_on(async {
+        let mut connection = PgConnection::connect(&world.database).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    });
+}
+
+/// The story's database, as another role sees it.
+fn as_role(world: &World, role: &str) -> String {
+    let (head, tail) = world.database.split_once('@').unwrap();
+    format!("{}{role}@{tail}", &head[..=head.rfind('/').unwrap()])
+}
+
 #[test]
 fn a_role_without_rights_is_told_which() {
     if super::postgres::server().is_none() {
         return;
     }
-    let desk = world(Engine::Postgres);
-    let query = |sql: &str| {
-        block_on(async {
-            let mut connection = PgConnection::connect(&desk.world.database).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-        });
-    };
+    let mut desk = world(Engine::Postgres);
     query(
+        &desk.world,
         "do $$ begin create role story_reader login; exception when duplicate_object then null; end $$;
          grant usage on schema public to story_reader;
          grant select on all tables in schema public to story_reader;
          grant insert, update, delete on ft_deal to story_reader",
     );
-    let mut command = desk.world.command(&["doctor", "--json"]);
-    let (head, tail) = desk.world.database.split_once('@').unwrap();
-    let url = format!("{}story_reader@{tail}", &head[..=head.rfind('/').unwrap()]);
-    let outcome: Outcome = command.env("DATABASE_URL", url).output().unwrap().into();
-    query("drop owned by story_reader");
+    desk.world.set("DATABASE_URL", as_role(&desk.world, "story_reader"));
+    let outcome = desk.world.run(&["doctor"]);
+    query(&desk.world, "drop owned by story_reader");
     assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
     assert_found(&outcome, "database", "problem", "insert on iiko_product", "grant them");
     let text =
         found(&outcome, "database").iter().map(|finding| finding["text"].to_string()).collect::<String>();
     assert!(text.contains("create on the schema") && !text.contains("on ft_deal"), "{text}");
+}
+
+#[test]
+fn a_role_that_may_not_look_into_the_schema_is_told_so() {
+    if super::postgres::server().is_none() {
+        return;
+    }
+    let mut desk = world(Engine::Postgres);
+    query(
+        &desk.world,
+        "do $$ begin create role story_stranger login; exception when duplicate_object then null; end $$;
+         revoke all on schema public from public;",
+    );
+    desk.world.set("DATABASE_URL", as_role(&desk.world, "story_stranger"));
+    let said = "the role story_stranger may not look into the schema public";
+    let hint = "grant usage on schema public to story_stranger";
+    let outcome = desk.world.expect(2, &["doctor"]);
+    assert_found(&outcome, "database", "problem", said, hint);
+    for command in
+        [&["status"][..], &["sync", "iiko"], &["sync", "iiko", "--dry-run"], &["log"], &["migrate"]]
+    {
+        let refused = desk.world.expect(2, command);
+        let told = (refused.json["error"].as_str(), refused.json["hint"].as_str());
+        assert!(
+            told.0.is_some_and(|text| text.contains(said)) && told.1.is_some_and(|text| text.contains(hint)),
+            "{command:?}: {}",
+            refused.stdout
+        );
+    }
 }
 
 #[test]
