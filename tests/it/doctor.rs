@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -39,6 +40,7 @@ fn world(engine: Engine) -> Desk {
     world.set("TELEGRAM_CHAT_IDS", READERS_CHAT);
     world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
     world.set("HEARTBEAT_URL", "https://hc-ping.invalid/c4n4ry/{job}");
+    world.set("ZERKALO_METRICS_FILE", world.home.path().join("zerkalo.prom").display().to_string());
     world.expect(0, &["sync", "fintablo", "--only", "ft_category"]);
     world.expect(0, &["sync", "iiko", "--only", "iiko_store"]);
     world.sandbox.clear_journal();
@@ -83,6 +85,7 @@ fn all_is_well_and_nothing_is_written(engine: Engine) {
     assert_found(&outcome, "Telegram", "ok", &format!("may write to {ADMIN_CHAT}"), "");
     assert_found(&outcome, "database", "ok", "it mirrors 127.0.0.1", "");
     assert_found(&outcome, "clock", "ok", "agrees with the iiko server's", "");
+    assert_found(&outcome, "metrics file", "ok", "zerkalo.prom", "");
     // Nothing is different here or there, and nobody is logged in.
     assert_eq!(world.evidence(), before);
     assert_eq!(world.files(), files);
@@ -109,7 +112,9 @@ fn nothing_but_a_database_is_well_too(engine: Engine) {
         world.set(name, "");
     }
     let outcome = world.expect(0, &["doctor"]);
-    for check in ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
+    for check in
+        ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "metrics file", "secrets"]
+    {
         assert_found(&outcome, check, "not set", "", "");
     }
     assert_found(&outcome, "database", "ok", "the first run makes", "");
@@ -252,6 +257,30 @@ const BROKEN: &[Broken] = &[
         code: 2,
         text: "/proc cannot be written to",
         hint: "set ZERKALO_STATE_DIR",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("ZERKALO_METRICS_FILE", "/nowhere/x.prom"),
+        check: "metrics file",
+        code: 4,
+        text: "there is no folder /nowhere",
+        hint: "make it, or set ZERKALO_METRICS_FILE",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("ZERKALO_METRICS_FILE", "/proc/x.prom"),
+        check: "metrics file",
+        code: 4,
+        text: "/proc cannot be written to",
+        hint: "check its owner and mode, or set ZERKALO_METRICS_FILE",
+    },
+    Broken {
+        breaks: |desk| {
+            let home = desk.world.home.path().display().to_string();
+            desk.world.set("ZERKALO_METRICS_FILE", home);
+        },
+        check: "metrics file",
+        code: 4,
+        text: "is no file",
+        hint: "set ZERKALO_METRICS_FILE to a file",
     },
 ];
 
@@ -451,31 +480,37 @@ fn a_role_that_may_not_look_into_the_schema_is_told_so() {
 
 #[test]
 fn a_full_disk_is_told() {
-    let permitted =
-        Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success());
-    if !permitted {
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), "skipped: no user namespaces, so no small disk to fill");
-        return;
-    }
-    let world = World::new(Engine::Sqlite);
+    let mut world = World::new(Engine::Sqlite);
     let disk = world.home.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let script = r#"set -e
-mount -t tmpfs -o size=1m tmpfs "$1"
-export ZERKALO_STATE_DIR="$1/state"
-export DATABASE_URL="$1/mirror.db"
-dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
-exec "$2" doctor --json"#;
-    let own = world.command(&[]);
-    let mut command = Command::new("unshare");
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
-    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.args(["-rm", "sh", "-c", script, "sh"]).arg(&disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
-    let outcome: Outcome = command.output().unwrap().into();
+    world.set("ZERKALO_STATE_DIR", disk.join("state").display().to_string());
+    world.set("DATABASE_URL", disk.join("mirror.db").display().to_string());
+    let Some(outcome) = on_a_full_disk(&world, &disk, &["doctor", "--json"]) else { return };
     assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
     assert_found(&outcome, "state directory", "problem", "is full", "free some space");
     assert_found(&outcome, "database", "problem", "is full", "free some space");
     assert_found(&outcome, "iiko", "problem", "lock file", "the disk is full");
     assert_found(&outcome, "FinTablo", "ok", "", "");
+}
+
+/// Runs the binary where a full disk is mounted at this place; none where there can be no such disk.
+pub(super) fn on_a_full_disk(world: &World, disk: &Path, arguments: &[&str]) -> Option<Outcome> {
+    let permitted =
+        Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success());
+    if !permitted {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), "skipped: no user namespaces, so no small disk to fill");
+        return None;
+    }
+    fs::create_dir(disk).unwrap();
+    let script = r#"set -e
+mount -t tmpfs -o size=1m tmpfs "$1"
+dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
+shift
+exec "$@""#;
+    let own = world.command(&[]);
+    let mut command = Command::new("unshare");
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(["-rm", "sh", "-c", script, "sh"]).arg(disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
+    Some(command.args(arguments).output().unwrap().into())
 }
