@@ -327,6 +327,17 @@ fn an_unknown_document_is_critical(engine: Engine) {
         said.starts_with(&format!("critical: document {key} (")) && said.contains(" is unknown since "),
         "{said}"
     );
+    // People read the business's wall clock, and machines UTC.
+    let (day, _) = said.split_once(" is unknown since ").unwrap().1.split_at(10);
+    assert!(said.contains(&format!(" is unknown since {day} 23:00; ")), "{said}");
+    assert_eq!(shown["documents"][0]["updated_at"].as_str().unwrap()[10..17], *"T21:00:");
+    for (arguments, tells) in [
+        (&["documents", "list"][..], format!("{day} 23:00")),
+        (&["documents", "show", &key], format!("touched {day} 23:00\n")),
+    ] {
+        let screen: Outcome = street.world.command(arguments).output().unwrap().into();
+        assert!(screen.stdout.contains(&tells), "{arguments:?}: {}", screen.stdout);
+    }
     let said = nagios(&street.world, 2);
     assert!(
         said.starts_with("ZERKALO CRITICAL - document T") && said.contains(" uncertain_documents=1;;0;0"),
@@ -432,7 +443,11 @@ fn the_log_is_filtered(engine: Engine) {
     assert_eq!(rows(&["--since", "12h", "--limit", "1000"]), day);
     assert!(rows(&["--since", "7d", "--limit", "1000"]).iter().any(|row| row["run_id"] == first.run_id()));
     assert_eq!(rows(&["--since", "2026-11-23"]), [json!(null); 0]);
-    world.expect(2, &["log", "ft_deel"]);
+    let refused = world.expect(2, &["log", "ft_deel"]);
+    let hint = refused.json["hint"].as_str().unwrap();
+    for name in ["ft_deal", "min-stock-push", "push-mapping", "document_outbox", "restore", "prune"] {
+        assert!(hint.contains(name), "{name}: {hint}");
+    }
     // For people: one line for the equal root types, and how to undo what was deleted.
     let screen: Outcome = world.command(&["log", "--since", "2026-11-22"]).output().unwrap().into();
     assert!(screen.stdout.contains("iiko_entity (16 types)  success"), "{}", screen.stdout);

@@ -2,7 +2,7 @@
 
 use super::{
     EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at,
-    table::{age, runs},
+    table::{age, apart, runs},
 };
 use crate::{
     config::Config,
@@ -210,11 +210,9 @@ fn of_group(group: &[&EntityStatus], zone: Tz) -> Option<Problem> {
         }
         State::Old => {
             let limit = group.iter().filter_map(|entity| entity.max_age_s).min().unwrap_or_default();
-            let text = format!(
-                "{name}: the last good run is {} old, and {} are allowed",
-                age(oldest.unwrap_or_default()),
-                age(i64::try_from(limit).unwrap_or(i64::MAX))
-            );
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let [old, allowed] = apart(oldest.unwrap_or_default(), limit);
+            let text = format!("{name}: the last good run is {old} old, and {allowed} are allowed");
             problem(
                 severity,
                 Kind::Safety,
@@ -243,7 +241,7 @@ fn of_documents(report: &StatusReport) -> Vec<Problem> {
                 document.key,
                 quote(&document.title, 120),
                 document.state.name(),
-                document.updated_at
+                local(document.updated_at, report.zone)
             );
             if document.state.is_uncertain() {
                 problem(Severity::Critical, Kind::Unknown, text, hint)

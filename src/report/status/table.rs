@@ -27,6 +27,16 @@ pub(super) fn age(seconds: i64) -> String {
     }
 }
 
+/// Two ages that stand in one sentence: to the second where [`age`] would tell them alike.
+pub(super) fn apart(one: i64, other: i64) -> [String; 2] {
+    let told = [one, other].map(age);
+    if one == other || told[0] != told[1] {
+        return told;
+    }
+    [one, other]
+        .map(|seconds| format!("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60))
+}
+
 pub(super) fn render(report: &StatusReport, width: u16, colour: bool) -> String {
     let now = local(report.now, report.zone);
     let mut out = format!("{}\nnow {now} ({})\n\n", report.database, report.zone.name());

@@ -240,6 +240,12 @@ fn an_age_is_told_in_two_parts() {
 }
 
 #[test]
+fn an_age_over_its_limit_reads_longer() {
+    assert_eq!(table::apart(93_608, 93_600), ["26 h 00 min 08 s", "26 h 00 min 00 s"]);
+    assert_eq!(table::apart(93_660, 93_600), ["26 h 01 min", "26 h 00 min"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_unknown_or_critical() {
     let failure = Failure::new(Kind::Database, "the database failed").hint("look at it");
     let said = line(Err(&failure), Form::Nagios);
