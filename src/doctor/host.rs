@@ -83,7 +83,9 @@ pub(super) fn time_zone(patient: &Patient) -> Vec<Said> {
     } else {
         format!("this host is at {host}, and the hours of a crontab are the host's")
     };
-    vec![Said::ok(format!("{told}; {difference}"))]
+    let mut said = vec![Said::ok(format!("{told}; {difference}"))];
+    said.extend(clock.warning().map(|text| Said::warning(text, "it is for tests only: unset it")));
+    said
 }
 
 /// The directory of locks, spools and the session's token.

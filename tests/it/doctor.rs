@@ -514,3 +514,16 @@ exec "$@""#;
     command.args(["-rm", "sh", "-c", script, "sh"]).arg(disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
     Some(command.args(arguments).output().unwrap().into())
 }
+
+#[test]
+fn a_clock_that_is_set_for_tests_is_told() {
+    let mut world = World::new(Engine::Sqlite);
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z");
+    let outcome = world.run(&["doctor", "--offline"]);
+    assert_eq!(outcome.code, Some(4), "{}", outcome.stdout);
+    assert_found(&outcome, "time zone", "warning", "ZERKALO_TEST_NOW is set", "unset");
+    // Also where only what is wrong is told, as under cron.
+    let output = world.command(&["sync", "fintablo", "-q"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("ZERKALO_TEST_NOW is set") && said.contains("2026-11-22"), "{said}");
+}
