@@ -73,6 +73,14 @@ impl Clock {
         now.trunc_subsecs(6)
     }
 
+    /// That this clock does not show the host's time, for the operator: whoever left [`TEST_NOW`] set in a crontab would have
+    /// every slot judged by it.
+    pub fn warning(&self) -> Option<String> {
+        let Hands::Moving { .. } = self.hands else { return None };
+        let now = self.business_now().format("%Y-%m-%d %H:%M:%S");
+        Some(format!("{TEST_NOW} is set, and so it is taken to be {now} ({})", self.zone.name()))
+    }
+
     /// The wall clock of the business: the same moment, as a restaurant's manager reads it.
     pub fn business_now(&self) -> NaiveDateTime {
         self.now().with_timezone(&self.zone).naive_local()
@@ -104,6 +112,9 @@ mod tests {
     fn a_test_clock_starts_where_it_is_told_and_runs_on() {
         let clock = Clock::from_text(Tz::UTC, Some("2026-11-22T03:00:00+03:00")).unwrap();
         let first = clock.now();
+        let warning = clock.warning().unwrap();
+        assert!(warning.starts_with("ZERKALO_TEST_NOW is set, and so it is taken to be 2026-11-22 00:00:0"));
+        assert_eq!(Clock::from_text(Tz::UTC, None).unwrap().warning(), None);
         assert!(first >= moment("2026-11-22T00:00:00Z") && first < moment("2026-11-22T00:01:00Z"));
         std::thread::sleep(Duration::from_millis(2));
         assert!(clock.now() > first);

@@ -51,7 +51,12 @@ pub(super) fn run(
     if printer.is_json() {
         printer.json(&report::to_json(&diagnosis));
     } else {
-        printer.stdout(&report::text(&diagnosis, printer.stdout_colour(), printer.verbosity().quiet));
+        printer.stdout(&report::text(
+            &diagnosis,
+            printer.width(),
+            printer.stdout_colour(),
+            printer.verbosity().quiet,
+        ));
     }
     Ok(diagnosis.exit_code())
 }

@@ -143,13 +143,13 @@ async fn show(ctx: &Context, which: &Which, key: Option<&str>) -> Result<u8> {
     } else if key.is_some() {
         for document in &documents {
             printer.stdout(&document.table(printer.width()));
-            printer.stdout(&document.details());
+            printer.stdout(&document.details(ctx.clock.zone()));
         }
     } else if documents.is_empty() {
         let all = if which.unsettled { "no document is open or unknown" } else { "no documents" };
         printer.stdout(all);
     } else {
-        printer.stdout(&list(&documents, printer.width()));
+        printer.stdout(&list(&documents, ctx.clock.zone(), printer.width()));
     }
     Ok(0)
 }

@@ -9,6 +9,7 @@ use crate::{
     config::Environment,
     context::Context,
     error::{Failure, Kind, Result, quote},
+    jobs::LOGGED,
     printer::Printer,
     report::history,
     schedule,
@@ -113,12 +114,12 @@ pub(super) fn run(
 /// A mistyped table would look as if it had never run.
 fn check_name(which: &WhichLog) -> Result<()> {
     let Some(name) = &which.entity else { return Ok(()) };
-    if tables::all().any(|entity| entity.table.name == name) || which.since.is_some() || which.failed {
+    let names: Vec<&str> = tables::all().map(|entity| entity.table.name).chain(LOGGED).collect();
+    if names.contains(&name.as_str()) || which.since.is_some() || which.failed {
         return Ok(());
     }
-    let names: Vec<&str> = tables::all().map(|entity| entity.table.name).collect();
     Err(Failure::new(Kind::Usage, format!("the log knows no `{}`", quote(name, 60)))
-        .hint(format!("the tables: {}", names.join(", "))))
+        .hint(format!("the tables and jobs: {}", names.join(", "))))
 }
 
 #[cfg(test)]

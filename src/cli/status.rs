@@ -17,8 +17,9 @@ use crate::{
             check::{self, Form},
         },
     },
-    store::{Access, holders},
+    store::{Access, database::nearest_folder, filesystem::Room, holders},
 };
+use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,6 +105,17 @@ async fn look(ctx: &Context) -> Result<StatusReport> {
         documents: documents.iter().map(DocumentReport::of).collect(),
         locks,
         sessions,
+        disks: disks(ctx)?,
         now: ctx.started_at,
     }))
+}
+
+/// The disks of the state directory and of a database that is a file; once where it is the same one.
+fn disks(ctx: &Context) -> Result<Vec<Room>> {
+    let state = nearest_folder(&ctx.config.state_dir.join("locks"));
+    let mut folders = vec![state];
+    folders.extend(ctx.database.file().map(nearest_folder));
+    let device = |folder: &PathBuf| folder.metadata().ok().map(|data| data.dev());
+    folders.dedup_by_key(|folder| device(folder));
+    folders.iter().map(|folder| Room::at(folder)).collect()
 }

@@ -1,6 +1,9 @@
-use clap::{CommandFactory as _, error::ErrorKind};
+use clap::{CommandFactory as _, ValueEnum as _, error::ErrorKind};
 
-use super::{sync::AllowDelete, *};
+use super::{
+    sync::{AllowDelete, Source},
+    *,
+};
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
@@ -40,6 +43,28 @@ fn every_command_is_understood() {
         rows,
     });
     assert_eq!(arguments.mirror.allow_delete, expected);
+}
+
+#[test]
+fn every_job_that_can_be_scheduled_can_be_watched() {
+    let cli = Cli::command();
+    let takes_a_slot = |command: &&clap::Command| {
+        command.get_arguments().any(|argument| argument.get_id().as_str() == "scheduled")
+    };
+    let mut jobs = Vec::new();
+    for command in cli.get_subcommands().filter(takes_a_slot) {
+        let name = command.get_name();
+        match name {
+            "sync" => {
+                jobs.extend(Source::value_variants().iter().map(|source| format!("sync {}", source.name())))
+            }
+            _ => jobs.push(name.to_owned()),
+        }
+    }
+    let mut known: Vec<String> = crate::schedule::due::JOBS.map(str::to_owned).into();
+    jobs.sort();
+    known.sort();
+    assert_eq!(jobs, known);
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub(super) fn context(
         tracing::warn!("{warning}");
     }
     let clock = Clock::from_environment(loaded.config.timezone)?;
+    if let Some(warning) = clock.warning() {
+        tracing::warn!("{warning}; it is for tests only, unset it");
+    }
     let ctx = Context::new(loaded.config, clock, printer.clone(), command.to_owned(), access);
     Ok(ctx.waiting(globals.lock_wait))
 }

@@ -434,7 +434,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         ("status.jobs", "ZERKALO_STATUS_JOBS", Text, ""),
         "The jobs that may miss no slot, with commas between them; empty means every job that ever had a slot.",
-        |config, text| value::line(text).map(|jobs| config.status.jobs = value::items(&jobs)),
+        |config, text| value::jobs(text).map(|jobs| config.status.jobs = jobs),
         |config| Some(Value::String(config.status.jobs.join(", "))),
     ),
     setting(

@@ -101,6 +101,16 @@ fn defaults_need_only_a_home() {
 }
 
 #[test]
+fn a_watched_job_is_one_that_can_have_a_slot() {
+    for wrong in ["negative_transfer", "full-morning, doctor", "sync"] {
+        let expected = ["ZERKALO_STATUS_JOBS from the environment names no job", "negative-transfer, "];
+        refused(&House::new().set("ZERKALO_STATUS_JOBS", wrong), &expected);
+    }
+    let loaded = House::new().set("ZERKALO_STATUS_JOBS", "full-morning, sync iiko,").load().unwrap();
+    assert_eq!(loaded.config.status.jobs, ["full-morning", "sync iiko"]);
+}
+
+#[test]
 fn declared_defaults_are_the_real_ones() {
     let defaults = Config::default();
     for setting in SETTINGS.iter().filter(|setting| !setting.default.starts_with('~')) {

@@ -8,7 +8,10 @@ use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 
 use super::Ages;
-use crate::{schedule, tables};
+use crate::{
+    schedule::{self, due::JOBS},
+    tables,
+};
 
 /// Why a text cannot be a setting's value: the end of a sentence whose subject is the setting.
 #[derive(Debug)]
@@ -157,6 +160,16 @@ pub(super) fn ages(text: &str) -> Read<Ages> {
         ages.of.push((table.trim().to_owned(), age(limit)?));
     }
     Ok(ages)
+}
+
+/// Jobs with commas between them.
+pub(super) fn jobs(text: &str) -> Read<Vec<String>> {
+    let jobs = items(&line(text)?);
+    if jobs.iter().all(|job| JOBS.contains(&job.as_str())) {
+        return Ok(jobs);
+    }
+    // It would be watched for ever without anybody hearing of it.
+    Err(Problem::new("names no job that can be scheduled").hint(format!("the jobs: {}", JOBS.join(", "))))
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

@@ -1,14 +1,12 @@
 //! The mirror's database.
 
-use super::{
-    Patient, Said,
-    host::{megabytes, room},
-};
+use super::{Patient, Said, host::room};
 use crate::{
     error::{Failure, Kind, Result},
     jobs::{CLOUD, SHEETS, run},
     store::{
         database::{Examined, nearest_folder},
+        filesystem::megabytes,
         migrate::Found,
     },
 };

@@ -1,11 +1,14 @@
 //! What this host has to have: settings, secrets, the right time, a place for locks and spools.
 
-use super::{Patient, Said};
+use super::{Patient, Said, State};
 use crate::{
     config::{self, Origin, SETTINGS},
     documents::machine::clock_is_right,
     error::{Failure, Kind, Result},
-    store::{database::nearest_folder, filesystem},
+    store::{
+        database::nearest_folder,
+        filesystem::{self, Room, megabytes},
+    },
 };
 use chrono::{Offset as _, TimeZone as _};
 use std::{
@@ -14,12 +17,6 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::Path,
 };
-
-/// Less room than this is told of, in bytes.
-const LITTLE_ROOM: u64 = 256 << 20;
-
-/// With less room than this no run can be trusted to end well, in bytes.
-const NO_ROOM: u64 = 16 << 20;
 
 /// What is written to see whether anything can be: more than what a full disk may still have left for small files.
 const TRIAL: usize = 64 << 10;
@@ -86,7 +83,9 @@ pub(super) fn time_zone(patient: &Patient) -> Vec<Said> {
     } else {
         format!("this host is at {host}, and the hours of a crontab are the host's")
     };
-    vec![Said::ok(format!("{told}; {difference}"))]
+    let mut said = vec![Said::ok(format!("{told}; {difference}"))];
+    said.extend(clock.warning().map(|text| Said::warning(text, "it is for tests only: unset it")));
+    said
 }
 
 /// The directory of locks, spools and the session's token.
@@ -95,7 +94,10 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
     let absent = !path.is_dir();
     let folder = if absent { nearest_folder(path) } else { path.clone() };
     filesystem::check_local(&folder)?;
-    try_writing(path, &folder)?;
+    try_writing(
+        &folder,
+        "check its owner and mode (cron's user and the operator share it), or set ZERKALO_STATE_DIR",
+    )?;
     let mut said = vec![room(&folder)?];
     said[0].text = format!(
         "{}{}, {}",
@@ -106,50 +108,30 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
     Ok(said)
 }
 
-/// Writes a file without a name, which is gone at once.
-fn try_writing(path: &Path, folder: &Path) -> Result<()> {
+/// Writes a file without a name, which is gone at once. `remedy` says what to do where that is not allowed.
+fn try_writing(folder: &Path, remedy: &str) -> Result<()> {
     let written = tempfile::tempfile_in(folder)
         .and_then(|mut file| file.write_all(&vec![0; TRIAL]).and_then(|()| file.sync_all()));
     written.map_err(|error| {
         if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-            return Failure::new(Kind::Database, format!("the disk of {} is full", path.display()))
+            return Failure::new(Kind::Database, format!("the disk of {} is full", folder.display()))
                 .hint("free some space")
                 .source(error);
         }
         Failure::new(Kind::Usage, format!("{} cannot be written to", folder.display()))
-            .hint(
-                "check its owner and mode (cron's user and the operator share it), or set ZERKALO_STATE_DIR",
-            )
+            .hint(remedy)
             .source(error)
     })
 }
 
 /// How much room is left on a folder's disk.
 pub(super) fn room(folder: &Path) -> Result<Said> {
-    let disk = rustix::fs::statvfs(folder).map_err(|error| {
-        Failure::new(Kind::Database, format!("the disk of {} tells nothing", folder.display()))
-            .hint("check that the path is right and the disk is there")
-            .source(std::io::Error::from(error))
-    })?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let text = format!("{} free", megabytes(free));
-    if free < NO_ROOM {
-        return Err(Failure::new(
-            Kind::Database,
-            format!("the disk of {} is full: {text}", folder.display()),
-        )
-        .hint("free some space"));
+    let room = Room::at(folder)?;
+    if let Some(full) = room.full() {
+        return Err(full);
     }
-    Ok(if free < LITTLE_ROOM { Said::warning(text, "free some space soon") } else { Said::ok(text) })
-}
-
-/// A size as a person reads it.
-pub(super) fn megabytes(bytes: u64) -> String {
-    if bytes >= 10 << 30 {
-        format!("{} GiB", bytes >> 30)
-    } else {
-        format!("{} MiB", bytes.div_ceil(1 << 20))
-    }
+    let text = format!("{} free", megabytes(room.free));
+    Ok(if room.is_little() { Said::warning(text, "free some space soon") } else { Said::ok(text) })
 }
 
 /// This host's clock against those of the servers that have answered.
@@ -177,5 +159,33 @@ pub(super) fn heartbeat(patient: &Patient) -> Vec<Said> {
         (None, _) => Said::unset("HEARTBEAT_URL: nobody notices a job that never runs"),
         (Some(_), true) => Said::ok("set, one check for each job; not tried, because a ping tells of a run"),
         (Some(_), false) => Said::ok("set, one check for all jobs; not tried, because a ping tells of a run"),
+    }]
+}
+
+/// The file of metrics: a run puts a new one in its place. A run goes well without it, so nothing here is a problem.
+pub(super) fn metrics_file(patient: &Patient) -> Vec<Said> {
+    let Some(path) = &patient.ctx.config.monitoring.metrics_file else {
+        return vec![Said::unset("ZERKALO_METRICS_FILE: no figures for Prometheus")];
+    };
+    let shown = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let text = format!("there is no folder {}, and no run makes it", folder.display());
+        return vec![Said::warning(text, "make it, or set ZERKALO_METRICS_FILE")];
+    }
+    let there = match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(found) if !found.is_file() => {
+            return vec![Said::warning(format!("{shown} is no file"), "set ZERKALO_METRICS_FILE to a file")];
+        }
+        Ok(_) => "",
+        Err(error) if error.kind() == ErrorKind::NotFound => " (the first run makes it)",
+        Err(error) => {
+            let text = format!("{shown} cannot be read ({error}), and each run keeps the others' figures");
+            return vec![Said::warning(text, "check its owner and mode")];
+        }
+    };
+    vec![match try_writing(folder, "check its owner and mode, or set ZERKALO_METRICS_FILE") {
+        Ok(()) => Said::ok(format!("{shown}{there}")),
+        Err(failure) => Said { state: State::Warning, ..failure.into() },
     }]
 }

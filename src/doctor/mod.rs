@@ -150,6 +150,7 @@ const CHECKS: &[Check] = &[
     online("Telegram", |patient| Box::pin(upstreams::telegram(patient))),
     online("clock", |patient| Box::pin(async { host::clock(patient) })),
     check("heartbeat", |patient| Box::pin(async { Ok(host::heartbeat(patient)) })),
+    check("metrics file", |patient| Box::pin(async { Ok(host::metrics_file(patient)) })),
 ];
 
 /// How long one request may take: a person waits.

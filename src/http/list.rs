@@ -40,6 +40,6 @@ impl From<BadFrame> for Broken {
 
 fn refused(label: &str, error: &BadFrame) -> Trouble {
     let failure = Failure::new(Kind::InvalidAnswer, format!("{label}: {error}"))
-        .hint("nothing was changed; start this again, and if it stays so, look at the upstream");
+        .hint("this request changed nothing; start this again, and if it stays so, look at the upstream");
     if *error == BadFrame::Cut { Trouble::transient(failure) } else { Trouble::fatal(failure) }
 }

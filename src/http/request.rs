@@ -218,7 +218,7 @@ impl Answer {
         let text =
             format!("{}: the answer is {}, not {}", self.label, quote(content_type, 60), accept.header());
         let failure = Failure::new(Kind::InvalidAnswer, text).hint(
-            "nothing was changed; check the base URL: a proxy or another program may be answering there",
+            "this request changed nothing; check the base URL: a proxy or another program may be answering there",
         );
         // A page in the upstream's place is often its restart.
         Err(if self.is_html() { Trouble::transient(failure) } else { Trouble::fatal(failure) })
@@ -306,7 +306,7 @@ impl Trouble {
             "the connection was closed without an answer"
         };
         let failure = Failure::new(Kind::Unreachable, format!("{label}: {what}"))
-            .hint("nothing was changed; check the network and the base URL, then start this again");
+            .hint("this request changed nothing; check the network and the base URL, then start this again");
         Self { reached, ..Self::transient(failure.source(error)) }
     }
 }

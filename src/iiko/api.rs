@@ -433,7 +433,7 @@ impl Client {
         if answer.is_html() {
             let text = format!("{label}: status {} with an HTML page, which is not iiko's", status.as_u16());
             return Err(Trouble::transient(Failure::new(Kind::InvalidAnswer, text).hint(
-                "nothing was changed; check IIKO_BASE_URL: a proxy, a wrong port or a restarting server answers so",
+                "this request changed nothing; check IIKO_BASE_URL: a proxy, a wrong port or a restarting server answers so",
             )));
         }
         let retry_after = answer.retry_after();
@@ -466,7 +466,7 @@ impl Client {
                     Kind::Unreachable,
                     format!("{label}: status {}: {words}", status.as_u16()),
                 )
-                .hint("nothing was changed; the server is overloaded or restarting, start this again later"),
+                .hint("this request changed nothing; the server is overloaded or restarting, start this again later"),
                 retry: retry_after.map_or(Retry::Yes, Retry::After),
                 reached: true,
             },

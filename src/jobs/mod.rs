@@ -22,6 +22,16 @@
 //! - [`slot`]: what a scheduled start has to do
 //! - [`stoplist`]: what a reading of the stop-list means
 
+/// What the log tells of beside tables.
+pub const LOGGED: [&str; 6] = [
+    "min-stock-push",
+    "push-mapping",
+    posting::ENTITY,
+    stoplist_report::STEP,
+    prune::ENTITY,
+    restore::ENTITY,
+];
+
 mod alarm;
 pub mod desk;
 pub mod feed;

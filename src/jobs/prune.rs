@@ -17,7 +17,7 @@ use crate::{
 use chrono::{NaiveTime, TimeDelta};
 
 /// What the log calls it.
-const ENTITY: &str = "prune";
+pub(super) const ENTITY: &str = "prune";
 
 /// For how many days deleted rows are kept.
 const TOMBSTONE_DAYS: i64 = 30;

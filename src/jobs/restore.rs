@@ -19,7 +19,7 @@ use std::{cell::RefCell, time::Instant};
 use uuid::Uuid;
 
 /// What the log calls a restoration; the table is its scope. It is no run of the table: the table is not fresher for it.
-const ENTITY: &str = "restore";
+pub(super) const ENTITY: &str = "restore";
 
 /// Which deleted rows are meant.
 #[derive(Debug, Clone, Copy)]

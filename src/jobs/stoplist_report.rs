@@ -28,7 +28,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use std::{cell::RefCell, path::PathBuf};
 
 /// The step's name, which is the command's.
-const STEP: &str = "stoplist-report";
+pub(super) const STEP: &str = "stoplist-report";
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@ use super::{Status, table::painted};
 use crate::doctor::{Diagnosis, Finding, State};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use unicode_width::UnicodeWidthStr as _;
 
 /// The one object that `--json` prints.
 pub fn to_json(diagnosis: &Diagnosis) -> Value {
@@ -19,19 +20,25 @@ pub fn to_json(diagnosis: &Diagnosis) -> Value {
     report
 }
 
-/// A line for each finding and its remedy, and one closing line. Lines are not broken, so that a command in a hint can be
-/// copied. With `quiet` only what is not well.
-pub fn text(diagnosis: &Diagnosis, colour: bool, quiet: bool) -> String {
+/// Where the words of a finding begin.
+const MARGIN: usize = 27;
+
+/// A line for each finding and its remedy, broken between words at `width`, and one closing line. With `quiet` only what
+/// is not well.
+pub fn text(diagnosis: &Diagnosis, width: u16, colour: bool, quiet: bool) -> String {
+    let width = usize::from(width).saturating_sub(MARGIN);
     let mut out = String::new();
     let mut last = "";
     for finding in diagnosis.findings.iter().filter(|finding| !quiet || is_bad(finding)) {
         let name = if finding.check == last { "" } else { finding.check };
         let state = finding.state.name();
         let gap = " ".repeat(9usize.saturating_sub(state.len()));
-        let _ =
-            writeln!(out, "{}{gap}{name:<18}{}", painted(state, shade(finding.state), colour), finding.text);
+        let text = wrapped(&finding.text, width, MARGIN);
+        let _ = writeln!(out, "{}{gap}{name:<18}{text}", painted(state, shade(finding.state), colour));
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(out, "{:27}hint: {hint}", "");
+            let label = "hint: ";
+            let hint = wrapped(hint, width.saturating_sub(label.len()), MARGIN + label.len());
+            let _ = writeln!(out, "{:MARGIN$}{label}{hint}", "");
         }
         last = finding.check;
     }
@@ -43,6 +50,25 @@ pub fn text(diagnosis: &Diagnosis, colour: bool, quiet: bool) -> String {
     }
     if !quiet {
         let _ = write!(out, "\n{}", closing(diagnosis));
+    }
+    out
+}
+
+/// A text in lines of `width` columns, the second and all later ones behind a margin. It is broken at blanks, and not
+/// between backticks: a command is copied in one piece. A word that is longer than a line stays whole.
+fn wrapped(text: &str, width: usize, margin: usize) -> String {
+    let (mut out, mut column, mut in_command) = (String::new(), 0, false);
+    for word in text.split_inclusive(|sign| {
+        in_command ^= sign == '`';
+        sign == ' ' && !in_command
+    }) {
+        if column > 0 && column + word.trim_end().width() > width {
+            out.truncate(out.trim_end().len());
+            let _ = write!(out, "\n{:margin$}", "");
+            column = 0;
+        }
+        out.push_str(word);
+        column += word.width();
     }
     out
 }
@@ -70,4 +96,34 @@ fn closing(diagnosis: &Diagnosis) -> String {
         _ => format!("{}, {}", several(problems, "problem"), several(warnings, "warning")),
     };
     format!("{told}, exit {}", diagnosis.exit_code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_broken_between_words_and_never_in_a_command() {
+        assert_eq!(wrapped("short", 10, 4), "short");
+        assert_eq!(wrapped("не более десяти", 10, 4), "не более\n    десяти");
+        assert_eq!(wrapped("run `zerkalo migrate` now", 12, 2), "run\n  `zerkalo migrate`\n  now");
+        assert_eq!(wrapped("https://a.very.long.address then", 8, 0), "https://a.very.long.address\nthen");
+        let finding = |text: &str, hint: Option<&str>| Finding {
+            check: "time zone",
+            state: State::Warning,
+            text: text.to_owned(),
+            hint: hint.map(str::to_owned),
+        };
+        let findings = vec![finding(&"слово word ".repeat(20), Some(&"do this ".repeat(20)))];
+        let diagnosis = Diagnosis { findings, failure: None };
+        for width in [80_u16, 120] {
+            let shown = text(&diagnosis, width, false, true);
+            let lines: Vec<&str> = shown.lines().collect();
+            assert!(lines.len() > 2, "{shown}");
+            for line in &lines {
+                assert!(line.width() <= usize::from(width), "{width}: {line}");
+            }
+            assert!(lines[1..].iter().all(|line| line.starts_with(&" ".repeat(MARGIN))), "{shown}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 
 use super::{
     RunReport,
-    grid::{align, lines_of, plain},
+    grid::{Column, align, fitting, lines_of, plain},
+    history::local,
     number,
 };
 use crate::{
@@ -14,10 +15,11 @@ use crate::{
     error::quote,
     jobs::negative_transfer::plan::{Short, Skipped},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use comfy_table::{Cell, ColumnConstraint};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use uuid::Uuid;
@@ -47,8 +49,13 @@ pub struct DocumentReport {
     pub total: String,
     /// What is wrong with it.
     pub problem: Option<String>,
-    /// When it was touched last, UTC.
-    pub updated_at: String,
+    /// When it was touched last.
+    #[serde(serialize_with = "to_the_second")]
+    pub updated_at: DateTime<Utc>,
+}
+
+fn to_the_second<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&moment.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// A line of a document.
@@ -91,7 +98,7 @@ impl DocumentReport {
             lines: lines.collect(),
             total: amount::show(row.payload.total()),
             problem: row.last_error.clone().filter(|_| !matches!(row.state, State::Done | State::Planned)),
-            updated_at: row.updated_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            updated_at: row.updated_at,
         }
     }
 
@@ -108,11 +115,17 @@ impl DocumentReport {
             ]);
         }
         align(&mut table, &[2]);
+        // Where there is little room it is the name that is broken.
+        for number in [0, 2] {
+            if let Some(column) = table.column_mut(number) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         format!("{}\n{}", self.headline(width), lines_of(&table, "  "))
     }
 
-    /// What else is known of it.
-    pub fn details(&self) -> String {
+    /// What else is known of it; moments are told in `zone`.
+    pub fn details(&self, zone: Tz) -> String {
         let mut out =
             format!("  dateIncoming {}, comment: {}\n", self.date_incoming, quote(&self.comment, 200));
         if let Some(id) = self.iiko_id {
@@ -121,7 +134,7 @@ impl DocumentReport {
         if let Some(problem) = &self.problem {
             let _ = writeln!(out, "  {}", quote(problem, 300));
         }
-        let _ = writeln!(out, "  touched {}", self.updated_at);
+        let _ = writeln!(out, "  touched {}", local(self.updated_at, zone));
         out
     }
 
@@ -309,27 +322,33 @@ impl DocumentReport {
     }
 }
 
-/// Documents as a list, one line each.
-pub fn list(documents: &[DocumentReport], width: u16) -> String {
-    let mut table = plain(width);
-    table.set_header(["number", "date", "state", "from → to", "lines", "in all", "touched"]);
-    for document in documents {
-        table.add_row([
+/// A number is copied into the next command; it begins with the date. Where there is little room it is the names that
+/// are broken.
+const LIST: [Column; 7] = [
+    Column::text("number", 0),
+    Column::text("date", 2),
+    Column::text("state", 0),
+    Column::text("from → to", 0).enough(12),
+    Column::number("lines", 3),
+    Column::number("in all", 1),
+    Column::text("touched", 4),
+];
+
+/// Documents as a list, one line each; moments are told in `zone`.
+pub fn list(documents: &[DocumentReport], zone: Tz, width: u16) -> String {
+    let cells = |document: &DocumentReport| {
+        vec![
             Cell::new(&document.key),
             Cell::new(document.business_date),
             Cell::new(document.state.name()),
             Cell::new(quote(&document.title, 80)),
             Cell::new(number(document.lines.len() as u64)),
             Cell::new(&document.total),
-            Cell::new(&document.updated_at),
-        ]);
-    }
-    align(&mut table, &[4, 5]);
-    // A number is copied into the next command.
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    let mut out = lines_of(&table, "");
+            Cell::new(local(document.updated_at, zone)),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = documents.iter().map(cells).collect();
+    let mut out = fitting(&LIST, &rows, width, false);
     for document in documents {
         if let Some(problem) = &document.problem {
             let _ = writeln!(out, "{}: {}", document.key, quote(problem, 300));
@@ -356,7 +375,7 @@ mod tests {
             lines: Vec::new(),
             total: "0".to_owned(),
             problem: None,
-            updated_at: String::new(),
+            updated_at: DateTime::UNIX_EPOCH,
         };
         let about = "Хоз. товары (Московский) → Бар (Московский)  done  0 lines, 0 in all";
         assert_eq!(document.headline(120), format!("{}  {about}", document.key));

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use self::table::painted_cell;
 pub use self::{
     stop_changes::StopChanges,
-    table::{duration, number},
+    table::{apart, duration, number},
 };
 use crate::{
     error::{Failure, Kind},

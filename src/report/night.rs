@@ -186,7 +186,7 @@ mod tests {
             lines: Vec::new(),
             total: "0".to_owned(),
             problem: None,
-            updated_at: String::new(),
+            updated_at: chrono::DateTime::UNIX_EPOCH,
         }
     }
 

@@ -38,6 +38,15 @@ pub fn duration(value: Duration) -> String {
     }
 }
 
+/// Two durations that stand in one sentence: to the second where [`duration`] would tell them alike.
+pub fn apart(one: Duration, other: Duration) -> [String; 2] {
+    let told = [one, other].map(duration);
+    if one.as_secs() == other.as_secs() || told[0] != told[1] {
+        return told;
+    }
+    [one, other].map(|value| format!("{} {:02} s", duration(value), value.as_secs() % 60))
+}
+
 /// A line of the table: a step, or several folded into one.
 struct Line {
     step: String,

@@ -126,6 +126,54 @@ fn numbers_stand_under_their_titles_beside_cyrillic_names() {
 }
 
 #[test]
+fn what_is_too_long_reads_longer_than_what_is_allowed() {
+    let hour = Duration::from_hours(1);
+    let told = |seconds: u64| apart(hour + Duration::from_secs(seconds), hour);
+    assert_eq!(told(8), ["1 h 00 min 08 s", "1 h 00 min 00 s"]);
+    assert_eq!(told(60), ["1 h 01 min", "1 h 00 min"]);
+    assert_eq!(apart(hour, hour), ["1 h 00 min", "1 h 00 min"]);
+    let minute = Duration::from_mins(1);
+    assert_eq!(apart(minute + Duration::from_secs(8), minute), ["1 min 08 s", "1 min 00 s"]);
+}
+
+#[test]
+fn a_list_of_documents_breaks_no_number_and_no_date() {
+    let document = |key: &str, total: &str| documents::DocumentReport {
+        key: key.to_owned(),
+        kind: crate::documents::Kind::Transfer,
+        title: "Основной склад → Кухня (Ресторан на набережной)".to_owned(),
+        business_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
+        state: crate::documents::row::State::Processing,
+        iiko_id: None,
+        date_incoming: "2026-11-22T23:00".to_owned(),
+        comment: String::new(),
+        lines: Vec::new(),
+        total: total.to_owned(),
+        problem: None,
+        updated_at: DateTime::from_timestamp(1_795_381_207, 123_456_000).unwrap(),
+    };
+    let keys = ["T20261122-b0e5079b-1d4355a8-1", "T20261122-b0e5079b-1d4355a8-2"];
+    let documents = [document(keys[0], "1957.108479241"), document(keys[1], "3")];
+    for width in [60, 80, 100, 120, 160] {
+        let shown = documents::list(&documents, chrono_tz::Tz::Europe__Kaliningrad, width);
+        let head = shown.lines().next().unwrap();
+        for (title, word) in
+            [("date", "2026-11-23"), ("in all", "1957.108479241"), ("touched", "2026-11-22 23:00")]
+        {
+            assert_eq!(head.contains(title), shown.contains(word), "{width}: {shown}");
+        }
+        assert!(
+            keys.iter().all(|key| shown.contains(key)) && shown.contains("processing"),
+            "{width}: {shown}"
+        );
+        assert!(shown.lines().all(|line| line.width() <= usize::from(width)), "{width}: {shown}");
+        assert_eq!(width >= 80, head.contains("in all"), "{width}: {shown}");
+        assert_eq!(width >= 120, head.contains("touched"), "{width}: {shown}");
+    }
+    assert_eq!(serde_json::to_value(&documents[0]).unwrap()["updated_at"], "2026-11-22T21:00:07Z");
+}
+
+#[test]
 fn calm_scopes_are_one_line() {
     let calm = || run(vec![step("iiko_entity", Some("A")), step("iiko_entity", Some("B")), step("x", None)]);
     let folded = calm().table(120, false);

@@ -31,3 +31,16 @@ pub const NEGATIVE_TRANSFER: Due =
 
 /// Every job that is due, in the order of the day.
 pub const DUE: [Due; 3] = [FULL_MORNING, STOPLIST_REPORT, NEGATIVE_TRANSFER];
+
+/// Every job that can be scheduled, as its command is typed.
+pub const JOBS: [&str; 9] = [
+    FULL_MORNING.job,
+    STOPLIST_REPORT.job,
+    NEGATIVE_TRANSFER.job,
+    "sync iiko",
+    "sync fintablo",
+    "sync stock",
+    "sync min-stock",
+    "sync stoplist",
+    "push-mapping",
+];

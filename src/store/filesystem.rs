@@ -1,7 +1,14 @@
-//! On which kind of file system a folder is: locks hold on a local one only.
+//! The disk that a folder is on: whether locks hold there, and how much room is left.
 
 use crate::error::{Failure, Kind, Result};
-use std::path::Path;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Less room than this is told of, in bytes.
+pub(crate) const LITTLE_ROOM: u64 = 256 << 20;
+
+/// With less room than this no run can be trusted to end well, in bytes.
+pub(crate) const NO_ROOM: u64 = 16 << 20;
 
 /// File systems of other hosts, and of programs: `flock` on them is no lock, or one that other hosts do not see. The
 /// numbers are those of `linux/magic.h` and of the file systems' own headers.
@@ -36,6 +43,48 @@ pub(crate) fn check_local(folder: &Path) -> Result<()> {
         format!("{} is on a {name} file system, where locks do not hold", folder.display()),
     )
     .hint("set ZERKALO_STATE_DIR, and with SQLite also DATABASE_URL, to a place on a local disk"))
+}
+
+/// How much room is left on a folder's disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What a user without privileges may still write there, in bytes.
+    #[serde(rename = "free_bytes")]
+    pub free: u64,
+}
+
+impl Room {
+    /// Asks the file system. Fails with [`Kind::Database`] where it does not tell.
+    pub fn at(folder: &Path) -> Result<Self> {
+        let disk = rustix::fs::statvfs(folder).map_err(|error| {
+            Failure::new(Kind::Database, format!("the disk of {} tells nothing", folder.display()))
+                .hint("check that the path is right and the disk is there")
+                .source(std::io::Error::from(error))
+        })?;
+        Ok(Self { folder: folder.to_owned(), free: disk.f_bavail.saturating_mul(disk.f_frsize) })
+    }
+
+    /// That it is full; none while a run can still be trusted to end well.
+    pub fn full(&self) -> Option<Failure> {
+        let text = format!("the disk of {} is full: {} free", self.folder.display(), megabytes(self.free));
+        (self.free < NO_ROOM).then(|| Failure::new(Kind::Database, text).hint("free some space"))
+    }
+
+    /// Whether it will be full soon.
+    pub const fn is_little(&self) -> bool {
+        self.free < LITTLE_ROOM
+    }
+}
+
+/// A size as a person reads it.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    if bytes >= 10 << 30 {
+        format!("{} GiB", bytes >> 30)
+    } else {
+        format!("{} MiB", bytes.div_ceil(1 << 20))
+    }
 }
 
 #[cfg(test)]

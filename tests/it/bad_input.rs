@@ -383,14 +383,14 @@ fn an_upstream_that_is_not_there_or_not_itself_is_named(engine: Engine) {
             Action::Close,
             5,
             "iiko corporation/stores: the connection was closed without an answer",
-            "nothing was changed",
+            "this request changed nothing",
         ),
         (
             "stores",
             Action::Cut { at: 100 },
             5,
             "iiko corporation/stores: the answer breaks off",
-            "nothing was changed",
+            "this request changed nothing",
         ),
     ] {
         world.sandbox.fault(Fault::new(on, action).times(9));

@@ -2,7 +2,7 @@
 
 use super::{
     desk::Desk,
-    harness::{Engine, on_both},
+    harness::{Engine, Outcome, on_both},
 };
 use chrono::{
     DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Timelike as _,
@@ -198,14 +198,14 @@ fn a_good_day_mails_nothing_and_does_everything_once(engine: Engine) {
             command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
             command.env("ZERKALO_TRIGGER", "cron").env("SETTINGS", &settings).env("LOG", &log);
             command.env("ZERKALO_TEST_NOW", at.to_rfc3339());
-            let output = command.output().unwrap();
-            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            let code = output.status.code();
+            let output = Outcome::from(command.output().unwrap());
+            let said = output.stdout + &output.stderr;
+            let code = output.code;
             // Before the first morning there is nothing to be fresh.
             if line.starts_with("status") && local.hour() < 7 {
                 assert!(matches!(code, Some(0 | 4)), "{local} {line}: {code:?} {said}");
             } else {
-                assert_eq!((code, said.as_ref()), (Some(0), ""), "{local} {line}");
+                assert_eq!((code, said.as_str()), (Some(0), ""), "{local} {line}");
             }
             started.push(line);
         }

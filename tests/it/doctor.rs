@@ -7,7 +7,7 @@ use super::{
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights, SessionEvent};
 
 on_both!(
@@ -36,6 +36,7 @@ fn world(engine: Engine) -> Desk {
     world.set("TELEGRAM_CHAT_IDS", READERS_CHAT);
     world.set("TELEGRAM_ADMIN_CHAT_IDS", ADMIN_CHAT);
     world.set("HEARTBEAT_URL", "https://hc-ping.invalid/c4n4ry/{job}");
+    world.set("ZERKALO_METRICS_FILE", world.home.path().join("zerkalo.prom").display().to_string());
     world.expect(0, &["sync", "fintablo", "--only", "ft_category"]);
     world.expect(0, &["sync", "iiko", "--only", "iiko_store"]);
     world.sandbox.clear_journal();
@@ -80,6 +81,7 @@ fn all_is_well_and_nothing_is_written(engine: Engine) {
     assert_found(&outcome, "Telegram", "ok", &format!("may write to {ADMIN_CHAT}"), "");
     assert_found(&outcome, "database", "ok", "it mirrors 127.0.0.1", "");
     assert_found(&outcome, "clock", "ok", "agrees with the iiko server's", "");
+    assert_found(&outcome, "metrics file", "ok", "zerkalo.prom", "");
     // Nothing is different here or there, and nobody is logged in.
     assert_eq!(world.evidence(), before);
     assert_eq!(world.files(), files);
@@ -106,7 +108,9 @@ fn nothing_but_a_database_is_well_too(engine: Engine) {
         world.set(name, "");
     }
     let outcome = world.expect(0, &["doctor"]);
-    for check in ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "secrets"] {
+    for check in
+        ["iiko", "iikoCloud", "FinTablo", "Google Sheets", "Telegram", "heartbeat", "metrics file", "secrets"]
+    {
         assert_found(&outcome, check, "not set", "", "");
     }
     assert_found(&outcome, "database", "ok", "the first run makes", "");
@@ -249,6 +253,30 @@ const BROKEN: &[Broken] = &[
         code: 2,
         text: "/proc cannot be written to",
         hint: "set ZERKALO_STATE_DIR",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("ZERKALO_METRICS_FILE", "/nowhere/x.prom"),
+        check: "metrics file",
+        code: 4,
+        text: "there is no folder /nowhere",
+        hint: "make it, or set ZERKALO_METRICS_FILE",
+    },
+    Broken {
+        breaks: |desk| desk.world.set("ZERKALO_METRICS_FILE", "/proc/x.prom"),
+        check: "metrics file",
+        code: 4,
+        text: "/proc cannot be written to",
+        hint: "check its owner and mode, or set ZERKALO_METRICS_FILE",
+    },
+    Broken {
+        breaks: |desk| {
+            let home = desk.world.home.path().display().to_string();
+            desk.world.set("ZERKALO_METRICS_FILE", home);
+        },
+        check: "metrics file",
+        code: 4,
+        text: "is no file",
+        hint: "set ZERKALO_METRICS_FILE to a file",
     },
 ];
 
@@ -433,29 +461,36 @@ fn a_database_that_cannot_be_used_does_not_keep_from_iiko(engine: Engine) {
     assert_found(&outcome, "iiko", "ok", "logged out", "");
 }
 
+/// Runs SQL as the owner of the story's database.
+fn query(world: &World, sql: &str) {
+    block_on(async {
+        let mut connection = PgConnection::connect(&world.database).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    });
+}
+
+/// The story's database, as another role sees it.
+fn as_role(world: &World, role: &str) -> String {
+    let (head, tail) = world.database.split_once('@').unwrap();
+    format!("{}{role}@{tail}", &head[..=head.rfind('/').unwrap()])
+}
+
 #[test]
 fn a_role_without_rights_is_told_which() {
     if super::postgres::server().is_none() {
         return;
     }
-    let desk = world(Engine::Postgres);
-    let query = |sql: &str| {
-        block_on(async {
-            let mut connection = PgConnection::connect(&desk.world.database).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-        });
-    };
+    let mut desk = world(Engine::Postgres);
     query(
+        &desk.world,
         "do $$ begin create role story_reader login; exception when duplicate_object then null; end $$;
          grant usage on schema public to story_reader;
          grant select on all tables in schema public to story_reader;
          grant insert, update, delete on ft_deal to story_reader",
     );
-    let mut command = desk.world.command(&["doctor", "--json"]);
-    let (head, tail) = desk.world.database.split_once('@').unwrap();
-    let url = format!("{}story_reader@{tail}", &head[..=head.rfind('/').unwrap()]);
-    let outcome: Outcome = command.env("DATABASE_URL", url).output().unwrap().into();
-    query("drop owned by story_reader");
+    desk.world.set("DATABASE_URL", as_role(&desk.world, "story_reader"));
+    let outcome = desk.world.run(&["doctor"]);
+    query(&desk.world, "drop owned by story_reader");
     assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
     assert_found(&outcome, "database", "problem", "insert on iiko_product", "grant them");
     let text =
@@ -464,25 +499,74 @@ fn a_role_without_rights_is_told_which() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
-    if !may_mount() {
-        skip("no user namespaces, so no small disk to fill");
+fn a_role_that_may_not_look_into_the_schema_is_told_so() {
+    if super::postgres::server().is_none() {
         return;
     }
-    let world = World::new(Engine::Sqlite);
+    let mut desk = world(Engine::Postgres);
+    query(
+        &desk.world,
+        "do $$ begin create role story_stranger login; exception when duplicate_object then null; end $$;
+         revoke all on schema public from public;",
+    );
+    desk.world.set("DATABASE_URL", as_role(&desk.world, "story_stranger"));
+    let said = "the role story_stranger may not look into the schema public";
+    let hint = "grant usage on schema public to story_stranger";
+    let outcome = desk.world.expect(2, &["doctor"]);
+    assert_found(&outcome, "database", "problem", said, hint);
+    for command in
+        [&["status"][..], &["sync", "iiko"], &["sync", "iiko", "--dry-run"], &["log"], &["migrate"]]
+    {
+        let refused = desk.world.expect(2, command);
+        let told = (refused.json["error"].as_str(), refused.json["hint"].as_str());
+        assert!(
+            told.0.is_some_and(|text| text.contains(said)) && told.1.is_some_and(|text| text.contains(hint)),
+            "{command:?}: {}",
+            refused.stdout
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let mut world = World::new(Engine::Sqlite);
     let disk = world.home.path().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let script = r#"set -e
-mount -t tmpfs -o size=1m tmpfs "$1"
-export ZERKALO_STATE_DIR="$1/state"
-export DATABASE_URL="$1/mirror.db"
-dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
-exec "$2" doctor --json"#;
-    let mut command = world.shell_that_mounts(script);
-    let outcome: Outcome = command.arg(&disk).arg(env!("CARGO_BIN_EXE_zerkalo")).output().unwrap().into();
+    world.set("ZERKALO_STATE_DIR", disk.join("state").display().to_string());
+    world.set("DATABASE_URL", disk.join("mirror.db").display().to_string());
+    let Some(outcome) = on_a_full_disk(&world, &disk, &["doctor", "--json"]) else { return };
     assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
     assert_found(&outcome, "state directory", "problem", "is full", "free some space");
     assert_found(&outcome, "database", "problem", "is full", "free some space");
     assert_found(&outcome, "iiko", "problem", "lock file", "the disk is full");
     assert_found(&outcome, "FinTablo", "ok", "", "");
+}
+
+/// Runs the binary where a full disk is mounted at this place; none where there can be no such disk.
+pub(super) fn on_a_full_disk(world: &World, disk: &Path, arguments: &[&str]) -> Option<Outcome> {
+    if !may_mount() {
+        skip("no user namespaces, so no small disk to fill");
+        return None;
+    }
+    fs::create_dir(disk).unwrap();
+    let script = r#"set -e
+mount -t tmpfs -o size=1m tmpfs "$1"
+dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
+shift
+exec "$@""#;
+    let mut command = world.shell_that_mounts(script);
+    command.arg(disk).arg(env!("CARGO_BIN_EXE_zerkalo")).args(arguments);
+    Some(command.output().unwrap().into())
+}
+
+#[test]
+fn a_clock_that_is_set_for_tests_is_told() {
+    let mut world = World::new(Engine::Sqlite);
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z");
+    let outcome = world.run(&["doctor", "--offline"]);
+    assert_eq!(outcome.code, Some(4), "{}", outcome.stdout);
+    assert_found(&outcome, "time zone", "warning", "ZERKALO_TEST_NOW is set", "unset");
+    // Also where only what is wrong is told, as under cron.
+    let output = world.command(&["sync", "fintablo", "-q"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("ZERKALO_TEST_NOW is set") && said.contains("2026-11-22"), "{said}");
 }

@@ -16,6 +16,7 @@ on_both!(
     the_deadline_stops_a_run_half_way,
     an_answer_that_is_no_success_is_never_one,
     a_draft_that_somebody_touched_is_not_processed,
+    a_read_that_fails_beside_a_draft_does_not_say_that_nothing_was_changed,
     what_is_unknown_blocks_its_pair_until_iiko_was_read,
     a_server_that_refuses_the_edit_is_served_in_one_step,
     what_is_not_safe_is_refused,
@@ -241,6 +242,16 @@ fn a_draft_that_somebody_touched_is_not_processed(engine: Engine) {
             (1, 2, 6)
         );
     }
+}
+
+fn a_read_that_fails_beside_a_draft_does_not_say_that_nothing_was_changed(engine: Engine) {
+    let street = street(engine, 0);
+    street.world.sandbox.fault(Fault::new("byId", Action::Close).times(usize::MAX));
+    street.world.sandbox.fault(Fault::new("byNumber", Action::Close).times(usize::MAX));
+    let night = street.world.run(&NIGHT);
+    assert_ne!(night.code, Some(0), "{}", night.stdout);
+    assert!(count(&street.world, "drafted") + count(&street.world, "drafting") > 0, "{}", night.stdout);
+    assert!(!night.stdout.contains("nothing was changed"), "{}", night.stdout);
 }
 
 fn what_is_unknown_blocks_its_pair_until_iiko_was_read(engine: Engine) {

@@ -1,10 +1,12 @@
 //! What an operator sees of a set-up that is well, and of one that is broken; and what prune takes away.
 
 use super::{
+    doctor::on_a_full_disk,
     harness::{Engine, Outcome, World, on_both},
     nights::Street,
     process::{ended_without_a_word, until},
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use zerkalo::sandbox::{Action, Fault};
 
@@ -15,6 +17,7 @@ on_both!(
     a_stale_mirror_is_told_by_its_age,
     a_failed_run_is_told_until_it_is_made_good,
     a_killed_run_is_seen_with_its_locks_and_its_session,
+    a_run_that_hangs_is_told,
     a_blocked_deletion_is_told_since_its_first_day,
     a_hold_is_told,
     an_unknown_document_is_critical,
@@ -230,6 +233,34 @@ fn a_killed_run_is_seen_with_its_locks_and_its_session(engine: Engine) {
     assert_eq!(entity(&status(&world), "iiko_store")["last_problem"]["status"], "error");
 }
 
+fn a_run_that_hangs_is_told(engine: Engine) {
+    let mut world = World::new(engine);
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z");
+    world.expect(0, &["full-morning"]);
+    let gate = world.gate("v2/entities/products/list");
+    let running = world.start(&["sync", "iiko"]);
+    gate.wait();
+    running.signal(Signal::STOP);
+    // As long as the limit of a run allows, it may be at work.
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:30:00Z");
+    check(&world, 0);
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T12:43:00Z");
+    let said = check(&world, 4);
+    assert!(
+        said.starts_with(&format!("warning: `zerkalo sync iiko` (process {}, run ", running.pid()))
+            && said.contains(", since 2026-11-22 07:00) holds an iiko session, ")
+            && said.contains(" for 7 h 4"),
+        "{said}"
+    );
+    assert!(said.contains("30 min"), "{said}");
+    let shown = status(&world);
+    let hint = shown["problems"][0]["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("kill -KILL {}", running.pid())), "{hint}");
+    running.signal(Signal::CONT);
+    drop(gate);
+    assert_eq!(running.finish().code, Some(0));
+}
+
 fn a_blocked_deletion_is_told_since_its_first_day(engine: Engine) {
     let mut world = World::new(engine);
     let sync = ["sync", "fintablo", "--only", "ft_direction"];
@@ -297,6 +328,17 @@ fn an_unknown_document_is_critical(engine: Engine) {
         said.starts_with(&format!("critical: document {key} (")) && said.contains(" is unknown since "),
         "{said}"
     );
+    // People read the business's wall clock, and machines UTC.
+    let (day, _) = said.split_once(" is unknown since ").unwrap().1.split_at(10);
+    assert!(said.contains(&format!(" is unknown since {day} 23:00; ")), "{said}");
+    assert_eq!(shown["documents"][0]["updated_at"].as_str().unwrap()[10..17], *"T21:00:");
+    for (arguments, tells) in [
+        (&["documents", "list"][..], format!("{day} 23:00")),
+        (&["documents", "show", &key], format!("touched {day} 23:00\n")),
+    ] {
+        let screen: Outcome = street.world.command(arguments).output().unwrap().into();
+        assert!(screen.stdout.contains(&tells), "{arguments:?}: {}", screen.stdout);
+    }
     let said = nagios(&street.world, 2);
     assert!(
         said.starts_with("ZERKALO CRITICAL - document T") && said.contains(" uncertain_documents=1;;0;0"),
@@ -404,6 +446,11 @@ fn a_job_that_is_watched_may_not_be_forgotten(engine: Engine) {
     assert_eq!(job(&shown, "negative-transfer")["next_slot"], "2026-11-22T21:00:00Z");
     assert_eq!(job(&shown, "full-morning")["next_slot"], "2026-11-23T05:00:00Z");
     check(&world, 12);
+    // A name that is no job's would watch nothing.
+    world.set("ZERKALO_STATUS_JOBS", "negative_transfer");
+    let said = check(&world, 2);
+    assert!(said.contains("names no job") && said.contains("negative-transfer"), "{said}");
+    assert_eq!(world.command(&["config", "check"]).output().unwrap().status.code(), Some(2));
 }
 
 fn the_log_is_filtered(engine: Engine) {
@@ -434,7 +481,11 @@ fn the_log_is_filtered(engine: Engine) {
     assert_eq!(rows(&["--since", "12h", "--limit", "1000"]), day);
     assert!(rows(&["--since", "7d", "--limit", "1000"]).iter().any(|row| row["run_id"] == first.run_id()));
     assert_eq!(rows(&["--since", "2026-11-23"]), [json!(null); 0]);
-    world.expect(2, &["log", "ft_deel"]);
+    let refused = world.expect(2, &["log", "ft_deel"]);
+    let hint = refused.json["hint"].as_str().unwrap();
+    for name in ["ft_deal", "min-stock-push", "push-mapping", "document_outbox", "restore", "prune"] {
+        assert!(hint.contains(name), "{name}: {hint}");
+    }
     // For people: one line for the equal root types, and how to undo what was deleted.
     let screen: Outcome = world.command(&["log", "--since", "2026-11-22"]).output().unwrap().into();
     assert!(screen.stdout.contains("iiko_entity (16 types)  success"), "{}", screen.stdout);
@@ -534,4 +585,17 @@ fn a_database_that_is_gone_is_critical(engine: Engine) {
     assert!(check(&world, 8).starts_with("critical: the database failed while "));
     assert!(nagios(&world, 2).starts_with("ZERKALO CRITICAL - the database failed while "));
     world.expect(8, &["status"]);
+}
+
+#[test]
+fn a_full_disk_is_critical() {
+    let mut world = World::new(Engine::Sqlite);
+    world.expect(0, &["full-morning"]);
+    check(&world, 0);
+    let disk = world.home.path().join("disk");
+    world.set("ZERKALO_STATE_DIR", disk.join("state").display().to_string());
+    let Some(outcome) = on_a_full_disk(&world, &disk, &["status", "--check"]) else { return };
+    assert_eq!(outcome.code, Some(8), "{} {}", outcome.stdout, outcome.stderr);
+    let expected = format!("critical: the disk of {} is full: 0 MiB free\n", disk.display());
+    assert_eq!(outcome.stdout, expected);
 }

@@ -216,7 +216,8 @@ fn the_report_is_right_to_the_minute_and_sent_once(engine: Engine) {
     let by_hand = world.expect(0, &["stoplist-report"]);
     assert_eq!(by_hand.json["steps"][0]["unchanged"], 4);
     let quiet = world.command(&EVENING).arg("-q").output().unwrap();
-    assert_eq!((quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()), (Some(0), 0, 0));
+    let quiet = Outcome::from(quiet);
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""));
     assert_eq!((counts(&world), sends(&world)), ([[1, 1], [1, 1]], 4));
     // The next day is another report.
     readings(&world, "2026-11-23T05:55:00Z", "2026-11-23T19:55:00Z", 20);

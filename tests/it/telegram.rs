@@ -197,7 +197,8 @@ fn a_database_that_is_down_is_told_of_once_in_six_hours(engine: Engine) {
 fn a_morning_that_went_well_is_told_only_when_asked_for(engine: Engine) {
     let mut world = world(engine);
     let quiet = world.command(&MORNING).arg("-q").output().unwrap();
-    assert_eq!((quiet.status.code(), quiet.stdout.len(), quiet.stderr.len()), (Some(0), 0, 0));
+    let quiet = Outcome::from(quiet);
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""));
     assert_eq!((sends(&world), world.count("message_delivery")), (0, 0));
     world.set("ZERKALO_TEST_NOW", "2026-11-23T05:00:00Z");
     world.expect(0, &[&MORNING[..], &["--notify", "always"]].concat());

@@ -1,7 +1,10 @@
 //! One line for monitoring.
 
 use super::{Severity, StatusReport};
-use crate::error::{Failure, Kind, quote};
+use crate::{
+    error::{Failure, Kind, quote},
+    store::filesystem::{LITTLE_ROOM, NO_ROOM},
+};
 use serde_json::{Value, json};
 
 /// In whose form the line is.
@@ -112,5 +115,8 @@ fn performance(report: &StatusReport) -> String {
         format!("rows_kept={blocked};0;;0"),
         format!("tombstones={};;;0", report.tombstones.0),
     ]);
+    if let Some(free) = report.disks.iter().map(|room| room.free).min() {
+        data.push(format!("disk_free={free}B;{LITTLE_ROOM}:;{NO_ROOM}:;0"));
+    }
     format!(" | {}", data.join(" "))
 }

@@ -1,7 +1,8 @@
 //! What is found worth a warning, and how bad it is.
 
 use super::{
-    EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at, table::age,
+    EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at,
+    table::{age, apart, runs},
 };
 use crate::{
     config::Config,
@@ -14,7 +15,10 @@ use crate::{
         due::{DUE, Due, FULL_MORNING},
         latest_slot, next_slot,
     },
-    store::operator::{Fresh, Latest, Overview, SlotSeen},
+    store::{
+        filesystem::{Room, megabytes},
+        operator::{Fresh, Latest, Overview, SlotSeen},
+    },
     tables,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +29,7 @@ use std::{collections::BTreeSet, time::Duration};
 const STEPS: [&str; 2] = ["min-stock-push", "push-mapping"];
 
 pub(super) fn report(found: Found<'_>) -> StatusReport {
-    let Found { config, database, overview, documents, locks, sessions, now } = found;
+    let Found { config, database, overview, documents, locks, sessions, disks, now } = found;
     let (exists, overview) = (overview.is_some(), overview.unwrap_or_default());
     let zone = config.timezone;
     let (locks, killed): (Vec<_>, Vec<_>) = locks.into_iter().partition(|told| told.held);
@@ -44,6 +48,7 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
         tombstones: overview.tombstones,
         locks,
         killed,
+        disks,
         problems: Vec::new(),
         now,
         zone,
@@ -55,6 +60,8 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
     }
     problems.extend(of_deletion(&report));
     problems.extend(of_runs(&report));
+    problems.extend(of_hung_runs(&report, config.limits.run));
+    problems.extend(of_disks(&report.disks));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     report.problems = problems;
     report
@@ -203,11 +210,9 @@ fn of_group(group: &[&EntityStatus], zone: Tz) -> Option<Problem> {
         }
         State::Old => {
             let limit = group.iter().filter_map(|entity| entity.max_age_s).min().unwrap_or_default();
-            let text = format!(
-                "{name}: the last good run is {} old, and {} are allowed",
-                age(oldest.unwrap_or_default()),
-                age(i64::try_from(limit).unwrap_or(i64::MAX))
-            );
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let [old, allowed] = apart(oldest.unwrap_or_default(), limit);
+            let text = format!("{name}: the last good run is {old} old, and {allowed} are allowed");
             problem(
                 severity,
                 Kind::Safety,
@@ -236,7 +241,7 @@ fn of_documents(report: &StatusReport) -> Vec<Problem> {
                 document.key,
                 quote(&document.title, 120),
                 document.state.name(),
-                document.updated_at
+                local(document.updated_at, report.zone)
             );
             if document.state.is_uncertain() {
                 problem(Severity::Critical, Kind::Unknown, text, hint)
@@ -299,6 +304,45 @@ fn of_runs(report: &StatusReport) -> Vec<Problem> {
         problem(Severity::Warning, Kind::Warning, text, hint)
     });
     killed.collect::<Vec<_>>().into_iter().chain(left).collect()
+}
+
+/// What a run may take beyond its limit: it waits for locks before, and has last words after it.
+const SLACK: Duration = Duration::from_mins(5);
+
+/// Runs that hold locks for longer than any run may take: stopped, or stuck where their own limit cannot end them.
+fn of_hung_runs(report: &StatusReport, limit: Duration) -> Vec<Problem> {
+    let hangs = |since: DateTime<Utc>| is_over(report.now - since, limit + SLACK);
+    let words = |since: DateTime<Utc>| {
+        let limit = age(i64::try_from(limit.as_secs()).unwrap_or(i64::MAX));
+        format!("for {}, and a run may take {limit}", age((report.now - since).num_seconds()))
+    };
+    let here = runs(report).into_iter().filter(|run| hangs(run.holder.since)).map(|run| {
+        let (holder, pid) = (run.holder, run.holder.pid);
+        let hint = format!("look at it: ps -o pid,stat,etime,args {pid}; to end it: kill -KILL {pid}");
+        let text = format!("{run} {}", words(holder.since));
+        problem(Severity::Warning, Kind::Warning, text, &hint)
+    });
+    let elsewhere = report.remote.iter().filter(|run| hangs(run.since)).map(|run| {
+        let place = run.address.as_deref().unwrap_or("this host");
+        let text =
+            format!("run {} from {place} holds locks of the database {}", run.run_id, words(run.since));
+        problem(Severity::Warning, Kind::Warning, text, "look at it on its host: zerkalo status")
+    });
+    here.chain(elsewhere).collect()
+}
+
+fn of_disks(disks: &[Room]) -> Vec<Problem> {
+    disks
+        .iter()
+        .filter_map(|room| {
+            if let Some(full) = room.full() {
+                return Some(problem(Severity::Critical, full.kind, full.message, "free some space"));
+            }
+            let text =
+                format!("the disk of {} has only {} free", room.folder.display(), megabytes(room.free));
+            room.is_little().then(|| problem(Severity::Warning, Kind::Warning, text, "free some space soon"))
+        })
+        .collect()
 }
 
 /// The default jobs, then those that are due by somebody's own will.

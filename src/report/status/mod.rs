@@ -17,6 +17,7 @@ use crate::{
     error::Kind,
     schedule::{SlotState, due::Due},
     store::{
+        filesystem::Room,
         holders::Told,
         operator::{Blocked, Overview, Remote},
     },
@@ -41,6 +42,8 @@ pub struct Found<'a> {
     pub locks: Vec<Told>,
     /// Sessions of iiko that are remembered, and since when.
     pub sessions: Vec<(String, DateTime<Utc>)>,
+    /// How much room the disks have that a run writes to.
+    pub disks: Vec<Room>,
     /// Now, UTC.
     pub now: DateTime<Utc>,
 }
@@ -193,6 +196,8 @@ pub struct StatusReport {
     pub remote: Vec<Remote>,
     /// Since when sessions of iiko are left over.
     pub sessions: Vec<DateTime<Utc>>,
+    /// How much room the disks have that a run writes to.
+    pub disks: Vec<Room>,
     /// What is wrong, the worst first.
     pub problems: Vec<Problem>,
     /// Now.
@@ -237,6 +242,7 @@ impl StatusReport {
             "killed": self.killed,
             "remote_runs": self.remote,
             "left_over_sessions": self.sessions,
+            "disks": self.disks,
         })
     }
 

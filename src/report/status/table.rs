@@ -9,10 +9,11 @@ use crate::{
         number,
     },
     schedule::SlotState,
-    store::holders::Told,
+    store::lock::Holder,
 };
+use chrono_tz::Tz;
 use comfy_table::{Cell, Color};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// `59 s`, `12 min`, `2 h 05 min`, `3 d 04 h`.
 pub(super) fn age(seconds: i64) -> String {
@@ -24,6 +25,16 @@ pub(super) fn age(seconds: i64) -> String {
         (1..48, _) => format!("{hours} h {:02} min", minutes % 60),
         _ => format!("{} d {:02} h", hours / 24, hours % 24),
     }
+}
+
+/// Two ages that stand in one sentence: to the second where [`age`] would tell them alike.
+pub(super) fn apart(one: i64, other: i64) -> [String; 2] {
+    let told = [one, other].map(age);
+    if one == other || told[0] != told[1] {
+        return told;
+    }
+    [one, other]
+        .map(|seconds| format!("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60))
 }
 
 pub(super) fn render(report: &StatusReport, width: u16, colour: bool) -> String {
@@ -110,35 +121,54 @@ fn job_cells(job: &JobStatus, report: &StatusReport) -> Vec<Cell> {
 /// How many locks of a run are named.
 const NAMED: usize = 4;
 
+/// A run that works here, with the locks that it holds.
+pub(super) struct Running<'a> {
+    /// Who it is.
+    pub(super) holder: &'a Holder,
+    locks: Vec<&'a str>,
+    zone: Tz,
+}
+
+/// Every run that holds locks here.
+pub(super) fn runs(report: &StatusReport) -> Vec<Running<'_>> {
+    let mut runs: Vec<Running<'_>> = Vec::new();
+    for told in &report.locks {
+        match runs.iter_mut().find(|run| run.holder.run_id == told.holder.run_id) {
+            Some(run) => run.locks.push(&told.lock),
+            None => runs.push(Running { holder: &told.holder, locks: vec![&told.lock], zone: report.zone }),
+        }
+    }
+    runs
+}
+
+impl fmt::Display for Running<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holder = self.holder;
+        let (sessions, tables): (Vec<&str>, Vec<&str>) =
+            self.locks.iter().partition(|lock| lock.starts_with("iiko-"));
+        let mut locks: Vec<String> = sessions.iter().map(|_| "an iiko session".to_owned()).collect();
+        locks.extend(tables.iter().take(NAMED).map(|lock| (*lock).to_owned()));
+        if tables.len() > NAMED {
+            locks.push(format!("{} more", tables.len() - NAMED));
+        }
+        write!(
+            formatter,
+            "`zerkalo {}` (process {}, run {}, since {}) holds {}",
+            quote(&holder.command, 80),
+            holder.pid,
+            holder.run_id,
+            local(holder.since, self.zone),
+            locks.join(", ")
+        )
+    }
+}
+
 /// What is there now and is no problem by itself.
 fn rest(report: &StatusReport) -> String {
     let mut out = String::new();
     let at = |moment| local(moment, report.zone);
-    let mut runs: Vec<&Told> = Vec::new();
-    for told in &report.locks {
-        if runs.iter().all(|known| known.holder.run_id != told.holder.run_id) {
-            runs.push(told);
-        }
-    }
-    for run in runs {
-        let holder = &run.holder;
-        let of_run = report.locks.iter().filter(|told| told.holder.run_id == holder.run_id);
-        let session = |told: &&Told| told.lock.starts_with("iiko-");
-        let (sessions, tables): (Vec<_>, Vec<_>) = of_run.partition(session);
-        let mut locks: Vec<String> = sessions.iter().map(|_| "an iiko session".to_owned()).collect();
-        locks.extend(tables.iter().take(NAMED).map(|told| told.lock.clone()));
-        if tables.len() > NAMED {
-            locks.push(format!("{} more", tables.len() - NAMED));
-        }
-        let _ = writeln!(
-            out,
-            "running: `zerkalo {}` (process {}, run {}, since {}) holds {}",
-            quote(&holder.command, 80),
-            holder.pid,
-            holder.run_id,
-            at(holder.since),
-            locks.join(", ")
-        );
+    for run in runs(report) {
+        let _ = writeln!(out, "running: {run}");
     }
     for remote in &report.remote {
         let place = remote.address.as_deref().unwrap_or("this host");

@@ -64,15 +64,20 @@ fn morning() -> Overview {
 }
 
 fn judged(config: &Config, overview: Overview, locks: Vec<Told>) -> StatusReport {
-    StatusReport::of(Found {
+    StatusReport::of(found(config, overview, locks))
+}
+
+fn found(config: &Config, overview: Overview, locks: Vec<Told>) -> Found<'_> {
+    Found {
         config,
         database: "/var/lib/zerkalo/mirror.db".to_owned(),
         overview: Some(overview),
         documents: Vec::new(),
         locks,
         sessions: vec![("0a1b".to_owned(), now())],
+        disks: Vec::new(),
         now: now(),
-    })
+    }
 }
 
 fn texts(report: &StatusReport) -> Vec<&str> {
@@ -96,6 +101,43 @@ fn a_session_of_a_run_that_works_is_not_left_over() {
         "an iiko session is left over since 2026-11-22 12:00",
     ];
     assert_eq!(texts(&report), expected);
+}
+
+#[test]
+fn a_run_that_holds_its_locks_for_too_long_hangs() {
+    let since = |minutes: i64| {
+        let mut told = told("iiko_store", true);
+        told.holder.since = now() - TimeDelta::minutes(minutes);
+        let report = judged(&config(), morning(), vec![told, self::told("iiko-0a1b", true)]);
+        (texts(&report).concat(), report.severity(), report.exit_code())
+    };
+    assert_eq!(since(30), (String::new(), Severity::Ok, 0));
+    let expected = "`zerkalo sync iiko` (process 708, run 00000000-0000-0000-0000-000000000007, since 2026-11-22 \
+                    04:17) holds an iiko session, iiko_store for 7 h 43 min, and a run may take 30 min";
+    assert_eq!(since(7 * 60 + 43), (expected.to_owned(), Severity::Warning, 4));
+    let mut config = config();
+    config.limits.run = Duration::from_hours(8);
+    let mut told = told("iiko-0a1b", true);
+    told.holder.since = now() - TimeDelta::hours(7);
+    assert_eq!(judged(&config, morning(), vec![told]).severity(), Severity::Ok, "its limit says so");
+}
+
+#[test]
+fn a_disk_that_is_full_or_will_be_is_told() {
+    let with = |free: u64| {
+        let config = config();
+        let mut found = found(&config, morning(), vec![told("iiko-0a1b", true)]);
+        found.disks = vec![Room { folder: "/var/lib/zerkalo".into(), free }];
+        let report = StatusReport::of(found);
+        let data = line(Ok(&report), Form::Nagios).text;
+        assert!(data.ends_with(&format!(" disk_free={free}B;268435456:;16777216:;0")), "{data}");
+        (texts(&report).concat(), report.severity(), report.exit_code())
+    };
+    assert_eq!(with(300 << 20), (String::new(), Severity::Ok, 0));
+    let little = "the disk of /var/lib/zerkalo has only 200 MiB free".to_owned();
+    assert_eq!(with(200 << 20), (little, Severity::Warning, 4));
+    let full = "the disk of /var/lib/zerkalo is full: 1 MiB free".to_owned();
+    assert_eq!(with(1 << 20), (full, Severity::Critical, 8));
 }
 
 #[test]
@@ -232,6 +274,12 @@ fn an_age_is_told_in_two_parts() {
     ] {
         assert_eq!(table::age(seconds), text);
     }
+}
+
+#[test]
+fn an_age_over_its_limit_reads_longer() {
+    assert_eq!(table::apart(93_608, 93_600), ["26 h 00 min 08 s", "26 h 00 min 00 s"]);
+    assert_eq!(table::apart(93_660, 93_600), ["26 h 01 min", "26 h 00 min"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     engine::{Index, Plan, Table, row::Key},
-    error::{Failure, Kind as FailureKind, Result},
+    error::{Failure, Kind as FailureKind, Result, quote},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -163,7 +163,8 @@ impl Postgres {
             return Ok(Found::Version(Dialect::Postgres.known()));
         }
         let doing = "looking at the schema";
-        let sql = "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        let sql = "select current_user::text, has_schema_privilege(oid, 'usage') from pg_namespace where nspname = $1;
+             select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
                  and (c.relname = any($2::text[]) or c.relname = $3) order by 1";
         let mut ours = String::new();
@@ -174,7 +175,7 @@ impl Postgres {
         let sql = inline(sql, &[self.schema.clone(), ours, HISTORY.to_owned()]);
         let sql = format!("{sql};\nselect max(version) from {HISTORY}");
         let (mut names, mut version) = (Vec::<String>::new(), None::<i64>);
-        let mut statement = 0;
+        let (mut statement, mut stranger) = (0, None);
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         loop {
             let next = match results.try_next().await {
@@ -188,12 +189,21 @@ impl Postgres {
                     statement += 1;
                     continue;
                 }
-                Some(Either::Right(row)) if statement == 0 => row.try_get(0).map(|name| names.push(name)),
-                Some(Either::Right(row)) => row.try_get(0).map(|latest| version = latest),
+                Some(Either::Right(row)) => match statement {
+                    0 => row.try_get(1).and_then(|may: bool| {
+                        stranger = if may { None } else { Some(row.try_get::<String, _>(0)?) };
+                        Ok(())
+                    }),
+                    1 => row.try_get(0).map(|name| names.push(name)),
+                    _ => row.try_get(0).map(|latest| version = latest),
+                },
             };
             read.map_err(|error| failure(doing, error))?;
         }
         drop(results);
+        if let Some(role) = stranger {
+            return Err(not_let_in(&role, &self.schema));
+        }
         let found = match (names.iter().any(|name| name == HISTORY), version) {
             (true, version) => version.map_or(Found::Nothing, Found::Version),
             (false, _) if names.is_empty() => Found::Nothing,
@@ -430,6 +440,15 @@ impl Store for Postgres {
     async fn close(self: Box<Self>) -> Result<()> {
         self.connection.close().await.map_err(|error| failure("closing the connection", error))
     }
+}
+
+/// That a role lacks `usage` on the schema: to it, tables that are there look as if they were not.
+fn not_let_in(role: &str, schema: &str) -> Failure {
+    Failure::new(
+        FailureKind::Usage,
+        format!("the role {} may not look into the schema {schema}", quote(role, 63)),
+    )
+    .hint(format!("its owner has to: grant usage on schema {schema} to {}", quote(role, 63)))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
