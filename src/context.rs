@@ -27,6 +27,7 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// One run.
@@ -75,6 +76,8 @@ pub struct Context {
     pub pending: RefCell<BTreeMap<&'static str, (&'static str, DateTime<Utc>)>>,
     /// The connection that the job left open: it keeps other hosts from the job until its slot is done.
     pub kept: RefCell<Option<Box<dyn Store>>>,
+    /// Set when the run has all its locks, on every host: from then on its work is its own.
+    pub at_work: watch::Sender<bool>,
     /// Held while a document is sent, until its answer is written down.
     pub posting: tokio::sync::Mutex<()>,
     budget: Budget,
@@ -114,6 +117,7 @@ impl Context {
             reports: RefCell::default(),
             pending: RefCell::default(),
             kept: RefCell::default(),
+            at_work: watch::Sender::default(),
             posting: tokio::sync::Mutex::default(),
             budget: Rc::new(Cell::new(config.retries.budget)),
             iiko: OnceCell::new(),

@@ -59,17 +59,28 @@ const METRICS: [&Metric; 8] =
 /// Metric and labels → value.
 type Samples = BTreeMap<(&'static str, String), f64>;
 
-/// Writes what a run did into the file at `path`. `state` has the lock that keeps two runs from losing each other's
-/// samples. Starts that found their slot done have no samples: the run that did the work has.
-pub fn write(path: &Path, state: &Path, report: &RunReport, now: DateTime<Utc>) -> Result<()> {
-    if report.slot.as_ref().is_some_and(|slot| slot.found == SlotFound::Done) {
-        return Ok(());
-    }
+/// What a run has to say.
+#[derive(Debug)]
+pub struct Update {
+    /// The labels of the command's own samples.
+    command: String,
+    /// Whether the run left nothing to do.
+    good: bool,
+    samples: Samples,
+}
+
+/// Writes what a run has to say into the file at `path`, which is a regular file or not there yet. `state` has the lock
+/// that keeps two runs from losing each other's samples: it is waited for.
+pub fn write(path: &Path, state: &Path, update: &Update) -> Result<()> {
     let failed = |error: std::io::Error| {
         Failure::new(Kind::Database, format!("the metrics file {} cannot be written", path.display()))
             .hint("check ZERKALO_METRICS_FILE, and the folder's owner, mode and free space")
             .source(error)
     };
+    // A device or a pipe would be read for ever, or replaced.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(failed(std::io::Error::other("it is no regular file")));
+    }
     let _lock = lock(state).map_err(failed)?;
     let old = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -78,7 +89,7 @@ pub fn write(path: &Path, state: &Path, report: &RunReport, now: DateTime<Utc>) 
         Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
         Err(error) => return Err(failed(error)),
     };
-    replace(path, &merged(&old, report, now)).map_err(failed)
+    replace(path, &merged(&old, update)).map_err(failed)
 }
 
 /// Keeps other runs from the file until it is dropped.
@@ -106,34 +117,48 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The file after a run: the command's samples anew, and of the old ones those of other commands and entities.
-fn merged(old: &str, report: &RunReport, now: DateTime<Utc>) -> String {
+fn merged(old: &str, update: &Update) -> String {
     let mut samples = parse(old);
-    let ours = labels(&[("command", &report.command)]);
-    let good = matches!(report.exit_code(), 0 | 4);
+    let ours = &update.command;
     samples.retain(|(metric, labels), _| {
-        let of_this_command = labels == &ours || labels.starts_with(&format!("{ours},"));
-        !of_this_command || (*metric == RUN_GOOD.name && !good)
+        let of_this_command = labels == ours || labels.starts_with(&format!("{ours},"));
+        !of_this_command || (*metric == RUN_GOOD.name && !update.good)
     });
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
-    let now = now.timestamp() as f64;
-    let mut set = |metric: &Metric, labels: String, value: f64| {
-        *samples.entry((metric.name, labels)).or_default() = value;
-    };
-    set(&RUN_AT, ours.clone(), now);
-    if good {
-        set(&RUN_GOOD, ours.clone(), now);
-    }
-    set(&EXIT_CODE, ours.clone(), f64::from(report.exit_code()));
-    set(&DURATION, ours, report.duration.as_secs_f64());
-    for step in &report.steps {
-        let mirrored = matches!(step.status, Status::Success | Status::Warning);
-        if let Some(entity) = step.entity.as_deref().filter(|_| mirrored && scope_of(step).is_some()) {
-            let scope = scope_of(step).unwrap_or_default();
-            set(&ENTITY_GOOD, labels(&[("entity", entity), ("scope", scope)]), now);
-        }
-    }
-    add_steps(&mut samples, report);
+    samples.extend(update.samples.clone());
     render(&samples)
+}
+
+impl Update {
+    /// What a run has to say that ended at `now`. A start that found its slot done says nothing: the run that did the work
+    /// has.
+    pub fn of(report: &RunReport, now: DateTime<Utc>) -> Option<Self> {
+        if report.slot.as_ref().is_some_and(|slot| slot.found == SlotFound::Done) {
+            return None;
+        }
+        let mut samples = Samples::new();
+        let command = labels(&[("command", &report.command)]);
+        let good = matches!(report.exit_code(), 0 | 4);
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+        let now = now.timestamp() as f64;
+        let mut set = |metric: &Metric, labels: String, value: f64| {
+            samples.insert((metric.name, labels), value);
+        };
+        set(&RUN_AT, command.clone(), now);
+        if good {
+            set(&RUN_GOOD, command.clone(), now);
+        }
+        set(&EXIT_CODE, command.clone(), f64::from(report.exit_code()));
+        set(&DURATION, command.clone(), report.duration.as_secs_f64());
+        for step in &report.steps {
+            let mirrored = matches!(step.status, Status::Success | Status::Warning);
+            if let Some(entity) = step.entity.as_deref().filter(|_| mirrored && scope_of(step).is_some()) {
+                let scope = scope_of(step).unwrap_or_default();
+                set(&ENTITY_GOOD, labels(&[("entity", entity), ("scope", scope)]), now);
+            }
+        }
+        add_steps(&mut samples, report);
+        Some(Self { command, good, samples })
+    }
 }
 
 /// The samples of the steps. Documents have no number among their labels, so that their samples do not grow without
@@ -215,8 +240,8 @@ mod tests {
     use std::time::Duration;
     use uuid::Uuid;
 
-    fn report(command: &str, steps: Vec<StepReport>) -> RunReport {
-        RunReport {
+    fn told(command: &str, steps: Vec<StepReport>, seconds: i64) -> Update {
+        let report = RunReport {
             command: command.to_owned(),
             run_id: Uuid::nil(),
             dry_run: false,
@@ -225,21 +250,18 @@ mod tests {
             duration: Duration::from_millis(1500),
             steps,
             failure: None,
-        }
-    }
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(seconds, 0).unwrap()
+        };
+        Update::of(&report, DateTime::from_timestamp(seconds, 0).unwrap()).unwrap()
     }
 
     #[test]
     fn a_command_replaces_its_own_samples_and_keeps_the_others() {
         let mut stock = StepReport::new("stock", Some("stock_balance"), None);
         stock.fetched = 7;
-        let first = merged("", &report("sync stock", vec![stock.clone()]), at(100));
+        let first = merged("", &told("sync stock", vec![stock.clone()], 100));
         let failure = Failure::new(Kind::Unreachable, "gone");
-        let second = merged(&first, &report("sync iiko", vec![]), at(200));
-        let third = merged(&second, &report("sync stock", vec![stock.failed(&failure)]), at(300));
+        let second = merged(&first, &told("sync iiko", vec![], 200));
+        let third = merged(&second, &told("sync stock", vec![stock.failed(&failure)], 300));
         for line in [
             "zerkalo_run_timestamp_seconds{command=\"sync iiko\"} 200",
             "zerkalo_run_timestamp_seconds{command=\"sync stock\"} 300",
@@ -263,8 +285,8 @@ mod tests {
             step.updated = 1;
             step
         };
-        let report = report("negative-transfer", vec![document("T1"), document("T2")]);
-        let text = merged("garbage\nzerkalo_run_exit_code{broken 1\nother{} 3\n", &report, at(1));
+        let update = told("negative-transfer", vec![document("T1"), document("T2")], 1);
+        let text = merged("garbage\nzerkalo_run_exit_code{broken 1\nother{} 3\n", &update);
         assert!(!text.contains("T1") && !text.contains("garbage") && !text.contains("other"), "{text}");
         assert!(text.contains("scope=\"\",rows=\"updated\"} 2\n"), "{text}");
     }

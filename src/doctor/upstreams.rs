@@ -6,6 +6,7 @@ use crate::{
     http::client,
     jobs::run,
     sheets::Sheets as _,
+    store::Store,
 };
 use serde_json::Value;
 
@@ -16,12 +17,17 @@ pub(super) async fn iiko(patient: &Patient) -> Result<Vec<Said>> {
         return Ok(vec![Said::unset("IIKO_BASE_URL: iiko is not mirrored")]);
     };
     let client = ctx.iiko()?;
-    // A second session would take a second licence slot from under a run.
+    // A second session would take a second licence slot from under a run, on this host or on another one.
     let _locks = run::take(ctx, vec![run::session(ctx)]).await?;
+    let mut said = Vec::new();
+    let excluding = exclude(patient, &mut said).await?;
     let about = client.about().await;
     let groups = client.count_product_groups().await;
     let free = client.free_licences().await;
     let ended = client.try_log_out().await;
+    if let Some(store) = excluding {
+        run::close(store).await;
+    }
     let groups = groups?;
     let version = match (about.version, about.state) {
         (Some(version), Some(state)) => format!("version {version} ({state})"),
@@ -29,7 +35,7 @@ pub(super) async fn iiko(patient: &Patient) -> Result<Vec<Said>> {
         _ => "version not told".to_owned(),
     };
     let login = ctx.config.iiko.login.as_deref().unwrap_or_default();
-    let mut said = vec![Said::ok(format!("{base}: {version}, login {login} reads {groups} product groups"))];
+    said.push(Said::ok(format!("{base}: {version}, login {login} reads {groups} product groups")));
     said.push(match free {
         Ok(free) => Said::ok(format!("licence slots of the API left while logged in: {free}")),
         Err(failure) => Said::warning(
@@ -42,6 +48,20 @@ pub(super) async fn iiko(patient: &Patient) -> Result<Vec<Said>> {
         Err(failure) => said.push(failure.into()),
     }
     Ok(said)
+}
+
+/// Keeps runs of other hosts from the iiko session while the connection lasts. A database that cannot be used keeps
+/// nobody out, and does not keep from trying iiko; one that cannot even be reached is told by its own check.
+async fn exclude(patient: &Patient, said: &mut Vec<Said>) -> Result<Option<Box<dyn Store>>> {
+    let ctx = &patient.ctx;
+    let Ok(mut store) = ctx.database.connect(ctx.access).await else { return Ok(None) };
+    store.exclude_session(&run::session(ctx));
+    match run::exclude(ctx, store.as_mut(), &[]).await {
+        Ok(()) => return Ok(Some(store)),
+        Err(failure) if failure.kind == Kind::Locked => return Err(failure),
+        Err(failure) => said.push(failure.into()),
+    }
+    Ok(None)
 }
 
 /// The certificate that the iiko server shows, for `IIKO_TLS_PIN`.

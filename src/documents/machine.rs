@@ -22,7 +22,7 @@ use crate::{
     store::Store,
     testing,
 };
-use chrono::{NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -74,6 +74,17 @@ pub struct Window {
     pub deadline: Option<NaiveTime>,
 }
 
+impl Window {
+    /// Why nothing more of a day's documents may be sent at `now`, both of the business's time zone.
+    pub fn over(self, day: NaiveDate, now: NaiveDateTime) -> Option<String> {
+        let deadline = self.deadline?;
+        if now.date() != day {
+            return Some(format!("{day} is over, and no document is back-dated"));
+        }
+        (now.time() >= deadline).then(|| format!("it is after {}", deadline.format("%H:%M")))
+    }
+}
+
 /// Takes documents on.
 pub struct Machine<'a> {
     /// The run.
@@ -112,7 +123,11 @@ impl Machine<'_> {
 
     async fn run(&mut self, row: &mut Row, leftovers: &mut Vec<Uuid>) -> Result<End> {
         // Of what was never sent nothing need be read.
-        if let Some(why) = self.too_late(row).filter(|_| row.state == State::Planned) {
+        if let Some(why) = self
+            .window
+            .over(row.business_date, self.ctx.clock.business_now())
+            .filter(|_| row.state == State::Planned)
+        {
             return Ok(End::Late(why));
         }
         let single = self.ctx.config.documents.post_mode == PostMode::Single;
@@ -166,7 +181,7 @@ impl Machine<'_> {
                 Some((failure, id)) => return self.unknown(row, &failure.to_string(), id).await.map(Some),
                 None => {}
             }
-            if let Some(why) = self.too_late(row) {
+            if let Some(why) = self.window.over(row.business_date, self.ctx.clock.business_now()) {
                 return Ok(Some(End::Late(why)));
             }
             if row.attempts >= DRAFTS {
@@ -245,7 +260,7 @@ impl Machine<'_> {
                 let failure = said("iiko keeps it as a draft, whatever is sent");
                 return Ok(End::Unknown(unread(&failure)));
             }
-            if let Some(why) = self.too_late(row) {
+            if let Some(why) = self.window.over(row.business_date, self.ctx.clock.business_now()) {
                 return Ok(End::Late(why));
             }
             self.advance(row, State::Processing, None, 0, None).await?;
@@ -294,7 +309,7 @@ impl Machine<'_> {
             Err(failure) => return Ok(End::Open(failure)),
         }
         testing::step("looked-up");
-        if let Some(why) = self.too_late(row) {
+        if let Some(why) = self.window.over(row.business_date, self.ctx.clock.business_now()) {
             return Ok(End::Late(why));
         }
         let late = testing::bug("late-commit");
@@ -407,16 +422,6 @@ impl Machine<'_> {
             Found::Foreign(text, _) => Some(text),
             _ => None,
         }
-    }
-
-    /// Why nothing more of a document may be sent.
-    fn too_late(&self, row: &Row) -> Option<String> {
-        let deadline = self.window.deadline?;
-        let now = self.ctx.clock.business_now();
-        if now.date() != row.business_date {
-            return Some(format!("{} is over, and no document is back-dated", row.business_date));
-        }
-        (now.time() >= deadline).then(|| format!("it is after {}", deadline.format("%H:%M")))
     }
 
     async fn done(&mut self, row: &mut Row, id: Uuid, moved: bool, remark: Option<String>) -> Result<End> {

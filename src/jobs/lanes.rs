@@ -105,6 +105,7 @@ async fn open_all(
     for (lane, store) in lanes.iter().zip(stores) {
         locked.push((lane, lock(ctx, lane, store).await?));
     }
+    ctx.at_work.send_replace(true);
     let reading = stream::iter(locked).map(|(lane, store)| open(lane, options, identities, store));
     reading.buffered(at_once(ctx, lanes)).try_collect().await
 }

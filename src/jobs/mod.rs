@@ -12,6 +12,7 @@
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - `alarm`: what was told when the database could keep no record
 //! - `monitoring`: heartbeat and metrics
 //! - [`prune`]: what is old enough to go
 //! - [`restore`]: deleted rows, brought back
@@ -31,6 +32,7 @@ pub const LOGGED: [&str; 6] = [
     restore::ENTITY,
 ];
 
+mod alarm;
 pub mod desk;
 pub mod feed;
 pub mod lanes;

@@ -1,6 +1,7 @@
 //! What others are told of a run: a heartbeat, and a file of metrics. Neither changes what was done or its exit code.
 
 use crate::{context::Context, heartbeat::Heartbeat, metrics, report::RunReport};
+use std::time::Duration;
 
 /// The heartbeat of a run, if it has one. A dry run has none: it does no work.
 pub(super) fn heartbeat(ctx: &Context) -> Option<Heartbeat> {
@@ -13,19 +14,31 @@ pub(super) fn heartbeat(ctx: &Context) -> Option<Heartbeat> {
     })
 }
 
-/// Tells that the run begins.
-pub(super) async fn begins(heartbeat: Option<&Heartbeat>) {
+/// Tells that the run begins, when it is at work.
+pub(super) async fn begins(ctx: &Context, heartbeat: Option<&Heartbeat>) {
+    // The sender lives in the context.
+    let _ = ctx.at_work.subscribe().wait_for(|at_work| *at_work).await;
     if let Some(heartbeat) = heartbeat {
         heartbeat.begins().await;
     }
 }
 
+/// How long writing the metrics may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Writes the metrics and tells how the run ended.
 pub(super) async fn ended(ctx: &Context, heartbeat: Option<&Heartbeat>, report: &RunReport) {
-    if let Some(path) = ctx.config.monitoring.metrics_file.as_deref().filter(|_| !ctx.is_dry_run())
-        && let Err(failure) = metrics::write(path, &ctx.config.state_dir, report, ctx.clock.now())
-    {
-        tracing::warn!("{failure}");
+    let path = ctx.config.monitoring.metrics_file.clone().filter(|_| !ctx.is_dry_run());
+    if let Some((path, update)) = path.zip(metrics::Update::of(report, ctx.clock.now())) {
+        let state = ctx.config.state_dir.clone();
+        // On a thread of its own, for whose end nobody has to wait: another process may hold the file.
+        let writing = tokio::task::spawn_blocking(move || metrics::write(&path, &state, &update));
+        match tokio::time::timeout(PATIENCE, writing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(failure))) => tracing::warn!("{failure}"),
+            Ok(Err(error)) => tracing::warn!("the metrics file was not written: {error}"),
+            Err(_) => tracing::warn!("the metrics file was not written within {} s", PATIENCE.as_secs()),
+        }
     }
     if let Some(heartbeat) = heartbeat {
         heartbeat.ended(report.exit_code()).await;

@@ -1,4 +1,4 @@
-//! What jobs that post documents share: locks, the connection, the check of the balances, the report of a document.
+//! What jobs that post documents share: locks, the connection, the planned row, the check of the balances, the report of a document.
 
 use super::{
     mirror,
@@ -43,6 +43,7 @@ pub(super) fn names(ctx: &Context) -> Vec<Name> {
 pub(super) async fn open(ctx: &Context, locks: &Locks, store: &mut dyn Store) -> Result<()> {
     store.exclude_session(&session(ctx));
     exclude(ctx, store, if ctx.is_dry_run() { &[] } else { &[ENTITY] }).await?;
+    ctx.at_work.send_replace(true);
     let prepared = store.prepare(&[], false).await?;
     check_identity(ctx, prepared.identity.get("iiko"))?;
     if !ctx.is_dry_run() {
@@ -101,6 +102,28 @@ pub(super) fn within_caps(payload: &Payload, title: &str, settings: &Transfer) -
             stop(text, "NEGATIVE_TRANSFER_MAX_QUANTITY")
         }
         None => Ok(()),
+    }
+}
+
+/// The row of a new document, of which nothing is sent yet; it belongs to this run's slot, if that has one.
+pub(super) fn planned(ctx: &Context, payload: Payload, title: String, subject: String, sequence: u32) -> Row {
+    let now = ctx.clock.now();
+    Row {
+        business_date: payload.date_incoming.date(),
+        payload,
+        subject,
+        title,
+        slot: ctx.slot.as_ref().map(|slot| slot.at),
+        sequence,
+        state: State::Planned,
+        iiko_id: None,
+        attempts: 0,
+        last_error: None,
+        seen_at: None,
+        run_id: ctx.run_id,
+        created_at: now,
+        updated_at: now,
+        is_intact: true,
     }
 }
 

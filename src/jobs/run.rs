@@ -53,15 +53,31 @@ pub(super) async fn guarded(
             let elsewhere = failure.kind == Kind::Locked;
             let report = report(ctx, order, Some(failure));
             if !elsewhere {
+                Box::pin(notify::admins(ctx, &report, telling)).await;
                 Box::pin(monitoring::ended(ctx, heartbeat.as_ref(), &report)).await;
             }
             return report;
         }
     };
     ctx.locked.replace(locks.watch());
-    let (outcome, ()) =
-        tokio::join!(work(ctx, Box::pin(job(&locks))), Box::pin(monitoring::begins(heartbeat.as_ref())));
-    let failure = outcome.err();
+    let mut working = Box::pin(async {
+        let failure = work(ctx, Box::pin(job(&locks))).await.err();
+        // What failed early has begun, too; but what another host is at that one tells of.
+        if failure.as_ref().is_none_or(|failure| failure.kind != Kind::Locked) {
+            ctx.at_work.send_replace(true);
+        }
+        failure
+    });
+    let mut beginning = Box::pin(monitoring::begins(ctx, heartbeat.as_ref()));
+    let failure = tokio::select! {
+        failure = &mut working => {
+            if *ctx.at_work.borrow() {
+                beginning.await;
+            }
+            failure
+        }
+        () = &mut beginning => working.await,
+    };
     let said = tokio::select! {
         said = last_words(ctx, failure.as_ref()) => said,
         () = stopped_again(failure.as_ref()) => {
@@ -83,7 +99,9 @@ pub(super) async fn guarded(
     if let Some(store) = ctx.kept.take() {
         close(store).await;
     }
-    Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
+    if *ctx.at_work.borrow() {
+        Box::pin(monitoring::ended(ctx, heartbeat.as_ref().filter(|_| said), &report)).await;
+    }
     report
 }
 
@@ -166,7 +184,7 @@ pub async fn stopped() -> Failure {
 }
 
 /// Ends a connection whose work is done.
-pub(super) async fn close(store: Box<dyn Store>) {
+pub(crate) async fn close(store: Box<dyn Store>) {
     if let Err(failure) = store.close().await {
         tracing::debug!("{failure}");
     }
@@ -206,7 +224,7 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
 }
 
 /// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
-pub(super) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
+pub(crate) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
     patiently(ctx, async || store.exclude(names).await).await
 }
 

@@ -84,6 +84,7 @@ impl Evening<'_> {
             if ctx.slot.is_none() {
                 store.exclude(&[&format!("job {STEP}")]).await?;
             }
+            ctx.at_work.send_replace(true);
             ctx.pending.borrow_mut().insert(STEP, (STEP, ctx.started_at));
         }
         let day = self.day(store.as_mut(), hours, now).await?;

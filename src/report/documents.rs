@@ -121,7 +121,7 @@ impl DocumentReport {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        format!("{}\n{}", self.headline(), lines_of(&table, "  "))
+        format!("{}\n{}", self.headline(width), lines_of(&table, "  "))
     }
 
     /// What else is known of it; moments are told in `zone`.
@@ -138,16 +138,18 @@ impl DocumentReport {
         out
     }
 
-    fn headline(&self) -> String {
-        format!(
-            "{}  {}  {}  {} line{}, {} in all",
-            self.key,
+    /// The number and what it is about, on a line each where they are wider than `width`.
+    fn headline(&self, width: u16) -> String {
+        let about = format!(
+            "{}  {}  {} line{}, {} in all",
             quote(&self.title, 120),
             self.state.name(),
             number(self.lines.len() as u64),
             if self.lines.len() == 1 { "" } else { "s" },
             self.total
-        )
+        );
+        let line = format!("{}  {about}", self.key);
+        if line.chars().count() > usize::from(width) { format!("{}\n  {about}", self.key) } else { line }
     }
 }
 
@@ -353,4 +355,30 @@ pub fn list(documents: &[DocumentReport], zone: Tz, width: u16) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_no_wider_than_the_terminal() {
+        let document = DocumentReport {
+            key: "T20261122-b0e5079b-1d4355a8-1".to_owned(),
+            kind: Kind::Transfer,
+            title: "Хоз. товары (Московский) → Бар (Московский)".to_owned(),
+            business_date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
+            state: State::Done,
+            iiko_id: None,
+            date_incoming: "2026-11-22T23:00".to_owned(),
+            comment: String::new(),
+            lines: Vec::new(),
+            total: "0".to_owned(),
+            problem: None,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        let about = "Хоз. товары (Московский) → Бар (Московский)  done  0 lines, 0 in all";
+        assert_eq!(document.headline(120), format!("{}  {about}", document.key));
+        assert_eq!(document.headline(80), format!("{}\n  {about}", document.key));
+    }
 }

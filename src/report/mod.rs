@@ -265,8 +265,19 @@ pub struct RunReport {
 impl RunReport {
     /// The process exit code: that of the worst thing that happened.
     pub fn exit_code(&self) -> u8 {
+        Kind::worst(self.kinds())
+    }
+
+    /// The classes of everything that was not right with it.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         let whole = self.failure.iter().map(|failure| failure.kind);
-        Kind::worst(whole.chain(self.steps.iter().flat_map(StepReport::kinds)))
+        whole.chain(self.steps.iter().flat_map(StepReport::kinds))
+    }
+
+    /// Whether all is well and nothing had to be written.
+    pub fn changed_nothing(&self) -> bool {
+        let is_same = |step: &StepReport| step.inserted + step.updated + step.deleted == 0;
+        self.exit_code() == 0 && self.steps.iter().all(is_same)
     }
 
     /// What is wrong, so that the same trouble reads the same in every run: what failed or warned, and in which way. No
@@ -310,6 +321,11 @@ impl RunReport {
     /// The same with a line for every scope (`-v`).
     pub fn full_table(&self, width: u16, colour: bool) -> String {
         table::render(self, width, colour, true)
+    }
+
+    /// The last line of the table: how long it took, how many rows it touched, and its exit code.
+    pub fn closing(&self) -> String {
+        table::closing(self)
     }
 
     /// Only the warnings and errors, a line each with its hint; empty when all is well (`--quiet`).

@@ -348,7 +348,8 @@ fn planned(report: &RunReport) -> String {
     out
 }
 
-fn closing(report: &RunReport) -> String {
+/// The closing line.
+pub(super) fn closing(report: &RunReport) -> String {
     let sum = |count: fn(&StepReport) -> u64| report.steps.iter().map(count).fold(0, u64::saturating_add);
     let mut entities: Vec<&str> = report.steps.iter().filter_map(|step| step.entity.as_deref()).collect();
     entities.sort_unstable();

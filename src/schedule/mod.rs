@@ -141,9 +141,14 @@ impl Slot {
         self.local.date()
     }
 
+    /// The grace in whole seconds; none where a person gave leave for this slot alone.
+    pub fn grace_seconds(&self) -> Option<i64> {
+        i64::try_from(self.grace.as_secs()).ok()
+    }
+
     /// Whether a start at `now` is too late for it.
     pub fn is_late(&self, now: DateTime<Utc>) -> bool {
-        (now - self.at).num_seconds() > i64::try_from(self.grace.as_secs()).unwrap_or(i64::MAX)
+        self.grace_seconds().is_some_and(|grace| (now - self.at).num_seconds() > grace)
     }
 
     /// What a start at `now` has to do, by what the database knows. A slot that is done is never too late.

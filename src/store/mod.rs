@@ -10,6 +10,7 @@
 //! - [`delivery`]: which message was sent to which chat
 //! - [`stoplist`]: what was in the stop-list when
 //! - [`operator`]: what operators ask and decide
+//! - `speak`: what both dialects are asked in one text
 
 pub mod database;
 pub mod delivery;
@@ -23,6 +24,7 @@ pub mod outbox;
 pub mod postgres;
 mod quoting;
 pub mod slot;
+mod speak;
 pub mod sqlite;
 pub mod stoplist;
 mod stored;

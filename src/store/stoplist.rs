@@ -4,6 +4,7 @@
 //! no longer shows and one is opened for every row that has none. So after each commit the open stretches are the rows of
 //! the table, and a run that is repeated changes nothing.
 
+use super::speak::{Answer, Columns, Speak, moment, text};
 use crate::{
     documents::amount,
     error::{Failure, Kind, Result},
@@ -81,12 +82,79 @@ pub trait StoplistStore: Send {
     async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>>;
 }
 
-/// The columns of a stretch in the order in which they are read; the balance as text, so that no digit is lost.
-pub(super) const STRETCH: &str = "organization_id, terminal_group_id, product_id, size_id, name, \
-     cast(balance as text), started_at, ended_at";
+#[async_trait]
+impl<T: Speak> StoplistStore for T {
+    async fn stretches(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Stretch>> {
+        if !self.is_ready().await? {
+            return Ok(Vec::new());
+        }
+        let words = self.words();
+        let (after, before) = (words.moment(1), words.moment(2));
+        // The balance as text, so that no digit is lost.
+        let sql = format!(
+            "select organization_id, terminal_group_id, product_id, size_id, name, cast(balance as text), {}, {}
+             from stoplist_history
+             where started_at < {before} and (ended_at is null or ended_at > {after}) order by started_at, id",
+            words.stamp("started_at"),
+            words.stamp("ended_at"),
+        );
+        let answers = self.ask("reading the history of the stop-list", (sql, vec![text(from), text(to)]));
+        answers.await?.into_iter().map(stretch).collect()
+    }
+
+    async fn samples(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Sample>> {
+        if !self.is_ready().await? {
+            return Ok(Vec::new());
+        }
+        let words = self.words();
+        let (first, end) = (words.moment(1), words.moment(2));
+        let sql = format!(
+            "select organization_id, {} from stoplist_sample where taken_at >= {first} and taken_at < {end}
+             union all
+             select organization_id, {} from stoplist_sample where taken_at < {first} group by organization_id
+             order by 1, 2",
+            words.stamp("taken_at"),
+            words.stamp("max(taken_at)"),
+        );
+        let sample = |answer: Answer| {
+            let mut columns = Columns::new("stoplist_sample", answer);
+            Ok(Sample { organization_id: id(&mut columns)?, taken_at: columns.read(moment)? })
+        };
+        let answers = self.ask("reading the samples of the stop-list", (sql, vec![text(from), text(to)]));
+        answers.await?.into_iter().map(sample).collect()
+    }
+
+    async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>> {
+        if !self.is_ready().await? {
+            return Ok(None);
+        }
+        let sql = format!("select {} from stoplist_sample", self.words().stamp("max(taken_at)"));
+        let answers = self.ask("reading the samples of the stop-list", (sql, Vec::new())).await?;
+        let last = |answer| Columns::new("stoplist_sample", answer).read_optional(moment);
+        answers.into_iter().next().map_or(Ok(None), last)
+    }
+}
+
+fn stretch(answer: Answer) -> Result<Stretch> {
+    let mut columns = Columns::new("stoplist_history", answer);
+    Ok(Stretch {
+        organization_id: id(&mut columns)?,
+        terminal_group_id: id(&mut columns)?,
+        product_id: id(&mut columns)?,
+        size_id: id(&mut columns)?,
+        name: columns.text()?,
+        balance: balance(&columns.text()?)?,
+        started_at: columns.read(moment)?,
+        ended_at: columns.read_optional(moment)?,
+    })
+}
+
+fn id(columns: &mut Columns) -> Result<Uuid> {
+    columns.read(|text| text.parse().ok())
+}
 
 /// A stored balance.
-pub(super) fn balance(text: &str) -> Result<Decimal> {
+fn balance(text: &str) -> Result<Decimal> {
     amount::parse(text).ok_or_else(|| {
         Failure::new(Kind::Database, format!("stoplist_history: `{text}` is no balance"))
             .hint("somebody else has written to stoplist_history; put the balance right by hand")

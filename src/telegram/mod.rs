@@ -50,6 +50,19 @@ pub struct Message {
     pub content: Content,
 }
 
+impl Message {
+    fn outgoing(&self, ctx: &Context) -> Outgoing<'_> {
+        Outgoing {
+            key: &self.key,
+            job: &self.job,
+            kind: self.content.kind(),
+            body_sha256: self.content.digest(),
+            run: ctx.run_id,
+            again_after: self.again_after,
+        }
+    }
+}
+
 /// How many chats got a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delivered {
@@ -94,16 +107,24 @@ pub async fn deliver(
     message: &Message,
     chats: &[String],
 ) -> Result<Delivered> {
+    plan(ctx, store, message, chats).await?;
+    deliver_planned(ctx, store, message, chats).await
+}
+
+/// Writes down that a message is to be sent. Nothing is sent before that.
+pub async fn plan(ctx: &Context, store: &mut dyn Store, message: &Message, chats: &[String]) -> Result<()> {
     give_up_abandoned(ctx, store, &message.job).await?;
-    let outgoing = Outgoing {
-        key: &message.key,
-        job: &message.job,
-        kind: message.content.kind(),
-        body_sha256: message.content.digest(),
-        run: ctx.run_id,
-        again_after: message.again_after,
-    };
-    store.plan_deliveries(&outgoing, chats, ctx.clock.now()).await?;
+    store.plan_deliveries(&message.outgoing(ctx), chats, ctx.clock.now()).await
+}
+
+/// Sends a message that is planned.
+pub async fn deliver_planned(
+    ctx: &Context,
+    store: &mut dyn Store,
+    message: &Message,
+    chats: &[String],
+) -> Result<Delivered> {
+    let outgoing = message.outgoing(ctx);
     let mut delivered = Delivered::default();
     for chat in chats {
         if ctx.telegram()?.is_refused() {
@@ -165,6 +186,19 @@ async fn deliver_to(
         return Err(Failure::new(Kind::Database, text).hint("somebody else has written to message_delivery"));
     }
     Ok(Some(sent))
+}
+
+/// Sends a message of which no record can be kept, to each chat.
+pub async fn send_unrecorded(ctx: &Context, content: &Content, chats: &[String]) -> Result<()> {
+    let client = ctx.telegram()?;
+    for chat in chats.iter().take_while(|_| !client.is_refused()) {
+        match client.send(chat, content).await {
+            Sent::Delivered(_) => {}
+            Sent::Refused(failure) => warn(chat, "was not sent", &failure),
+            Sent::Unknown(failure) => warn(chat, "may or may not have come", &failure),
+        }
+    }
+    Ok(())
 }
 
 fn warn(chat: &str, what: &str, failure: &Failure) {

@@ -3,18 +3,12 @@
 use super::{
     desk::{Desk, SHEET},
     harness::{Engine, Outcome, World, block_on, on_both},
+    process::{may_mount, skip},
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
-use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use zerkalo::sandbox::{ADMIN_CHAT, Action, Fault, READERS_CHAT, Rights, SessionEvent};
 
 on_both!(
     all_is_well_and_nothing_is_written,
@@ -27,6 +21,8 @@ on_both!(
     offline_asks_nobody,
     no_secret_is_shown,
     a_run_that_works_is_not_disturbed,
+    a_run_on_another_host_is_not_disturbed,
+    a_database_that_cannot_be_used_does_not_keep_from_iiko,
 );
 
 const PASSWORD: &str = "c4n4ry-password";
@@ -412,6 +408,59 @@ fn a_run_that_works_is_not_disturbed(engine: Engine) {
     assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
 }
 
+fn a_run_on_another_host_is_not_disturbed(engine: Engine) {
+    if engine == Engine::Sqlite {
+        return; // A file has one host.
+    }
+    let mut desk = world(engine);
+    let here = desk.world.state().display().to_string();
+    let there = desk.world.home.path().join("other-host").display().to_string();
+    let running = desk.world.start_and_hold(&["sync", "iiko"], "suppliers", Duration::from_secs(8));
+    desk.world.set("ZERKALO_STATE_DIR", there.as_str());
+    let logins = || {
+        let opened = |event| event == Some(SessionEvent::Opened);
+        desk.world.sandbox.journal().into_iter().filter(|entry| opened(entry.event)).count()
+    };
+    // Another schema is another mirror, and the login is the same one.
+    for schema in ["public", "second"] {
+        let mut command = desk.world.command(&["doctor", "--json"]);
+        let outcome: Outcome = command.env("DATABASE_SCHEMA", schema).output().unwrap().into();
+        let said = "the iiko session of demo is being used by zerkalo 01";
+        assert_found(&outcome, "iiko", "problem", said, "wait until it has ended");
+        assert_eq!(outcome.code, Some(11), "{}", outcome.stdout);
+        assert_eq!(logins(), 1, "the run's own");
+    }
+    assert_eq!(running.finish().code, Some(0));
+    assert_eq!(desk.world.sandbox.violations(), Vec::<String>::new());
+    // The other way round: a run is kept out while the doctor is logged in, and no longer.
+    desk.world.sandbox.clear_journal();
+    let doctor = desk.world.start_and_hold(&["doctor"], "group/list", Duration::from_secs(8));
+    desk.world.set("ZERKALO_STATE_DIR", here.as_str());
+    let refused = desk.world.expect(11, &["sync", "iiko"]);
+    let said = refused.json["error"].as_str().unwrap();
+    assert!(said.starts_with("the iiko session of demo is being used by zerkalo 01"), "{said}");
+    assert_eq!(doctor.finish().code, Some(0));
+    desk.world.expect(0, &["sync", "iiko"]);
+    assert!(desk.world.sandbox.most_sessions_at_once() <= 1);
+}
+
+fn a_database_that_cannot_be_used_does_not_keep_from_iiko(engine: Engine) {
+    let mut desk = world(engine);
+    let broken = match engine {
+        Engine::Postgres => "postgres://nobody@127.0.0.1:9/nothing".to_owned(),
+        Engine::Sqlite => {
+            let file = desk.world.home.path().join("broken.db");
+            fs::write(&file, "no database, and longer than the header of one. ".repeat(40)).unwrap();
+            format!("sqlite:{}", file.display())
+        }
+    };
+    desk.world.set("DATABASE_URL", broken);
+    let outcome = desk.world.expect(8, &["doctor"]);
+    assert_found(&outcome, "database", "problem", "", "");
+    assert_found(&outcome, "iiko", "ok", "login demo reads", "");
+    assert_found(&outcome, "iiko", "ok", "logged out", "");
+}
+
 /// Runs SQL as the owner of the story's database.
 fn query(world: &World, sql: &str) {
     block_on(async {
@@ -494,11 +543,8 @@ fn a_full_disk_is_told() {
 
 /// Runs the binary where a full disk is mounted at this place; none where there can be no such disk.
 pub(super) fn on_a_full_disk(world: &World, disk: &Path, arguments: &[&str]) -> Option<Outcome> {
-    let permitted =
-        Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success());
-    if !permitted {
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), "skipped: no user namespaces, so no small disk to fill");
+    if !may_mount() {
+        skip("no user namespaces, so no small disk to fill");
         return None;
     }
     fs::create_dir(disk).unwrap();
@@ -507,11 +553,8 @@ mount -t tmpfs -o size=1m tmpfs "$1"
 dd if=/dev/zero of="$1/fill" bs=1k count=2000 2>/dev/null || true
 shift
 exec "$@""#;
-    let own = world.command(&[]);
-    let mut command = Command::new("unshare");
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
-    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.args(["-rm", "sh", "-c", script, "sh"]).arg(disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
+    let mut command = world.shell_that_mounts(script);
+    command.arg(disk).arg(env!("CARGO_BIN_EXE_zerkalo"));
     Some(command.args(arguments).output().unwrap().into())
 }
 

@@ -190,20 +190,21 @@ impl World {
 
     /// Makes the schema one version older: what the last migration made is gone.
     pub(crate) fn undo_last_migration(&self) {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-        let last = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-        let made = fs::read_to_string(last).unwrap();
-        let tables: Vec<&str> = made
-            .lines()
-            .filter_map(|line| line.strip_prefix("create table "))
-            .filter_map(|rest| rest.split(' ').next())
-            .collect();
-        assert!(!tables.is_empty(), "the last migration makes tables");
-        for table in tables {
-            self.execute(&format!("drop table {table}"));
+        let (last, _) = migrations().pop().unwrap();
+        self.undo_migrations_from(last);
+    }
+
+    /// Makes the schema older: the tables and columns that this migration and the later ones made are gone. What they did
+    /// to rows stays done.
+    pub(crate) fn undo_migrations_from(&self, first: u32) {
+        for (version, made) in migrations().into_iter().rev().filter(|(version, _)| *version >= first) {
+            let undone: Vec<String> = made.lines().filter_map(undoing).collect();
+            assert!(!undone.is_empty(), "migration {version} makes tables or columns");
+            for sql in undone.iter().rev() {
+                self.execute(sql);
+            }
+            self.execute(&format!("delete from zerkalo_migration where version = {version}"));
         }
-        let newest = "(select max(version) from zerkalo_migration)";
-        self.execute(&format!("delete from zerkalo_migration where version = {newest}"));
     }
 
     /// The directory of locks, sessions and spools.
@@ -301,6 +302,27 @@ impl Outcome {
 /// Inserted, updated and deleted rows of a step.
 pub(crate) fn counts(step: &Value) -> [u64; 3] {
     ["inserted", "updated", "deleted"].map(|name| step[name].as_u64().unwrap())
+}
+
+/// Each migration's number and text, in their order.
+fn migrations() -> Vec<(u32, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        (name.split('_').next().unwrap().parse().unwrap(), fs::read_to_string(&path).unwrap())
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// What undoes a line of a migration that makes a table or a column.
+fn undoing(line: &str) -> Option<String> {
+    if let Some(table) = line.strip_prefix("create table ") {
+        return Some(format!("drop table {}", table.split(' ').next()?));
+    }
+    let (table, column) = line.strip_prefix("alter table ")?.split_once(" add column ")?;
+    Some(format!("alter table {table} drop column {}", column.split(' ').next()?))
 }
 
 fn create_database(server: &postgres::Server) -> String {

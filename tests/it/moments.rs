@@ -22,6 +22,8 @@ on_both!(
     on_days_of_changed_clocks_the_slot_comes_once,
     a_late_slot_is_run_by_hand_with_leave_only,
     tonights_slot_can_be_run_late_and_yesterdays_cannot,
+    a_night_that_was_missed_is_made_up_for_by_the_next_evening,
+    a_transfer_by_hand_after_midnight_takes_the_evenings_place,
 );
 
 /// The night, told to begin no later than 23:55.
@@ -251,6 +253,67 @@ fn tonights_slot_can_be_run_late_and_yesterdays_cannot(engine: Engine) {
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("no document is back-dated"), "{}", refused.stderr);
     assert_eq!(street.moved(), 0);
+}
+
+/// A start so many minutes after 23:00, which comes too late; what it says to do.
+fn missed(street: &mut Street, minutes: i64) -> String {
+    let late = start(street, minutes * 60);
+    assert_eq!((late.code, street.moved()), (Some(12), 0), "{}", late.stderr);
+    late.json["hint"].as_str().unwrap().to_owned()
+}
+
+/// The first hour of the following day, and its evening.
+const PAST_MIDNIGHT: i64 = 70;
+const NEXT_EVENING: i64 = 24 * 60;
+
+fn a_night_that_was_missed_is_made_up_for_by_the_next_evening(engine: Engine) {
+    let mut street = street(engine);
+    street.next_evening();
+    // Before midnight there is something to be done about it.
+    assert!(missed(&mut street, 56).contains("--late-ok"));
+    // Once nothing is posted any more (transfer.deadline), no flag helps.
+    for minutes in [59, PAST_MIDNIGHT] {
+        let hint = missed(&mut street, minutes);
+        assert!(!hint.contains("--late-ok"), "{minutes}: {hint}");
+        let day = street.moment(0).with_timezone(&chrono_tz::Europe::Kaliningrad).date_naive();
+        assert!(hint.starts_with(&format!("nothing is posted for {day} any more")), "{minutes}: {hint}");
+        assert!(hint.contains("the next evening takes what is negative then"), "{minutes}: {hint}");
+        let status = street.world.run(&["status"]);
+        let problems = status.json["problems"].as_array().unwrap();
+        let of_night = |problem: &&serde_json::Value| {
+            problem["text"].as_str().unwrap().starts_with("negative-transfer of")
+        };
+        let told = problems.iter().find(of_night).unwrap_or_else(|| panic!("{}", status.stdout));
+        assert!(told["hint"].as_str().unwrap().contains(&hint), "{minutes}: {told}");
+    }
+    let moment = street.moment(NEXT_EVENING);
+    street.set_moment(moment);
+    street.world.expect(0, &["sync", "iiko"]);
+    street.world.expect(0, &NIGHT);
+    assert_eq!(street.moved(), 9);
+}
+
+fn a_transfer_by_hand_after_midnight_takes_the_evenings_place(engine: Engine) {
+    let mut street = street(engine);
+    street.next_evening();
+    let hint = missed(&mut street, PAST_MIDNIGHT);
+    let said = "to take it sooner: zerkalo negative-transfer, without --scheduled; for stores that it makes documents \
+                of, that day's evening makes none";
+    assert!(hint.ends_with(said), "{hint}");
+    street.world.expect(0, &["negative-transfer"]);
+    assert_eq!(street.moved(), 9);
+    // What has become negative again by the evening waits for a person or for the next one.
+    street.world.sandbox.edit(|world| {
+        for row in &mut world.balances {
+            row["amount"] = (-5000).into();
+        }
+    });
+    let moment = street.moment(NEXT_EVENING);
+    street.set_moment(moment);
+    street.world.expect(0, &["sync", "iiko"]);
+    let evening = street.world.expect(4, &NIGHT);
+    assert!(evening.stdout.contains("is the document of this day already"), "{}", evening.stdout);
+    assert_eq!(street.moved(), 9);
 }
 
 /// Runs the binary at a terminal of its own, where a person types an answer: what was shown, and the exit code.

@@ -2,6 +2,7 @@
 
 use super::{
     harness::{Engine, World, on_both},
+    postgres,
     process::until,
 };
 use std::{
@@ -21,6 +22,7 @@ on_both!(
     a_heartbeat_that_fails_changes_nothing_and_is_not_shown,
     every_command_keeps_the_others_samples,
     a_metrics_file_that_cannot_be_written_changes_nothing,
+    whoever_holds_the_metrics_does_not_hold_up_a_job,
 );
 
 /// A listener in the place of healthchecks.io.
@@ -212,6 +214,47 @@ fn every_command_keeps_the_others_samples(engine: Engine) {
     }
     let names = fs::read_dir(world.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with(".zerkalo-")));
+}
+
+fn whoever_holds_the_metrics_does_not_hold_up_a_job(engine: Engine) {
+    let mut world = World::new(engine);
+    let path = world.home.path().join("zerkalo.prom");
+    world.set("ZERKALO_METRICS_FILE", path.display().to_string());
+    world.expect(0, &STOCK);
+    let lock = fs::File::options().write(true).open(world.state().join("metrics.lock")).unwrap();
+    lock.lock().unwrap();
+    let late = world.start(&STOCK).finish_within(Duration::from_secs(20));
+    assert_eq!(late.code, Some(0), "{}", late.stderr);
+    assert!(late.stderr.contains("the metrics file was not written within 5 s"), "{}", late.stderr);
+    drop(lock);
+    // What is there and is no file is neither read nor replaced.
+    let pipe = world.home.path().join("pipe.prom");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    world.set("ZERKALO_METRICS_FILE", pipe.display().to_string());
+    let refused = world.start(&STOCK).finish_within(Duration::from_secs(20));
+    assert_eq!(refused.code, Some(0), "{}", refused.stderr);
+    assert!(refused.stderr.contains("it is no regular file"), "{}", refused.stderr);
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+}
+
+#[test]
+fn a_job_that_runs_on_another_host_is_told_of_by_that_one() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let checks = Checks::start(GOOD, Duration::ZERO);
+    let mut world = World::new(Engine::Postgres);
+    world.set("HEARTBEAT_URL", format!("{}/c4n4ry", checks.url));
+    let metrics = world.home.path().join("zerkalo.prom");
+    let running = world.start_and_hold(&STOCK, "/v1/category", Duration::from_secs(5));
+    until("the run has told that it begins", || checks.asked().len() == 1);
+    world.set("ZERKALO_STATE_DIR", world.home.path().join("other-host").display().to_string());
+    world.set("ZERKALO_METRICS_FILE", metrics.display().to_string());
+    world.expect(11, &STOCK);
+    assert_eq!((checks.asked().len(), metrics.exists()), (1, false), "{:?}", checks.asked());
+    assert_eq!(running.finish().code, Some(0));
+    assert_eq!(checks.asked().len(), 2);
 }
 
 fn a_metrics_file_that_cannot_be_written_changes_nothing(engine: Engine) {

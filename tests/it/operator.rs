@@ -22,6 +22,7 @@ on_both!(
     a_hold_is_told,
     an_unknown_document_is_critical,
     a_missed_transfer_is_critical,
+    a_slot_is_missed_by_the_grace_that_its_job_is_started_with,
     a_job_that_is_watched_may_not_be_forgotten,
     the_log_is_filtered,
     prune_takes_what_is_old_and_no_more,
@@ -389,6 +390,43 @@ fn a_missed_transfer_is_critical(engine: Engine) {
     assert_eq!(street.world.run(&NIGHT).code, None);
     let shown = problems(&status(&street.world));
     assert!(!shown.iter().any(|text| text.contains("was missed")), "{shown:?}");
+}
+
+fn a_slot_is_missed_by_the_grace_that_its_job_is_started_with(engine: Engine) {
+    let mut world = World::new(engine);
+    world.set("ZERKALO_STATUS_MAX_AGE", "none");
+    let job = ["sync", "fintablo", "--only", "ft_category", "--scheduled", "07:00"];
+    let at = |world: &mut World, moment: &str| world.set("ZERKALO_TEST_NOW", format!("2026-11-{moment}:00Z"));
+    let start = |world: &World, code: i32, more: &[&str]| drop(world.expect(code, &[&job, more].concat()));
+    // 07:00 in Kaliningrad is 05:00.
+    at(&mut world, "20T05:00");
+    start(&world, 0, &["--grace", "3h"]);
+    for (moment, code) in [("21T07:30", 0), ("21T08:00", 0), ("21T08:01", 12)] {
+        at(&mut world, moment);
+        check(&world, code);
+    }
+    // The line of the crontab is changed: what was started last counts, also where it came too late.
+    start(&world, 12, &["--not-later-than", "07:30"]);
+    for (moment, code) in [("22T05:30", 12), ("22T05:31", 12)] {
+        at(&mut world, moment);
+        let of = if moment == "22T05:30" { "21" } else { "22" };
+        assert!(check(&world, code).contains(&format!("of 2026-11-{of} 07:00 was missed")), "{moment}");
+    }
+    // A person's leave for one slot, however late, is no rule for the others.
+    at(&mut world, "22T12:00");
+    start(&world, 0, &["--date", "2026-11-22", "--late-ok"]);
+    for (moment, code) in [("23T05:30", 0), ("23T05:31", 12)] {
+        at(&mut world, moment);
+        check(&world, code);
+    }
+    let graces = world.query("select cast(grace_s as text) from job_slot order by slot_utc");
+    assert_eq!(graces, [[Some("10800".to_owned())], [Some("1800".to_owned())], [None]]);
+    // Slots of an earlier version have none: an hour.
+    world.execute("update job_slot set grace_s = null");
+    for (moment, code) in [("23T06:00", 0), ("23T06:01", 12)] {
+        at(&mut world, moment);
+        check(&world, code);
+    }
 }
 
 fn a_job_that_is_watched_may_not_be_forgotten(engine: Engine) {

@@ -5,14 +5,12 @@
 use super::{
     harness::{Engine, World},
     postgres::{self, Server},
-    process::until,
+    process::{program, skip, until},
 };
 use std::{
-    env, fs,
-    io::Write as _,
+    fs,
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -29,19 +27,12 @@ impl Drop for Pooler {
     }
 }
 
-fn program() -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    found.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
-}
-
 impl Pooler {
     /// One before a server, with these further settings, that sets up each server process by a query; none where it is
     /// not installed.
     fn before(server: &Server, home: &World, more: &str, setup: &str) -> Option<Self> {
-        let Some(program) = program() else {
-            let line = "skipped: PgBouncer is not installed; the stories of poolers did not run";
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let Some(program) = program("pgbouncer") else {
+            skip("PgBouncer is not installed; the stories of poolers did not run");
             return None;
         };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -9,10 +9,10 @@ use std::{
     collections::BTreeSet,
     env,
     fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Output},
+    process::{Child, Command, Output, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -62,7 +62,35 @@ impl Dice {
     }
 }
 
+/// Where a program is that not every machine has.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    found.map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+/// Says that a story is left out, past the capture of test output: somebody must see that it did not run.
+pub(crate) fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "skipped: {why}");
+}
+
+/// Whether a shell may mount in name spaces of its own.
+pub(crate) fn may_mount() -> bool {
+    Command::new("unshare").args(["-rm", "true"]).output().is_ok_and(|made| made.status.success())
+}
+
 impl World {
+    /// A shell that may mount, in name spaces of its own, with the world's settings; what it starts ends with it. The
+    /// script's arguments are still to be added.
+    pub(crate) fn shell_that_mounts(&self, script: &str) -> Command {
+        let own = self.command(&[]);
+        let mut command = Command::new("unshare");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(["-rm", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh"]);
+        command
+    }
+
     /// Starts the binary with `--json`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);

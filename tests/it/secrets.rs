@@ -15,7 +15,8 @@ on_both!(
     a_broken_setting_does_not_show_its_value
 );
 
-const PASSWORD: &str = "c4n4ry-iiko-password";
+/// Looks otherwise in an address and in JSON.
+const PASSWORD: &str = r#"c4n4ry-iiko"pass\word"#;
 const TOKEN: &str = "c4n4ry-fintablo-token";
 const BOT_TOKEN: &str = "123456:c4n4ry-telegram-token";
 const DATABASE_PASSWORD: &str = "c4n4ry-database-password";
@@ -43,8 +44,11 @@ fn sha1() -> String {
     hex::encode(Sha1::digest(PASSWORD))
 }
 
+/// The secrets, and the password as a server may repeat it.
 fn canaries() -> Vec<String> {
-    [PASSWORD, &sha1(), TOKEN, BOT_TOKEN, DATABASE_PASSWORD].map(str::to_owned).to_vec()
+    let in_address = r"c4n4ry-iiko%22pass%5cword";
+    let in_json = r#"c4n4ry-iiko\"pass\\word"#;
+    [PASSWORD, in_address, in_json, &sha1(), TOKEN, BOT_TOKEN, DATABASE_PASSWORD].map(str::to_owned).to_vec()
 }
 
 #[track_caller]
@@ -98,7 +102,7 @@ fn faults(engine: Engine) -> Vec<(&'static str, Action)> {
         headers: Vec::new(),
     };
     // What the process knows it can recognise: on SQLite there is no database's password.
-    let known = if engine == Engine::Sqlite { 4 } else { 5 };
+    let known = if engine == Engine::Sqlite { 6 } else { 7 };
     let repeated = canaries()[..known].join(" ");
     let json = Action::Body {
         content_type: "application/json".to_owned(),

@@ -3,12 +3,11 @@
 
 use super::{
     harness::{Engine, Outcome, World, on_both},
-    process::{Dice, number_from},
     rows::Row,
     stoplist::{self, BAR, HALL, PIER, edit, sample},
 };
-use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
-use std::{fmt::Write as _, io::Write as _, net::TcpListener, thread, time::Duration};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use std::net::TcpListener;
 use zerkalo::sandbox::{self, ADMIN_CHAT, Action, Fault, READERS_CHAT};
 
 on_both!(
@@ -25,13 +24,12 @@ on_both!(
     what_surely_did_not_come_is_sent_by_the_next_start,
     a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place,
     a_start_that_is_too_late_tells_no_reader,
-    killed_at_any_moment_no_chat_hears_twice,
 );
 
 /// 22:00 in Kaliningrad.
-const TEN: &str = "2026-11-22T20:00:00Z";
+pub(super) const TEN: &str = "2026-11-22T20:00:00Z";
 /// What cron runs.
-const EVENING: [&str; 5] = ["stoplist-report", "--scheduled", "22:00", "--grace", "1h"];
+pub(super) const EVENING: [&str; 5] = ["stoplist-report", "--scheduled", "22:00", "--grace", "1h"];
 /// The readers.
 const CHATS: [&str; 2] = [READERS_CHAT, ADMIN_CHAT];
 
@@ -43,7 +41,7 @@ fn world(engine: Engine) -> World {
 }
 
 /// The world with a bot and two chats of readers.
-fn with_readers(mut world: World) -> World {
+pub(super) fn with_readers(mut world: World) -> World {
     world.set("TELEGRAM_BASE_URL", world.sandbox.telegram_url());
     world.set("TELEGRAM_BOT_TOKEN", sandbox::Options::default().telegram_token);
     world.set("TELEGRAM_CHAT_IDS", CHATS.join(","));
@@ -51,7 +49,7 @@ fn with_readers(mut world: World) -> World {
     world
 }
 
-fn moment(text: &str) -> DateTime<Utc> {
+pub(super) fn moment(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
@@ -65,7 +63,7 @@ fn id(number: u32) -> String {
 }
 
 /// A stretch of the history: product, terminal group, balance, from, to.
-fn stretch(
+pub(super) fn stretch(
     world: &World,
     (product, group): (u32, u32),
     name: &str,
@@ -85,7 +83,7 @@ fn stretch(
 }
 
 /// Readings so many minutes apart.
-fn readings(world: &World, from: &str, to: &str, minutes: i64) {
+pub(super) fn readings(world: &World, from: &str, to: &str, minutes: i64) {
     let (mut at, to) = (moment(from), moment(to));
     let mut values = Vec::new();
     while at <= to {
@@ -137,7 +135,7 @@ fn photo(world: &World, chat: &str) -> Vec<u8> {
 }
 
 /// Texts and photos of each chat.
-fn counts(world: &World) -> [[usize; 2]; 2] {
+pub(super) fn counts(world: &World) -> [[usize; 2]; 2] {
     CHATS.map(|chat| {
         let (photos, texts): (Vec<String>, Vec<String>) =
             told(world, chat).into_iter().partition(|told| told.starts_with("photo: "));
@@ -146,12 +144,12 @@ fn counts(world: &World) -> [[usize; 2]; 2] {
 }
 
 /// How many messages Telegram was asked to take.
-fn sends(world: &World) -> usize {
+pub(super) fn sends(world: &World) -> usize {
     world.sandbox.journal().iter().filter(|entry| entry.path.contains("/send")).count()
 }
 
 /// Key, chat, kind, state and attempts of every delivery.
-fn deliveries(world: &World) -> Vec<[String; 5]> {
+pub(super) fn deliveries(world: &World) -> Vec<[String; 5]> {
     let text = |row: &Row, name: &str| row[name].clone().unwrap_or_default();
     let rows = world.rows("message_delivery");
     let mut rows: Vec<_> = rows
@@ -535,81 +533,4 @@ fn a_start_that_is_too_late_tells_no_reader(engine: Engine) {
     let late = world.expect(0, &["stoplist-report", "--scheduled", "23:30", "--grace", "2h"]);
     assert_eq!(late.json["text"], USUAL);
     assert_eq!(counts(&world), [[1, 1], [2, 1]]);
-}
-
-/// The evening of the kills: its slot, and every message slowed down or cut off at random.
-fn disturb(world: &World, dice: &mut Dice) {
-    world.sandbox.clear_faults();
-    for method in ["sendMessage", "sendMessage", "sendPhoto", "sendPhoto"] {
-        let action = match dice.below(6) {
-            0 => Action::CloseAfterEffect,
-            1 => Action::Close,
-            _ => Action::Slow { delay_ms: dice.below(40) },
-        };
-        world.sandbox.fault(Fault::new(method, action));
-    }
-}
-
-fn killed_at_any_moment_no_chat_hears_twice(engine: Engine) {
-    let seed = number_from("ZERKALO_TEST_SEED", 20_261_122);
-    let wanted = number_from("ZERKALO_TEST_EVENINGS", 150);
-    let mut dice = Dice(seed ^ 0x16);
-    // Weeks of evenings pass in minutes: a chat's limit of messages a minute is not what is tried here.
-    let options = sandbox::Options { telegram_limit: 1_000_000, ..sandbox::Options::default() };
-    let mut world = with_readers(World::with(engine, options));
-    world.expect(0, &["migrate"]);
-    world.set("STOPLIST_MAX_GAP", "86400");
-    stretch(&world, (1, 1), "Борщ", "0", "2026-11-20T12:00:00Z", None);
-    let first = moment(TEN);
-    let last = first + Days::new(wanted * 2);
-    readings(&world, "2026-11-20T10:00:00Z", &last.to_rfc3339(), 24 * 60);
-    let (mut killed, mut cut_off, mut whole, mut round) = (0, 0, 0, 0);
-    while killed < wanted {
-        round += 1;
-        assert!(round < wanted * 2, "only {killed} runs were still alive when they were killed");
-        disturb(&world, &mut dice);
-        world.sandbox.clear_journal();
-        let before = counts(&world);
-        let slot = first + Days::new(round);
-        world.set("ZERKALO_TEST_NOW", slot.to_rfc3339());
-        // Killed once or twice: before, between or while messages are sent.
-        for _ in 0..=dice.below(2) {
-            let run = world.start(&EVENING);
-            if dice.below(3) > 0 {
-                let so_many = usize::try_from(dice.below(4)).unwrap();
-                let patience = std::time::Instant::now() + Duration::from_millis(400);
-                while sends(&world) <= so_many && std::time::Instant::now() < patience {
-                    thread::sleep(Duration::from_millis(1));
-                }
-            }
-            thread::sleep(Duration::from_millis(dice.below(40)));
-            killed += u64::from(run.kill());
-            // A request that was sent before the kill may be handled after it.
-            thread::sleep(Duration::from_millis(45));
-        }
-        world.sandbox.clear_faults();
-        let resumed = world.run(&EVENING);
-        assert!(matches!(resumed.code, Some(0 | 4)), "round {round}: {}", resumed.stdout);
-        cut_off += resumed.stderr.matches("ended before the answer: it may have come").count();
-        let heard = counts(&world);
-        let key = format!("stoplist-report {}", slot.format("%Y-%m-%d"));
-        let rows: Vec<[String; 5]> =
-            deliveries(&world).into_iter().filter(|row| row[0].starts_with(&key)).collect();
-        assert_eq!(rows.len(), 4, "round {round}: {rows:?}");
-        for [key, chat, kind, state, _] in rows {
-            let place = (usize::from(chat == ADMIN_CHAT), usize::from(kind == "photo"));
-            let came = heard[place.0][place.1] - before[place.0][place.1];
-            assert!(came <= 1, "round {round} of seed {seed}: {chat} has {came} times `{key}`");
-            let is_told = matches!((state.as_str(), came), ("sent", 1) | ("unknown", _));
-            assert!(is_told, "round {round} of seed {seed}: {key} {chat} {state} {came}");
-            whole += u64::from(state == "sent");
-        }
-    }
-    let mut told = format!(
-        "{engine:?}: {killed} kills of seed {seed} in {round} evenings, {cut_off} messages cut off, "
-    );
-    let _ = write!(told, "{whole} known to have come");
-    let _ = writeln!(std::io::stderr().lock(), "{told}");
-    assert!(cut_off > 0, "no kill came while a message was being sent");
-    assert!(whole > round, "messages come all the same");
 }

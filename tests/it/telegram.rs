@@ -20,6 +20,8 @@ use zerkalo::{
 
 on_both!(
     a_failed_step_is_told_once_for_its_slot,
+    what_becomes_of_a_slot_that_was_told_of_is_told,
+    a_database_that_is_down_is_told_of_once_in_six_hours,
     a_morning_that_went_well_is_told_only_when_asked_for,
     a_chat_that_is_refused_does_not_stop_the_others,
     a_wait_that_telegram_asks_for_is_kept,
@@ -112,15 +114,12 @@ fn a_failed_step_is_told_once_for_its_slot(engine: Engine) {
     assert_eq!(told(&world, OTHER), [text]);
     assert_eq!(deliveries(&world), [delivery(ADMIN_CHAT, "sent", "1"), delivery(OTHER, "sent", "1")]);
     let row = &world.rows("message_delivery")[0];
-    assert_eq!(row["key"].as_deref(), Some("full-morning 2026-11-22T05:00:00Z"));
+    assert!(row["key"].as_deref().unwrap().starts_with("full-morning 2026-11-22T05:00:00Z "));
     assert_eq!((row["kind"].as_deref(), row["run_id"].as_deref()), (Some("text"), Some(failed.run_id())));
     assert!(row["message_id"].is_some() && row["last_error"].is_none());
-    // The same slot again: as bad, and then well. Nobody hears of it twice.
+    // The same slot again: as bad, which nobody hears twice.
     world.set("ZERKALO_TEST_NOW", "2026-11-22T05:10:00Z");
     failing(&world);
-    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:20:00Z");
-    world.expect(0, &MORNING);
-    world.expect(0, &[&MORNING[..], &["--notify", "always"]].concat());
     assert_eq!(counts(&world), [1, 1]);
     // The next slot is told of again.
     world.set("ZERKALO_TEST_NOW", "2026-11-23T05:00:00Z");
@@ -128,6 +127,71 @@ fn a_failed_step_is_told_once_for_its_slot(engine: Engine) {
     assert_eq!(counts(&world), [2, 2]);
     assert!(told(&world, ADMIN_CHAT)[1].starts_with("🌅 Утренняя синхронизация 23.11.2026"));
     assert_eq!(sends(&world), 4);
+}
+
+fn what_becomes_of_a_slot_that_was_told_of_is_told(engine: Engine) {
+    let mut world = world(engine);
+    failing(&world);
+    // Worse, or otherwise bad, is another message.
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:10:00Z");
+    break_deals(&world);
+    world.sandbox.fault(Fault::new("/v1/goods", Action::Html).times(4));
+    world.expect(7, &MORNING);
+    assert_eq!(counts(&world), [2, 2]);
+    // Whoever has read that it failed is told that it is well now, once.
+    world.set("ZERKALO_TEST_NOW", "2026-11-22T05:20:00Z");
+    world.expect(0, &MORNING);
+    assert_eq!(counts(&world), [3, 3]);
+    assert!(told(&world, OTHER)[2].contains("22.11.2026: всё в порядке"), "{:?}", told(&world, OTHER));
+    world.expect(0, &[&MORNING[..], &["--notify", "always"]].concat());
+    assert_eq!(counts(&world), [3, 3]);
+    // Nobody was told of the next slot's first start, so its good end is no news.
+    world.set("ZERKALO_TEST_NOW", "2026-11-23T05:00:00Z");
+    break_deals(&world);
+    world.expect(5, &[&MORNING[..], &["--notify", "never"]].concat());
+    world.set("ZERKALO_TEST_NOW", "2026-11-23T05:10:00Z");
+    world.expect(0, &MORNING);
+    assert_eq!(counts(&world), [3, 3]);
+    // A slot that failed, and was not made good within its grace.
+    world.set("ZERKALO_TEST_NOW", "2026-11-24T05:00:00Z");
+    failing(&world);
+    world.set("ZERKALO_TEST_NOW", "2026-11-24T09:00:00Z");
+    world.expect(12, &MORNING);
+    assert_eq!(counts(&world), [5, 5]);
+}
+
+/// Nobody can record what was told where the database is what is wrong.
+fn a_database_that_is_down_is_told_of_once_in_six_hours(engine: Engine) {
+    let mut world = world(engine);
+    world.expect(0, &MORNING);
+    let database = world.database.clone();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.set("DATABASE_URL", format!("postgres://zerkalo@{closed}/nowhere"));
+    let at = |world: &mut World, day: u32, time: &str, number: usize| {
+        world.set("ZERKALO_TEST_NOW", format!("2026-11-{day}T{time}Z"));
+        let failed = world.expect(8, &MORNING);
+        assert!(failed.stderr.contains("the admins are told without a record of it"), "{}", failed.stderr);
+        assert_eq!(counts(world), [number, number], "{day} {time}");
+    };
+    at(&mut world, 23, "05:00:00", 1);
+    at(&mut world, 23, "05:10:00", 1);
+    let text = told(&world, ADMIN_CHAT).remove(0);
+    assert!(text.contains("23.11.2026: не выполнена\n❌ ошибка базы данных или диска\n"), "{text}");
+    // Another slot is another alarm.
+    at(&mut world, 24, "05:00:00", 2);
+    // Where the state directory cannot be written to either, an alarm every few minutes would be read by nobody.
+    world.set("ZERKALO_STATE_DIR", "/proc/zerkalo");
+    world.set("ZERKALO_TEST_NOW", "2026-11-25T05:00:00Z");
+    world.expect(2, &MORNING);
+    assert_eq!(counts(&world), [2, 2]);
+    // With the database it is told as everything else, although the run could not even take its locks.
+    world.set("DATABASE_URL", database);
+    for _ in 0..2 {
+        let refused = world.run(&MORNING);
+        if engine == Engine::Postgres {
+            assert_eq!((refused.code, counts(&world)), (Some(2), [3, 3]), "{}", refused.stderr);
+        }
+    }
 }
 
 fn a_morning_that_went_well_is_told_only_when_asked_for(engine: Engine) {
@@ -233,12 +297,13 @@ fn what_may_have_come_is_not_sent_again(engine: Engine) {
         failing(&world);
         assert_eq!((counts(&world)[0], sends(&world)), (came, 1), "{fault:?}");
         // An operator who has looked lets it be sent.
+        let key = world.rows("message_delivery")[0]["key"].clone().unwrap();
         let released = block_on(async {
             let database = Database::new(&world.database.as_str().into(), "public", 2000);
             let mut store = database.connect(Access::Write).await.unwrap();
             let now = chrono::DateTime::parse_from_rfc3339(SEVEN).unwrap().to_utc();
             let other = store.release_deliveries("full-morning another", now).await.unwrap();
-            (other, store.release_deliveries("full-morning 2026-11-22T05:00:00Z", now).await.unwrap())
+            (other, store.release_deliveries(&key, now).await.unwrap())
         });
         assert_eq!(released, (0, 1));
         failing(&world);
@@ -333,7 +398,7 @@ fn killed_while_sending_no_chat_hears_twice(engine: Engine) {
         let rows: Vec<Row> = world
             .rows("message_delivery")
             .into_iter()
-            .filter(|row| row["key"].as_deref() == Some(&key))
+            .filter(|row| row["key"].as_deref().unwrap().starts_with(&key))
             .collect();
         assert_eq!(rows.len(), 2, "round {round}");
         for row in rows {
@@ -359,12 +424,18 @@ fn what_a_killed_run_may_have_said_is_told_by_the_next(engine: Engine) {
     let killed = world.start_and_hold(&MORNING, "/sendMessage", Duration::from_secs(20));
     assert_eq!(deliveries(&world), [delivery(ADMIN_CHAT, "sending", "1"), delivery(OTHER, "planned", "0")]);
     assert!(killed.kill());
-    // All is well now, so there is nothing to tell; but somebody may have heard of what was wrong.
+    // Somebody may have heard of what was wrong: now all is well, and that is told to everybody.
     let resumed = world.expect(0, &MORNING);
-    let said = "telegram: the run that sent `full-morning 2026-11-22T05:00:00Z` to 100200300 ended before the answer";
-    assert!(resumed.stderr.contains(said), "{}", resumed.stderr);
-    assert_eq!(deliveries(&world), [delivery(ADMIN_CHAT, "unknown", "1"), delivery(OTHER, "planned", "0")]);
-    assert_eq!((counts(&world), sends(&world)), ([1, 0], 1));
+    for part in [
+        "telegram: the run that sent `full-morning 2026-11-22T05:00:00Z ",
+        "` to 100200300 ended before the answer",
+    ] {
+        assert!(resumed.stderr.contains(part), "{}", resumed.stderr);
+    }
+    let mut states: Vec<_> = deliveries(&world).into_iter().map(|row| row[1].clone()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["planned", "sent", "sent", "unknown"]);
+    assert_eq!((counts(&world), sends(&world)), ([2, 1], 3));
 }
 
 fn a_dry_run_tells_nobody(engine: Engine) {

@@ -39,7 +39,7 @@ fn what_runs_every_few_minutes_asks_the_database_so_often() {
     world.expect(0, &["full-morning"]);
     world.expect(0, &["sync", "stoplist"]);
     world.set("DATABASE_URL", proxy.url(&world.database));
-    assert_eq!(asks(&world, &proxy, &["sync", "stoplist"]), (2, 9));
+    assert_eq!(asks(&world, &proxy, &["sync", "stoplist"]), (2, 8));
     assert_eq!(asks(&world, &proxy, &["sync", "stock"]), (2, 6));
-    assert_eq!(asks(&world, &proxy, &["status"]), (1, 11));
+    assert_eq!(asks(&world, &proxy, &["status"]), (1, 10));
 }

@@ -9,7 +9,7 @@
 pub(crate) mod names;
 pub mod plan;
 
-use self::plan::{AGGREGATES, GROUPS, Input, Plan, Planned};
+use self::plan::{AGGREGATES, GROUPS, Input, Plan};
 use super::{
     notify::{Notify, Telling},
     posting::{self, ENTITY, check_freshness, within_caps},
@@ -17,6 +17,7 @@ use super::{
     slot::{self, Entry},
 };
 use crate::{
+    config::Config,
     context::Context,
     documents::{
         Kind as DocumentKind,
@@ -35,7 +36,7 @@ use crate::{
     store::{Store, lock::Locks, outbox::Catalogue, slot::Claim},
     testing,
 };
-use chrono::{NaiveDateTime, Timelike as _};
+use chrono::{NaiveDate, NaiveDateTime, Timelike as _};
 use std::cell::RefCell;
 
 /// The step's name, which is the command's.
@@ -71,7 +72,7 @@ impl Night<'_> {
     async fn run(&self, locks: &Locks) -> Result<()> {
         let ctx = self.ctx;
         ctx.iiko()?;
-        let (entry, store) = run::enter(ctx).await?;
+        let (entry, store) = run::enter(ctx).await.map_err(|failure| self.missed(failure))?;
         if matches!(entry, Entry::Done) {
             return Ok(());
         }
@@ -93,6 +94,16 @@ impl Night<'_> {
         testing::step("told");
         ctx.keep(store);
         outcome.map(|_| ())
+    }
+
+    /// A start that came too late for its slot, with what can be done about this job's.
+    fn missed(&self, failure: Failure) -> Failure {
+        let ctx = self.ctx;
+        let over = made_up_for(&ctx.config, ctx.business_date, ctx.clock.business_now());
+        match over {
+            Some(hint) if failure.kind == Kind::Misfire => failure.hint(hint),
+            _ => failure,
+        }
     }
 
     /// The whole night; its first step.
@@ -233,7 +244,6 @@ impl Night<'_> {
         catalogue: &Catalogue,
         step: &mut StepReport,
     ) -> Vec<Row> {
-        let ctx = self.ctx;
         let names = ShortNames::of(catalogue.stores.iter().map(|store| store.id));
         let mut admitted = Vec::new();
         for planned in &plan.documents {
@@ -253,10 +263,9 @@ impl Night<'_> {
                 continue;
             }
             let sequence = 1 + earlier.iter().map(|row| row.sequence).max().unwrap_or(0);
-            let (from, to) = (planned.payload.from, planned.payload.to);
-            let mut row = row(ctx, planned, sequence);
-            row.payload.number = names.transfer(row.business_date, from, to, sequence);
-            admitted.push(row);
+            let mut payload = planned.payload.clone();
+            payload.number = names.transfer(payload.date_incoming.date(), payload.from, payload.to, sequence);
+            admitted.push(posting::planned(self.ctx, payload, planned.title(), subject, sequence));
         }
         admitted
     }
@@ -264,7 +273,7 @@ impl Night<'_> {
     /// Takes every open document of the day to its end and looks at the balances.
     async fn finish(&self, store: &mut dyn Store, rows: Vec<Row>, step: &mut StepReport) -> Result<()> {
         let ctx = self.ctx;
-        let window = Window { deadline: Some(ctx.config.transfer.deadline) };
+        let window = window(&ctx.config);
         let mut done = Vec::new();
         for row in rows {
             if row.state == State::Unknown {
@@ -302,6 +311,21 @@ impl Night<'_> {
         step.warnings.extend(posting::check_balances(ctx, store, &mut done).await?);
         Ok(())
     }
+}
+
+/// Until when a night's documents may be sent.
+fn window(config: &Config) -> Window {
+    Window { deadline: Some(config.transfer.deadline) }
+}
+
+/// What makes up for the night of a day that was missed; none while it can still be run, with `--late-ok`.
+pub(crate) fn made_up_for(config: &Config, day: NaiveDate, now: NaiveDateTime) -> Option<String> {
+    window(config).over(day, now)?;
+    Some(format!(
+        "nothing is posted for {day} any more, and nothing has to be: the next evening takes what is negative then; to \
+         take it sooner: zerkalo negative-transfer, without --scheduled; for stores that it makes documents of, that \
+         day's evening makes none"
+    ))
 }
 
 /// A run whose step has something to say ends with a warning.
@@ -361,26 +385,4 @@ async fn look_at_unseen(
     rows.extend(unseen);
     rows.sort_by_key(|row| row.sequence);
     Ok(())
-}
-
-/// A planned document as a row.
-fn row(ctx: &Context, planned: &Planned, sequence: u32) -> Row {
-    let now = ctx.clock.now();
-    Row {
-        payload: planned.payload.clone(),
-        subject: planned.subject(),
-        title: planned.title(),
-        business_date: planned.payload.date_incoming.date(),
-        slot: ctx.slot.as_ref().map(|slot| slot.at),
-        sequence,
-        state: State::Planned,
-        iiko_id: None,
-        attempts: 0,
-        last_error: None,
-        seen_at: None,
-        run_id: ctx.run_id,
-        created_at: now,
-        updated_at: now,
-        is_intact: true,
-    }
 }

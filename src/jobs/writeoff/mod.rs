@@ -90,7 +90,7 @@ impl Job<'_> {
                 if !ctx.is_dry_run() {
                     self.expect(&mut payload).await?;
                 }
-                let row = planned(ctx, payload, title, subject, sequence);
+                let row = posting::planned(ctx, payload, title, subject, sequence);
                 if !ctx.is_dry_run() && !store.plan_documents(None, std::slice::from_ref(&row)).await? {
                     let text = format!("document {}: another run has planned it meanwhile", row.key());
                     return Err(Failure::new(Kind::Locked, text)
@@ -181,26 +181,5 @@ impl Job<'_> {
             _ => return,
         };
         self.report.borrow_mut().notes.push(text);
-    }
-}
-
-fn planned(ctx: &Context, payload: Payload, title: String, subject: String, sequence: u32) -> Row {
-    let now = ctx.clock.now();
-    Row {
-        business_date: payload.date_incoming.date(),
-        payload,
-        subject,
-        title,
-        slot: None,
-        sequence,
-        state: State::Planned,
-        iiko_id: None,
-        attempts: 0,
-        last_error: None,
-        seen_at: None,
-        run_id: ctx.run_id,
-        created_at: now,
-        updated_at: now,
-        is_intact: true,
     }
 }

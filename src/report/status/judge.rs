@@ -8,11 +8,11 @@ use crate::{
     config::Config,
     documents::row::State as DocumentState,
     error::{Kind, quote},
-    jobs::SHEETS,
+    jobs::{SHEETS, negative_transfer},
     report::{Status, history::local, number},
     schedule::{
         SlotState,
-        due::{DUE, Due},
+        due::{DUE, Due, FULL_MORNING, NEGATIVE_TRANSFER},
         latest_slot, next_slot,
     },
     store::{
@@ -375,7 +375,7 @@ fn of_slots(config: &Config, slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -
         }
     };
     let own = slots.iter().filter(|slot| DUE.iter().all(|due| due.job != slot.job)).map(|slot| {
-        // Nobody wrote down how late it may begin; an hour is the default.
+        // Where nobody has written down how late it may begin: an hour is the default.
         let at = slot.at.with_timezone(&zone).time();
         (slot.job.as_str(), Due { job: "", at, grace: Duration::from_hours(1) })
     });
@@ -400,7 +400,10 @@ fn missed(
 ) -> Option<Problem> {
     let zone = config.timezone;
     let at = due_at(due, seen.map(|slot| slot.at), zone);
-    let slot = latest_slot(at, zone, now - due.grace);
+    // The crontab may give it another grace than ours.
+    let grace = seen.and_then(|slot| slot.grace).unwrap_or(due.grace);
+    // In its last second the job may still begin.
+    let slot = latest_slot(at, zone, now - grace - TimeDelta::seconds(1));
     let seen = seen.filter(|seen| seen.at >= slot);
     let shown = local(slot, zone);
     let what = match seen.map(|seen| (&seen.row, seen.row.state)) {
@@ -408,7 +411,7 @@ fn missed(
         // Another run may begin yet, or one that has begun may still work.
         Some((row, SlotState::Running))
             if seen.is_some_and(|seen| seen.at > slot)
-                || row.finished_at.is_none() && !is_over(now - slot, due.grace + config.limits.run) =>
+                || row.finished_at.is_none() && !is_over(now - slot, grace + config.limits.run) =>
         {
             return None;
         }
@@ -420,9 +423,19 @@ fn missed(
         },
     };
     let text = format!("{job} of {shown} was missed: {what}");
-    let hint = format!("zerkalo log --failed; to run it all the same: zerkalo {job}, without --scheduled");
+    let hint = format!("zerkalo log --failed; {}", remedy(config, job, slot, now));
     // A morning is made up for by the next one, and the tables' age tells of it; nothing else moves the goods.
-    let severity =
-        if job == crate::schedule::due::FULL_MORNING.job { Severity::Warning } else { Severity::Critical };
+    let severity = if job == FULL_MORNING.job { Severity::Warning } else { Severity::Critical };
     Some(problem(severity, Kind::Misfire, text, &hint))
+}
+
+/// What can be done about a slot that was missed.
+fn remedy(config: &Config, job: &str, slot: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let [slot, now] = [slot, now].map(|moment| moment.with_timezone(&config.timezone).naive_local());
+    let made_up_for = if job == NEGATIVE_TRANSFER.job {
+        negative_transfer::made_up_for(config, slot.date(), now)
+    } else {
+        None
+    };
+    made_up_for.unwrap_or_else(|| format!("to run it all the same: zerkalo {job}, without --scheduled"))
 }

@@ -5,7 +5,10 @@ use super::{
 use crate::{
     error::Failure,
     report::Status,
-    schedule::{SlotRow, due::NEGATIVE_TRANSFER},
+    schedule::{
+        SlotRow,
+        due::{FULL_MORNING, NEGATIVE_TRANSFER},
+    },
     store::{
         lock::Holder,
         operator::{Fresh, Latest, SlotSeen},
@@ -195,7 +198,8 @@ fn the_slot_of_a_job_is_missed_once_its_grace_has_ended() {
             exit_code,
             attempts: 1,
         };
-        Overview { slots: vec![SlotSeen { job: NEGATIVE_TRANSFER.job.to_owned(), at, row }], ..morning() }
+        let job = NEGATIVE_TRANSFER.job.to_owned();
+        Overview { slots: vec![SlotSeen { job, at, row, grace: None }], ..morning() }
     };
     let held = || vec![told("iiko-0a1b", true)];
     let said = |overview| texts(&judged(&config(), overview, held())).concat();
@@ -206,6 +210,39 @@ fn the_slot_of_a_job_is_missed_once_its_grace_has_ended() {
     );
     assert!(said(slot(SlotState::Running, None, false)).ends_with("began with it and did not finish"));
     assert!(said(slot(SlotState::Misfired, Some(12), true)).ends_with("it was begun too late and skipped"));
+}
+
+#[test]
+fn a_slot_is_missed_by_the_grace_that_was_given_last() {
+    let yesterday = DateTime::parse_from_rfc3339("2026-11-21T05:00:00Z").unwrap().to_utc();
+    let said = |job: &str, grace: Option<Duration>| {
+        let row = SlotRow {
+            state: SlotState::Done,
+            run_id: Uuid::from_u128(7),
+            started_at: Some(yesterday),
+            finished_at: Some(yesterday),
+            exit_code: Some(0),
+            attempts: 1,
+        };
+        let slots = vec![SlotSeen { job: job.to_owned(), at: yesterday, row, grace }];
+        let overview = Overview { slots, ..morning() };
+        texts(&judged(&config(), overview, vec![told("iiko-0a1b", true)])).concat()
+    };
+    // It is 12:00, five hours after the slot. One of ours, and one that is somebody's own.
+    for job in [FULL_MORNING.job, "sync stock"] {
+        let missed = format!("{job} of 2026-11-22 07:00 was missed: nobody began with it");
+        let hours = |hours| Some(Duration::from_hours(hours));
+        let just_not = Some(Duration::from_secs(5 * 3600 - 1));
+        for (grace, text) in [
+            (None, missed.as_str()),
+            (hours(3), &missed),
+            (just_not, &missed),
+            (hours(5), ""),
+            (hours(20), ""),
+        ] {
+            assert_eq!(said(job, grace), text, "{job} {grace:?}");
+        }
+    }
 }
 
 #[test]

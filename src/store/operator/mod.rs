@@ -1,19 +1,16 @@
 //! What operators ask the database and decide in it: the log, the state of everything, tombstones, holds, pruning.
-//!
-//! None of it is read often or in bulk, so both dialects share one text of each query, but for a few [`Words`], and every
-//! answer comes as text.
 
 mod overview;
 mod prune;
 mod tombstone;
 
-use super::{LogRow, migrate::Dialect, postgres};
-use crate::{
-    error::{Failure, Kind, Result},
-    report::Status,
+use super::{
+    LogRow,
+    speak::{Answer, Columns, Speak, moment, text},
 };
+use crate::{error::Result, report::Status};
 use async_trait::async_trait;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use self::{
@@ -21,59 +18,6 @@ pub use self::{
     prune::{Expired, Keep},
     tombstone::{Grave, PAGE},
 };
-
-/// An answered row: every column as text.
-pub(super) type Answer = Vec<Option<String>>;
-
-/// The words in which the dialects differ.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Words(pub(super) Dialect);
-
-impl Words {
-    /// A moment as an RFC 3339 text in UTC.
-    fn stamp(self, moment: &str) -> String {
-        match self.0 {
-            Dialect::Sqlite => moment.to_owned(),
-            Dialect::Postgres => postgres::stamp(moment),
-        }
-    }
-
-    /// Parameter `number`, which is a moment.
-    fn moment(self, number: usize) -> String {
-        self.cast(number, "timestamptz")
-    }
-
-    /// Parameter `number`, which is a uuid.
-    fn uuid(self, number: usize) -> String {
-        self.cast(number, "uuid")
-    }
-
-    fn cast(self, number: usize, kind: &str) -> String {
-        match self.0 {
-            Dialect::Sqlite => format!("${number}"),
-            Dialect::Postgres => format!("${number}::{kind}"),
-        }
-    }
-}
-
-/// A statement and what its `$1`, `$2`, … stand for.
-pub(super) type Statement = (String, Vec<String>);
-
-/// A connection that takes statements of either dialect.
-#[async_trait]
-pub(super) trait Speak: Send {
-    /// The words of its dialect.
-    fn words(&self) -> Words;
-
-    /// Whether there is a schema of ours, at our version: migrates where this access may and nothing is lost.
-    async fn is_ready(&mut self) -> Result<bool>;
-
-    /// Asks; every column of the answer as text.
-    async fn ask(&mut self, doing: &str, statement: Statement) -> Result<Vec<Answer>>;
-
-    /// Executes statements in one transaction; how many rows each of them touched.
-    async fn tell(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<u64>>;
-}
 
 /// Which log rows are asked for. What is none does not count.
 #[derive(Debug, Clone, Default)]
@@ -197,57 +141,6 @@ impl<T: Speak> OperatorStore for T {
     async fn prune(&mut self, keep: &Keep) -> Result<Expired> {
         prune::delete(self, keep).await
     }
-}
-
-/// A moment as a parameter, and as both dialects answer it.
-fn text(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// An answered row, column by column.
-struct Columns {
-    table: &'static str,
-    values: std::vec::IntoIter<Option<String>>,
-}
-
-impl Columns {
-    fn new(table: &'static str, answer: Answer) -> Self {
-        Self { table, values: answer.into_iter() }
-    }
-
-    fn optional(&mut self) -> Option<String> {
-        self.values.next().flatten()
-    }
-
-    fn text(&mut self) -> Result<String> {
-        let table = self.table;
-        self.optional().ok_or_else(|| unreadable(table))
-    }
-
-    /// A value that is there, from its text.
-    fn read<V>(&mut self, read: impl FnOnce(&str) -> Option<V>) -> Result<V> {
-        let text = self.text()?;
-        read(&text).ok_or_else(|| unreadable(self.table))
-    }
-
-    /// A value that may be missing, from its text.
-    fn read_optional<V>(&mut self, read: impl FnOnce(&str) -> Option<V>) -> Result<Option<V>> {
-        let table = self.table;
-        self.optional().map(|text| read(&text).ok_or_else(|| unreadable(table))).transpose()
-    }
-
-    fn count(&mut self) -> Result<i64> {
-        self.read(|text| text.parse().ok())
-    }
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
-}
-
-fn unreadable(table: &str) -> Failure {
-    Failure::new(Kind::Database, format!("{table} holds a row that cannot be read"))
-        .hint("somebody else has written to it; only zerkalo may")
 }
 
 fn log_row(answer: Answer) -> Result<LogRow> {

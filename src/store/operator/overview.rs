@@ -10,6 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What the database tells of everything. Entities are tables, jobs and what else has log rows; most have one scope, whose
@@ -84,6 +85,8 @@ pub struct SlotSeen {
     pub at: DateTime<Utc>,
     /// What is known of it.
     pub row: SlotRow,
+    /// How late the job may begin, as the last of its slots says that knows it.
+    pub grace: Option<Duration>,
 }
 
 /// A run that holds locks of the database.
@@ -185,7 +188,10 @@ async fn holds<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Hold>> {
 async fn slots<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<SlotSeen>> {
     let words = store.words();
     let sql = format!(
-        "select job, {}, state, run_id, {}, {}, exit_code, attempts from (
+        "select job, {}, state, run_id, {}, {}, exit_code, attempts,
+             (select grace_s from job_slot g where g.job = slots.job and g.grace_s is not null
+              order by g.slot_utc desc limit 1)
+         from (
              select job, slot_utc, state, run_id, started_at, finished_at, exit_code, attempts,
                  row_number() over (partition by job order by slot_utc desc) as n
              from job_slot) slots
@@ -204,7 +210,8 @@ async fn slots<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<SlotSeen>> {
             exit_code: columns.read_optional(|text| text.parse().ok())?,
             attempts: columns.count()?,
         };
-        Ok(SlotSeen { job, at, row })
+        let grace = columns.read_optional(|text| text.parse().ok().map(Duration::from_secs))?;
+        Ok(SlotSeen { job, at, row, grace })
     })
     .await
 }

@@ -4,11 +4,12 @@ use super::Postgres;
 use crate::{
     error::Result,
     store::{
-        database::Examined,
+        database::{self, Examined},
         failure,
         migrate::{self, Dialect, Found},
     },
 };
+use std::collections::HashMap;
 
 /// The rights that a run needs and that the role lacks, in words. Whoever owns the schema has them all.
 const MISSING_RIGHTS: &str = "select case
@@ -48,14 +49,9 @@ impl Postgres {
         let readable =
             !missing_rights.iter().any(|right| right.starts_with("usage") || right.starts_with("select"));
         let identity = if readable && matches!(found, Found::Version(_)) {
-            sqlx::query_as("select upstream, identity from source_identity")
-                .fetch_all(connection)
-                .await
-                .map_err(|error| failure(doing, error))?
-                .into_iter()
-                .collect()
+            database::identity(self).await?
         } else {
-            std::collections::HashMap::new()
+            HashMap::new()
         };
         Ok(Examined {
             found,

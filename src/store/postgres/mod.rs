@@ -6,7 +6,6 @@
 //! in the same transaction.
 
 mod copy;
-mod delivery;
 mod direct;
 mod examine;
 mod exclusion;

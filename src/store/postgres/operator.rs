@@ -6,7 +6,7 @@ use crate::{
     store::{
         failure,
         migrate::{Dialect, Found},
-        operator::{Answer, Speak, Statement, Words},
+        speak::{Answer, Speak, Statement, Words},
     },
 };
 use async_trait::async_trait;

@@ -20,11 +20,13 @@ pub(in crate::store) async fn claim(
     connection: &mut PgConnection,
     claim: &Claim,
 ) -> Result<bool, sqlx::Error> {
-    let sql = "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts)
-         select $1, $2::timestamptz, $3::date, 'running', $4::uuid, $5::timestamptz, $6::bigint + 1
+    let sql = "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts, grace_s)
+         select $1, $2::timestamptz, $3::date, 'running', $4::uuid, $5::timestamptz, $6::bigint + 1,
+             nullif($7, '')::bigint
          where $6::bigint = 0 or exists (select from job_slot where job = $1 and slot_utc = $2::timestamptz)
          on conflict (job, slot_utc) do update set state = 'running', run_id = excluded.run_id,
-             started_at = excluded.started_at, finished_at = null, exit_code = null, attempts = excluded.attempts
+             started_at = excluded.started_at, finished_at = null, exit_code = null, attempts = excluded.attempts,
+             grace_s = coalesce(excluded.grace_s, s.grace_s)
          where s.attempts = $6::bigint and s.state <> 'done'";
     let parameters = [
         claim.slot.job.clone(),
@@ -33,6 +35,7 @@ pub(in crate::store) async fn claim(
         claim.run.to_string(),
         claim.now.to_rfc3339(),
         claim.seen.to_string(),
+        claim.slot.grace_seconds().map_or_else(String::new, |grace| grace.to_string()),
     ];
     let done = sqlx::raw_sql(AssertSqlSafe(inline(sql, &parameters))).execute(connection).await?;
     Ok(done.rows_affected() == 1)
@@ -98,10 +101,10 @@ impl SlotStore for Postgres {
 
     async fn misfire_slot(&mut self, slot: &Slot, run: Uuid, now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "insert into job_slot as s (job, slot_utc, business_date, state, run_id, finished_at, exit_code)
-             values ($1, $2, $3, 'misfired', $4, $5, $6)
+            "insert into job_slot as s (job, slot_utc, business_date, state, run_id, finished_at, exit_code, grace_s)
+             values ($1, $2, $3, 'misfired', $4, $5, $6, $7)
              on conflict (job, slot_utc) do update set state = 'misfired', finished_at = excluded.finished_at,
-                 exit_code = excluded.exit_code
+                 exit_code = excluded.exit_code, grace_s = coalesce(excluded.grace_s, s.grace_s)
              where s.state = 'running'",
         )
         .bind(&slot.job)
@@ -110,6 +113,7 @@ impl SlotStore for Postgres {
         .bind(run)
         .bind(now)
         .bind(i64::from(Kind::Misfire.exit_code()))
+        .bind(slot.grace_seconds())
         .execute(&mut self.connection)
         .await
         .map(|_| ())

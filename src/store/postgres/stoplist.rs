@@ -1,20 +1,7 @@
-//! The history of the stop-list.
+//! Writing the history of the stop-list.
 
-use super::{
-    Postgres,
-    statement::{end_array, inline, push_element},
-};
-use crate::{
-    error::Result,
-    store::{
-        failure,
-        migrate::Found,
-        stoplist::{Reading, STRETCH, Sample, StoplistStore, Stretch, balance},
-    },
-};
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Row as _, postgres::PgRow};
+use super::statement::{end_array, inline, push_element};
+use crate::store::stoplist::Reading;
 use uuid::Uuid;
 
 /// Lets the history follow the table, after the statement that wrote the table and in its transaction.
@@ -61,77 +48,4 @@ pub(super) fn follow(reading: &Reading) -> String {
         array(&mut gone().map(|gone| gone.ended_at.to_rfc3339())),
     ];
     inline(FOLLOW, &parameters) + &if reading.is_sample { inline(SAMPLE, &parameters) } else { String::new() }
-}
-
-#[async_trait]
-impl StoplistStore for Postgres {
-    async fn stretches(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Stretch>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(Vec::new());
-        }
-        let doing = "reading the history of the stop-list";
-        let sql = format!(
-            "select {STRETCH} from stoplist_history
-             where started_at < $2 and (ended_at is null or ended_at > $1) order by started_at, id"
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(from)
-            .bind(to)
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(|error| failure(doing, error))?;
-        rows.iter()
-            .map(|row| {
-                let (stretch, text) = read(row).map_err(|error| failure(doing, error))?;
-                Ok(Stretch { balance: balance(&text)?, ..stretch })
-            })
-            .collect()
-    }
-
-    async fn samples(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Sample>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(Vec::new());
-        }
-        let doing = "reading the samples of the stop-list";
-        let rows = sqlx::query(
-            "select organization_id, taken_at from stoplist_sample where taken_at >= $1 and taken_at < $2
-             union all
-             select organization_id, max(taken_at) from stoplist_sample where taken_at < $1 group by organization_id
-             order by 1, 2",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut self.connection)
-        .await
-        .map_err(|error| failure(doing, error))?;
-        rows.iter()
-            .map(|row| Ok(Sample { organization_id: row.try_get(0)?, taken_at: row.try_get(1)? }))
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(|error| failure(doing, error))
-    }
-
-    async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(None);
-        }
-        sqlx::query_scalar("select max(taken_at) from stoplist_sample")
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(|error| failure("reading the samples of the stop-list", error))
-    }
-}
-
-/// A stretch without its balance, and the balance's text.
-fn read(row: &PgRow) -> Result<(Stretch, String), sqlx::Error> {
-    let stretch = Stretch {
-        organization_id: row.try_get(0)?,
-        terminal_group_id: row.try_get(1)?,
-        product_id: row.try_get(2)?,
-        size_id: row.try_get(3)?,
-        name: row.try_get(4)?,
-        balance: rust_decimal::Decimal::ZERO,
-        started_at: row.try_get(6)?,
-        ended_at: row.try_get(7)?,
-    };
-    Ok((stretch, row.try_get(5)?))
 }

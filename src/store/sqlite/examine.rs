@@ -4,12 +4,15 @@ use super::{Sqlite, check_writable};
 use crate::{
     error::{Failure, Kind, Result},
     store::{
-        database::Examined,
+        database::{self, Examined},
         failure,
         migrate::{Dialect, Found},
     },
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 impl Sqlite {
     /// What there is at `path`, and whether this user may write to it.
@@ -28,14 +31,9 @@ impl Sqlite {
                 .await
                 .map_err(|error| failure(doing, error))?;
         let identity = if matches!(found, Found::Version(version) if version > 0) {
-            sqlx::query_as("select upstream, identity from source_identity")
-                .fetch_all(connection)
-                .await
-                .map_err(|error| failure(doing, error))?
-                .into_iter()
-                .collect()
+            database::identity(self).await?
         } else {
-            std::collections::HashMap::new()
+            HashMap::new()
         };
         Ok(Examined {
             found,

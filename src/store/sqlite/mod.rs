@@ -5,7 +5,6 @@
 //! than 15 digits into a float.
 
 mod batch;
-mod delivery;
 mod examine;
 mod index;
 mod operator;

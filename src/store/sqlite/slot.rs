@@ -21,11 +21,12 @@ pub(in crate::store) async fn claim(
     claim: &Claim,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts)
-         select ?1, ?2, ?3, 'running', ?4, ?5, ?6 + 1
+        "insert into job_slot as s (job, slot_utc, business_date, state, run_id, started_at, attempts, grace_s)
+         select ?1, ?2, ?3, 'running', ?4, ?5, ?6 + 1, ?7
          where ?6 = 0 or exists (select 1 from job_slot where job = ?1 and slot_utc = ?2)
          on conflict (job, slot_utc) do update set state = 'running', run_id = excluded.run_id,
-             started_at = excluded.started_at, finished_at = null, exit_code = null, attempts = excluded.attempts
+             started_at = excluded.started_at, finished_at = null, exit_code = null, attempts = excluded.attempts,
+             grace_s = coalesce(excluded.grace_s, s.grace_s)
          where s.attempts = ?6 and s.state <> 'done'",
     )
     .bind(&claim.slot.job)
@@ -34,6 +35,7 @@ pub(in crate::store) async fn claim(
     .bind(claim.run.hyphenated().to_string())
     .bind(stamp(claim.now))
     .bind(claim.seen)
+    .bind(claim.slot.grace_seconds())
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -101,10 +103,10 @@ impl SlotStore for Sqlite {
 
     async fn misfire_slot(&mut self, slot: &Slot, run: Uuid, now: DateTime<Utc>) -> Result<()> {
         sqlx::query(
-            "insert into job_slot as s (job, slot_utc, business_date, state, run_id, finished_at, exit_code)
-             values (?1, ?2, ?3, 'misfired', ?4, ?5, ?6)
+            "insert into job_slot as s (job, slot_utc, business_date, state, run_id, finished_at, exit_code, grace_s)
+             values (?1, ?2, ?3, 'misfired', ?4, ?5, ?6, ?7)
              on conflict (job, slot_utc) do update set state = 'misfired', finished_at = excluded.finished_at,
-                 exit_code = excluded.exit_code
+                 exit_code = excluded.exit_code, grace_s = coalesce(excluded.grace_s, s.grace_s)
              where s.state = 'running'",
         )
         .bind(&slot.job)
@@ -113,6 +115,7 @@ impl SlotStore for Sqlite {
         .bind(run.hyphenated().to_string())
         .bind(stamp(now))
         .bind(i64::from(Kind::Misfire.exit_code()))
+        .bind(slot.grace_seconds())
         .execute(self.connection())
         .await
         .map(|_| ())

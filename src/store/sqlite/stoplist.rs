@@ -1,18 +1,8 @@
-//! The history of the stop-list.
+//! Writing the history of the stop-list.
 
-use super::{Sqlite, stamp};
-use crate::{
-    error::Result,
-    store::{
-        failure,
-        migrate::Found,
-        stoplist::{Reading, STRETCH, Sample, StoplistStore, Stretch, balance},
-    },
-};
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
-use uuid::Uuid;
+use super::stamp;
+use crate::store::stoplist::Reading;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 /// The rows of the table that belong to a stretch `h`.
 const SAME: &str = "a.product_id = h.product_id and a.terminal_group_id = h.terminal_group_id \
@@ -63,82 +53,4 @@ pub(super) async fn follow(connection: &mut SqliteConnection, reading: &Reading)
         }
     }
     Ok(())
-}
-
-#[async_trait]
-impl StoplistStore for Sqlite {
-    async fn stretches(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Stretch>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(Vec::new());
-        }
-        let doing = "reading the history of the stop-list";
-        let sql = format!(
-            "select {STRETCH} from stoplist_history
-             where started_at < ?2 and (ended_at is null or ended_at > ?1) order by started_at, id"
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(stamp(from))
-            .bind(stamp(to))
-            .fetch_all(self.connection())
-            .await
-            .map_err(|error| failure(doing, error))?;
-        rows.iter()
-            .map(|row| {
-                let (stretch, text) = read(row).map_err(|error| failure(doing, error))?;
-                Ok(Stretch { balance: balance(&text)?, ..stretch })
-            })
-            .collect()
-    }
-
-    async fn samples(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Sample>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(Vec::new());
-        }
-        let doing = "reading the samples of the stop-list";
-        let rows = sqlx::query(
-            "select organization_id, taken_at from stoplist_sample where taken_at >= ?1 and taken_at < ?2
-             union all
-             select organization_id, max(taken_at) from stoplist_sample where taken_at < ?1 group by organization_id
-             order by 1, 2",
-        )
-        .bind(stamp(from))
-        .bind(stamp(to))
-        .fetch_all(self.connection())
-        .await
-        .map_err(|error| failure(doing, error))?;
-        rows.iter()
-            .map(|row| Ok(Sample { organization_id: id(row, 0)?, taken_at: row.try_get(1)? }))
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(|error| failure(doing, error))
-    }
-
-    async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>> {
-        if self.migrate(false).await? == Found::Nothing {
-            return Ok(None);
-        }
-        sqlx::query_scalar("select max(taken_at) from stoplist_sample")
-            .fetch_one(self.connection())
-            .await
-            .map_err(|error| failure("reading the samples of the stop-list", error))
-    }
-}
-
-/// A stretch without its balance, and the balance's text.
-fn read(row: &SqliteRow) -> Result<(Stretch, String), sqlx::Error> {
-    let stretch = Stretch {
-        organization_id: id(row, 0)?,
-        terminal_group_id: id(row, 1)?,
-        product_id: id(row, 2)?,
-        size_id: id(row, 3)?,
-        name: row.try_get(4)?,
-        balance: rust_decimal::Decimal::ZERO,
-        started_at: row.try_get(6)?,
-        ended_at: row.try_get(7)?,
-    };
-    Ok((stretch, row.try_get(5)?))
-}
-
-fn id(row: &SqliteRow, place: usize) -> Result<Uuid, sqlx::Error> {
-    let text: &str = row.try_get(place)?;
-    Uuid::try_parse(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -1,0 +1,84 @@
+//! `zerkalo demo`, held against what its stand-in servers wrote down.
+
+use super::{harness::Outcome, process::until};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// The demonstration, played into a directory.
+fn demo(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zerkalo"));
+    command.args(["demo", "--json", "--keep"]).arg(folder).env_clear();
+    command
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What iiko's ledger shows: how many lines were moved, and how many of them once more.
+fn moved(folder: &Path) -> (usize, usize) {
+    let ledger = lines(&folder.join("ledger.jsonl"));
+    let distinct: BTreeSet<String> =
+        ledger.iter().map(|line| json!([line["to"], line["product"]]).to_string()).collect();
+    (ledger.len(), ledger.len() - distinct.len())
+}
+
+#[test]
+fn the_night_moves_goods_once_though_an_answer_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let outcome: Outcome = demo(home.path()).output().unwrap().into();
+    assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.stdout, outcome.stderr);
+    assert_eq!(moved(home.path()), (5, 0));
+    let requests = lines(&home.path().join("requests.jsonl"));
+    assert_eq!(requests.iter().filter(|request| !request["violation"].is_null()).count(), 0);
+    let sent: Vec<&Value> = requests
+        .iter()
+        .filter(|request| {
+            request["method"] == "POST" && request["path"].as_str().unwrap().ends_with("Transfer")
+        })
+        .map(|request| &request["status"])
+        .collect();
+    assert_eq!(sent, [&json!(200), &Value::Null, &json!(200), &json!(200)], "one answer was lost");
+    // Two mornings and one night asked iiko; the second start of the night did not.
+    let logins = requests.iter().filter(|request| request["event"] == "opened").count();
+    assert_eq!(logins, 3);
+
+    let runs = outcome.json["runs"].as_array().unwrap();
+    assert!(runs.iter().all(|run| run["exit_code"] == 0));
+    let commands: Vec<&str> = runs.iter().map(|run| run["command"].as_str().unwrap()).collect();
+    let readings = commands.iter().filter(|command| **command == "sync stoplist").count();
+    assert_eq!(commands[..2], ["full-morning"; 2]);
+    assert_eq!(commands[2 + readings..], ["stoplist-report", "negative-transfer", "negative-transfer"]);
+    let [.., night, again] = runs.as_slice() else { panic!("{commands:?}") };
+    assert_eq!(night["documents"].as_array().unwrap().len(), 2);
+    assert_eq!((&night["slot"]["found"], &again["slot"]["found"]), (&json!("fresh"), &json!("done")));
+}
+
+#[test]
+fn a_night_that_posts_twice_is_seen_in_the_ledger() {
+    let home = tempfile::tempdir().unwrap();
+    demo(home.path()).env("ZERKALO_TEST_BUG", "one-post").output().unwrap();
+    let (_, twice) = moved(home.path());
+    assert!(twice > 0, "the story above would not notice it");
+}
+
+#[test]
+fn a_signal_ends_the_whole_demonstration() {
+    let home = tempfile::tempdir().unwrap();
+    let child = demo(home.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let requests = home.path().join("requests.jsonl");
+    until("the first morning asks", || fs::metadata(&requests).is_ok_and(|file| file.len() > 0));
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let outcome: Outcome = child.wait_with_output().unwrap().into();
+    let runs = outcome.json["runs"].as_array().unwrap();
+    let codes: Vec<&Value> = runs.iter().map(|run| &run["exit_code"]).collect();
+    assert_eq!((outcome.code, codes), (Some(130), vec![&json!(130)]), "{}", outcome.stderr);
+}
