@@ -56,7 +56,7 @@ fn every_job_that_can_be_scheduled_can_be_watched() {
         let name = command.get_name();
         match name {
             "sync" => {
-                jobs.extend(Source::value_variants().iter().map(|source| format!("sync {}", source.name())))
+                jobs.extend(Source::value_variants().iter().map(|source| format!("sync {}", source.name())));
             }
             _ => jobs.push(name.to_owned()),
         }
