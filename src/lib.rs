@@ -23,6 +23,7 @@
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
 //! - `redact`: takes our own secrets out of foreign words
+//! - `unread`: stderr when nobody reads it
 //! - [`testing`]: where the acceptance stories kill a process
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
@@ -52,3 +53,4 @@ pub mod store;
 pub mod tables;
 pub mod telegram;
 pub mod testing;
+mod unread;

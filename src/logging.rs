@@ -96,8 +96,7 @@ pub struct LineWriter<'a>(&'a Printer);
 
 impl io::Write for LineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full disk or a closed stderr must not stop the work.
-        let _ = self.0.undisturbed(|| io::Write::write_all(&mut io::stderr().lock(), bytes));
+        self.0.stderr_bytes(bytes);
         Ok(bytes.len())
     }
 

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     error::Failure,
     report::{RunReport, StepReport, documents, duration, number, stoplist},
+    unread,
 };
 
 /// The width of a result that no terminal shows: a mail, a file.
@@ -67,6 +68,7 @@ struct Inner {
     json: bool,
     stdout: Stream,
     stderr: Stream,
+    unread: unread::Lines,
     /// Bars to draw over; none where nobody watches.
     bars: Option<MultiProgress>,
     running: Mutex<Vec<Weak<MeterState>>>,
@@ -90,6 +92,7 @@ impl Printer {
             json,
             stdout,
             stderr,
+            unread: unread::Lines::default(),
             bars: (stderr.terminal && !dumb && !verbosity.quiet).then(MultiProgress::new),
             running: Mutex::default(),
             ticking: AtomicBool::new(false),
@@ -147,8 +150,13 @@ impl Printer {
 
     /// Prints a message; a missing line end is added.
     pub fn stderr(&self, text: &str) {
-        // There is nowhere left to complain to.
-        let _ = self.undisturbed(|| write_lines(io::stderr().lock(), text));
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        self.stderr_bytes(format!("{text}{end}").as_bytes());
+    }
+
+    /// Writes whole lines to stderr, with the bars out of the way. Where nobody reads them they are dropped.
+    pub(crate) fn stderr_bytes(&self, lines: &[u8]) {
+        self.undisturbed(|| self.0.unread.write(lines, self.0.stderr.terminal));
     }
 
     /// Prints a result as one line of JSON.

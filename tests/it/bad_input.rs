@@ -3,10 +3,11 @@
 
 use super::{
     harness::{Engine, Outcome, World, on_both},
-    process::Blocker,
+    process::{Blocker, until},
 };
 use std::{
     fs,
+    io::Write as _,
     net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
@@ -19,6 +20,7 @@ on_both!(
     an_older_schema_is_refused_by_a_dry_run,
     an_upstream_that_is_not_there_or_not_itself_is_named,
     a_reader_that_leaves_stops_nothing,
+    a_log_that_nobody_reads_holds_up_nothing,
 );
 
 /// Runs a command that must fail with this code, one sentence and one hint, and neither ask nor create anything.
@@ -433,6 +435,21 @@ fn a_reader_that_leaves_stops_nothing(engine: Engine) {
     }
     super::expected::assert_same(&world.dump(), &super::expected::mirror(&world.sandbox.world()));
     world.assert_polite();
+}
+
+fn a_log_that_nobody_reads_holds_up_nothing(engine: Engine) {
+    let world = World::new(engine);
+    // A pipe that is full already, and at its other end nobody who reads.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    writer.write_all(&[b'.'; 4096]).unwrap();
+    let mut command = world.command(&["full-morning", "-v"]);
+    let mut child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    drop(command);
+    until("the run has ended", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(std::io::read_to_string(reader).unwrap().len(), 4096);
+    super::expected::assert_same(&world.dump(), &super::expected::mirror(&world.sandbox.world()));
 }
 
 #[test]
