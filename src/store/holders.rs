@@ -25,10 +25,16 @@ pub struct Told {
     pub held: bool,
 }
 
+/// How often the kernel's list is read while a process that lives seems to have let its lock go. The list is read in
+/// pieces, and what other programs lock and unlock meanwhile can hide an entry; and a run may have begun just now.
+const LOOKS: usize = 4;
+
 /// Reads the lock files of these folders. A folder that is not there yet has none.
 pub fn look(folders: &[PathBuf]) -> Result<Vec<Told>> {
+    // Before the files are read: a run that ends meanwhile held its lock, and was not killed.
     let held = Held::now();
     let mut told = Vec::new();
+    let mut inodes = Vec::new();
     for folder in folders {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -40,11 +46,22 @@ pub fn look(folders: &[PathBuf]) -> Result<Vec<Told>> {
             let Some(lock) = lock_of(&path) else { continue };
             let mut file = File::open(&path).map_err(|error| unreadable(&path, error))?;
             let inode = file.metadata().map_err(|error| unreadable(&path, error))?.ino();
-            told.extend(read(&mut file).into_iter().map(|holder| Told {
+            let holders = read(&mut file).into_iter();
+            told.extend(holders.map(|holder| Told {
                 lock: lock.clone(),
                 held: held.is(&holder, inode),
                 holder,
             }));
+            inodes.resize(told.len(), inode);
+        }
+    }
+    for _ in 1..LOOKS {
+        if told.iter().all(|told: &Told| told.held || !lives(told.holder.pid)) {
+            break;
+        }
+        let held = Held::now();
+        for (told, inode) in told.iter_mut().zip(&inodes) {
+            told.held |= held.is(&told.holder, *inode);
         }
     }
     told.sort_by(|one, other| (one.holder.since, &one.lock).cmp(&(other.holder.since, &other.lock)));
@@ -77,12 +94,15 @@ impl Held {
     fn is(&self, holder: &Holder, inode: u64) -> bool {
         match self {
             Self::Kernel(held) => held.contains(&(holder.pid, inode)),
-            Self::Alive => i32::try_from(holder.pid)
-                .ok()
-                .and_then(Pid::from_raw)
-                .is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH))),
+            Self::Alive => lives(holder.pid),
         }
     }
+}
+
+/// Whether there is such a process.
+fn lives(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
 }
 
 /// The processes and inodes of `/proc/locks` (`proc_locks(5)`): `1: FLOCK  ADVISORY  WRITE 708 00:13:11352 0 EOF`; one that
