@@ -17,13 +17,14 @@ use std::{
     process::Command,
 };
 use zerkalo::{
-    sandbox::{self, ADMIN_CHAT, READERS_CHAT},
+    sandbox::{self, ADMIN_CHAT, Action, Fault, READERS_CHAT},
     schedule::duration,
 };
 
 on_both!(
     a_good_day_mails_nothing_and_does_everything_once,
     a_machine_that_was_off_all_night_tells_of_it_when_it_boots,
+    what_starts_at_boot_waits_for_the_others,
 );
 
 /// A crontab: its environment, and what it starts when.
@@ -137,7 +138,33 @@ fn a_job_with_a_slot_is_started_within_its_grace_and_at_boot() {
         assert!(late.iter().all(|late| (0..grace).contains(late)), "{line}: one later is exit 12");
         by_the_clock.insert(line);
     }
-    assert_eq!(at_boot, by_the_clock);
+    let waiting = by_the_clock.into_iter().map(|line| format!("{line} --lock-wait 5m"));
+    assert_eq!(at_boot, waiting.collect());
+}
+
+/// All of them start at once, and there is one iiko session: the one that has work must not be kept out by those that have
+/// none.
+fn what_starts_at_boot_waits_for_the_others(engine: Engine) {
+    let mut desk = Desk::new(engine);
+    desk.world.set("TELEGRAM_CHAT_IDS", READERS_CHAT);
+    desk.world.set("TELEGRAM_BOT_TOKEN", sandbox::Options::default().telegram_token);
+    desk.world.expect(0, &["migrate"]);
+    desk.world.set("ZERKALO_TEST_NOW", "2026-11-22T07:30:00+02:00");
+    desk.world.sandbox.fault(Fault::new("suppliers", Action::Slow { delay_ms: 2000 }));
+    let crontab = Crontab::read();
+    let running: Vec<_> = crontab
+        .at_boot()
+        .map(|line| {
+            let running = desk.world.start(&line.split(' ').collect::<Vec<_>>());
+            (line, running)
+        })
+        .collect();
+    for (line, running) in running {
+        let outcome = running.finish();
+        let expected = if line.starts_with("full-morning") { 0 } else { 12 };
+        assert_eq!(outcome.code, Some(expected), "{line}: {}", outcome.stderr);
+    }
+    assert_eq!(desk.world.sandbox.violations(), Vec::<String>::new());
 }
 
 /// Off from 22:50 to 01:00: the morning was done, the evening was not.

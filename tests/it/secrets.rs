@@ -74,6 +74,7 @@ fn assert_nothing_lies_about(world: &World, canaries: &[String]) {
         }
         let known = path.starts_with(world.home.path().join("mirror.db.locks"))
             || path.starts_with(world.state().join("locks"))
+            || path.starts_with(world.state().join("alarms"))
             || path.starts_with(world.home.path().join("config"))
             || path.file_name().unwrap().to_string_lossy().starts_with("mirror.db");
         assert!(known, "{} is left over", path.display());
