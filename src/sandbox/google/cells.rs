@@ -8,7 +8,7 @@ use super::{
     formula,
     grid::{Cell, Entered, Spreadsheet},
     mask::Mask,
-    typed::{json_number, shown},
+    typed::{json_number, pattern, shown},
 };
 
 /// The fields of a cell that nobody can write.
@@ -79,9 +79,11 @@ impl Cell {
             put("formattedValue", &|| self.render(Render::Formatted, spreadsheet, tab));
         }
         if let Some(format) = &self.format {
-            for name in ["userEnteredFormat", "effectiveFormat"] {
-                put(name, &|| mask.of(name).map_or_else(Map::new, |mask| mask.pick(format)).into());
-            }
+            let pick = |name: &str, format: &Map<String, Value>| -> Value {
+                mask.of(name).map_or_else(Map::new, |mask| mask.pick(format)).into()
+            };
+            put("userEnteredFormat", &|| pick("userEnteredFormat", format));
+            put("effectiveFormat", &|| pick("effectiveFormat", &effective(format, &spreadsheet.locale)));
         }
         if let Some(rule) = &self.validation {
             put("dataValidation", &|| (**rule).clone());
@@ -126,6 +128,18 @@ impl Cell {
             _ => self.value(spreadsheet, tab),
         }
     }
+}
+
+/// A format as it has effect: a number format without a pattern has the locale's.
+fn effective(format: &Map<String, Value>, locale: &str) -> Map<String, Value> {
+    let mut format = format.clone();
+    if let Some(number) = format.get_mut("numberFormat").and_then(Value::as_object_mut)
+        && !number.contains_key("pattern")
+        && let Some(pattern) = number["type"].as_str().and_then(|kind| pattern(kind, locale))
+    {
+        number.insert("pattern".to_owned(), pattern.into());
+    }
+    format
 }
 
 /// A value as `ExtendedValue`.

@@ -20,7 +20,7 @@ impl Tab {
         }
         if at > size || at == size && !like_before {
             return Err(format!(
-                "range.startIndex[{at}] must be less than the grid size[{size}] if inheritFromBefore is false"
+                "range.startIndex[{at}] must be less than the grid size ({size}) if inheritFromBefore is false."
             ));
         }
         self.limit(axis, size + count)?;
@@ -89,8 +89,10 @@ impl Tab {
     pub(super) fn delete(&mut self, axis: Axis, start: usize, end: usize) -> Result<(), String> {
         let (size, name) = (self.count(axis), axis.name());
         if end > size {
+            let (one, index) = (axis.one(), start.max(size));
             return Err(format!(
-                "Cannot delete {name} that do not exist: endIndex[{end}] is after the last one[{size}]."
+                "Cannot delete a {one} that doesn't exist. Tried to delete {one} index {index} but there are only \
+                 {size} {name}."
             ));
         }
         let gone = end - start;
@@ -139,7 +141,9 @@ impl Tab {
         };
         if self.merges.iter().any(cuts) {
             return Err(format!(
-                "Sorry, it is not possible to move {name} that hold only part of a merged cell."
+                "Sorry, it is not possible to move a {} to a position that crosses a merged cell. Please unmerge \
+                 and try again.",
+                axis.one()
             ));
         }
         let frozen = *self.frozen(axis);

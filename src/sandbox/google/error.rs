@@ -10,6 +10,7 @@ pub(super) struct Refusal {
     code: u16,
     status: &'static str,
     message: String,
+    late: bool,
 }
 
 /// What a request comes to.
@@ -17,7 +18,17 @@ pub(super) type Outcome<T> = Result<T, Refusal>;
 
 impl Refusal {
     fn new(code: u16, status: &'static str, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into() }
+        Self { code, status, message: message.into(), late: false }
+    }
+
+    /// The same of a request that was carried out before this was found.
+    pub(super) fn after_the_effect(self) -> Self {
+        Self { late: true, ..self }
+    }
+
+    /// Whether the request was carried out before this was found.
+    pub(super) fn comes_after_the_effect(&self) -> bool {
+        self.late
     }
 
     /// 400: the request is not what the API describes.

@@ -126,6 +126,14 @@ pub(super) enum Axis {
 }
 
 impl Axis {
+    /// "row" or "column".
+    pub(super) fn one(self) -> &'static str {
+        match self {
+            Self::Rows => "row",
+            Self::Columns => "column",
+        }
+    }
+
     /// "rows" or "columns".
     pub(super) fn name(self) -> &'static str {
         match self {

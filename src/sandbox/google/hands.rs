@@ -7,7 +7,6 @@ use super::{
     batch::sort_rows,
     cells::Render,
     grid::{Axis, Cell, Entered, Google, Spreadsheet, Tab},
-    typed::typed,
     values,
 };
 
@@ -76,10 +75,11 @@ impl Hands<'_> {
         (self.state().count(Axis::Rows), self.state().count(Axis::Columns))
     }
 
-    /// Types into a cell: in a Russian sheet `1,5` is a number, `1.5` a day, `=…` a formula, `'5` a text.
+    /// Types into a cell: in a Russian sheet `1,5` is a number, `1.5` a day, `10:30` a time, `10%` a tenth, `=…` a formula,
+    /// `'5` a text, and nothing empties the cell. The cell keeps the number format that it has.
     pub fn type_in(&mut self, cell: &str, text: &str) -> &mut Self {
-        let (entered, format) = typed(text, &self.sheet.locale);
-        self.at_mut(cell).enter(entered, format);
+        let locale = self.sheet.locale.clone();
+        self.at_mut(cell).type_text(text, &locale);
         self
     }
 

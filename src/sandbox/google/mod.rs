@@ -283,7 +283,7 @@ impl<'a> Call<'a> {
     /// Does what a method that writes is to do.
     fn change(&self, sheet: &mut Spreadsheet, method: &Method) -> Outcome<Value> {
         match method {
-            Method::BatchUpdate => batch::update(sheet, &self.body),
+            Method::BatchUpdate => batch::update(sheet, &self.body, self.mask.as_ref()),
             Method::ValuesUpdate(range) => self.values(sheet, range),
             Method::ValuesAppend(range) => {
                 let place = values::after(sheet, range)?;
@@ -341,9 +341,12 @@ fn answer(shared: &Shared, request: &Request) -> Outcome<Option<Value>> {
     let mut value = if method.writes() {
         // Everything or nothing: what is refused half way was done to a copy.
         let mut copy = sheet.clone();
-        let value = call.change(&mut copy, &method)?;
-        world.google.spreadsheets.insert(id, copy);
-        value
+        let outcome = call.change(&mut copy, &method);
+        let done = |refusal: &Refusal| refusal.comes_after_the_effect() && options.google_late_refusals;
+        if outcome.as_ref().map_or_else(done, |_| true) {
+            world.google.spreadsheets.insert(id, copy);
+        }
+        outcome?
     } else {
         call.look(sheet, &method)?
     };

@@ -7,7 +7,6 @@ use super::{
     cells::Render,
     error::{Outcome, Refusal},
     grid::{Axis, Block, Entered, Spreadsheet},
-    typed::typed,
 };
 
 /// How values are wanted.
@@ -156,25 +155,13 @@ fn extent(lists: &[Value], by_columns: bool) -> (usize, usize) {
 
 /// Enters one value, as it is or as if it were typed.
 fn put(spreadsheet: &mut Spreadsheet, tab: usize, (row, column): (usize, usize), value: &Value, raw: bool) {
-    let (entered, format) = match value {
-        Value::String(text) if raw => ((!text.is_empty()).then(|| Entered::Text(text.clone())), None),
-        Value::String(text) => typed(text, &spreadsheet.locale),
-        Value::Bool(value) => (Some(Entered::Bool(*value)), None),
-        value => (value.as_f64().map(Entered::Number), None),
+    let cell = spreadsheet.tabs[tab].cell_mut(row, column);
+    cell.entered = match value {
+        Value::String(text) if !raw => return cell.type_text(text, &spreadsheet.locale),
+        Value::String(text) => (!text.is_empty()).then(|| Entered::Text(text.clone())),
+        Value::Bool(value) => Some(Entered::Bool(*value)),
+        value => value.as_f64().map(Entered::Number),
     };
-    spreadsheet.tabs[tab].cell_mut(row, column).enter(entered, format);
-}
-
-impl super::grid::Cell {
-    /// Enters a value; a number format comes with it unless the cell has one.
-    pub(super) fn enter(&mut self, entered: Option<Entered>, format: Option<Value>) {
-        self.entered = entered;
-        if let Some(format) = format {
-            let mut all = self.format.as_deref().cloned().unwrap_or_default();
-            all.entry("numberFormat").or_insert(format);
-            self.format = Some(all.into());
-        }
-    }
 }
 
 /// `values.batchUpdate`.

@@ -8,6 +8,8 @@ mod sheets;
 
 pub(super) use self::paste::sort_rows;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -48,8 +50,11 @@ const KINDS: [(&str, Work); 21] = [
     ("findReplace", paste::replace),
 ];
 
-/// Applies a `BatchUpdateSpreadsheetRequest` that keeps to the schema.
-pub(super) fn update(spreadsheet: &mut Spreadsheet, body: &Value) -> Outcome<Value> {
+/// Applies a `BatchUpdateSpreadsheetRequest` that keeps to the schema. `mask` is the mask of the whole answer.
+///
+/// The ranges of the answer are looked for when the requests have been carried out: only then do the tabs and the grid
+/// exist that they speak of.
+pub(super) fn update(spreadsheet: &mut Spreadsheet, body: &Value, mask: Option<&Mask>) -> Outcome<Value> {
     let requests = body["requests"].as_array().map(Vec::as_slice).unwrap_or_default();
     if requests.is_empty() {
         return Err(Refusal::invalid("Must specify at least one request."));
@@ -67,12 +72,14 @@ pub(super) fn update(spreadsheet: &mut Spreadsheet, body: &Value) -> Outcome<Val
     let mut answer = json!({"spreadsheetId": spreadsheet.id, "replies": replies});
     if body["includeSpreadsheetInResponse"] == true {
         let ranges = body["responseRanges"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let nothing = || Mask::Fields(BTreeMap::new());
         let wanted = resource::Wanted {
             ranges: ranges.collect(),
             cells: body["responseIncludeGridData"] == true,
-            mask: None,
+            mask: mask.map(|mask| mask.of("updatedSpreadsheet").cloned().unwrap_or_else(nothing)),
         };
-        answer["updatedSpreadsheet"] = resource::spreadsheet(spreadsheet, &wanted)?;
+        answer["updatedSpreadsheet"] =
+            resource::spreadsheet(spreadsheet, &wanted).map_err(Refusal::after_the_effect)?;
     }
     Ok(answer)
 }

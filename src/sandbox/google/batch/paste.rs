@@ -5,10 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Value, json};
 
 use super::{Reply, block, count, int, tab};
-use crate::sandbox::google::{
-    grid::{Block, Cell, Entered, Spreadsheet},
-    typed::typed,
-};
+use crate::sandbox::google::grid::{Block, Cell, Entered, Spreadsheet};
 
 /// `copyPaste`: the source fills the destination, which counts as large as the source where it is smaller.
 pub(super) fn copy(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
@@ -216,8 +213,7 @@ pub(super) fn replace(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
             *(if formula { &mut formulas } else { &mut values }) += 1;
             rows.push((place, row));
             tabs.push(place);
-            let (entered, format) = typed(&new, &locale);
-            spreadsheet.tabs[place].cell_mut(row, column).enter(entered, format);
+            spreadsheet.tabs[place].cell_mut(row, column).type_text(&new, &locale);
         }
     }
     rows.dedup();

@@ -89,9 +89,9 @@ async fn columns_carry_widths_merges_and_formats() {
         assert_eq!(["B1", "D1", "E1"].map(bold), [false, true, true]);
     });
     let cut = desk.refused(json!([shuffle("COLUMNS", 3, 4, 0)])).await;
-    assert!(cut.contains("part of a merged cell"), "{cut}");
+    assert!(cut.contains("crosses a merged cell"), "{cut}");
     let into = desk.refused(json!([shuffle("COLUMNS", 0, 1, 4)])).await;
-    assert!(into.contains("part of a merged cell"), "{into}");
+    assert!(into.contains("crosses a merged cell"), "{into}");
     desk.batch(json!([
         insert("COLUMNS", 4, 5, true),
         insert("COLUMNS", 0, 1, false),
@@ -141,7 +141,7 @@ async fn inserted_rows_look_like_a_neighbour() {
     assert!(
         desk.refused(json!([insert("ROWS", 1003, 1004, false)]))
             .await
-            .contains("must be less than the grid size[1003]")
+            .contains("must be less than the grid size (1003) if inheritFromBefore is false.")
     );
     desk.batch(json!([
         insert("ROWS", 1003, 1004, true),
@@ -169,7 +169,7 @@ async fn frozen_rows_stay_frozen() {
         (delete("COLUMNS", 0, 26), "You can't delete all the columns on the sheet."),
         (
             delete("ROWS", 9, 11),
-            "Cannot delete rows that do not exist: endIndex[11] is after the last one[10].",
+            "Cannot delete a row that doesn't exist. Tried to delete row index 10 but there are only 10 rows.",
         ),
         (
             shuffle("ROWS", 5, 6, 1),
@@ -254,6 +254,99 @@ async fn the_spreadsheet_comes_back_with_the_answer() {
     );
     let expected = json!([{"properties": {"title": "Новый"}, "data": [{"columnMetadata": [{"pixelSize": 100}, {"pixelSize": 100}]}]}]);
     assert_eq!(answer.await, json!({"updatedSpreadsheet": {"sheets": expected}}));
+}
+
+#[tokio::test]
+async fn the_answer_is_the_grid_of_right_after_the_request() {
+    let desk = Desk::new().await;
+    desk.look(|tab| {
+        tab.put_text("A1", "а")
+            .type_in("B1", "1.5")
+            .put_text("A2", "б")
+            .type_in("B2", "2,5")
+            .type_in("C2", "10%");
+    });
+    let ask = |fields: &str, grid: bool, ranges: Value| {
+        let body = json!({
+            "requests": [shuffle("ROWS", 1, 2, 0)],
+            "includeSpreadsheetInResponse": true,
+            "responseRanges": ranges,
+            "responseIncludeGridData": grid,
+        });
+        (
+            if fields.is_empty() {
+                ":batchUpdate".to_owned()
+            } else {
+                format!(":batchUpdate?fields={fields}")
+            },
+            body,
+        )
+    };
+    // With a mask, what the mask names is what comes, whatever the flag says; every call swaps the two rows once more.
+    let mask = "updatedSpreadsheet(sheets(properties(sheetId),data(startRow,startColumn,rowData(values(effectiveValue,\
+                effectiveFormat(numberFormat(type)))))))";
+    let (target, body) = ask(mask, false, json!(["A1:B2"]));
+    let answer = desk.good("POST", &target, body).await;
+    let day = desk.look(|tab| tab.value("B2"));
+    let text = |text: &str| json!({"effectiveValue": {"stringValue": text}});
+    let dated = json!({"numberFormat": {"type": "DATE"}});
+    let rows = json!([
+        {"values": [text("б"), {"effectiveValue": {"numberValue": 2.5}}]},
+        {"values": [text("а"), {"effectiveValue": {"numberValue": day}, "effectiveFormat": dated}]},
+    ]);
+    let sheet = json!({"properties": {"sheetId": 0}, "data": [{"rowData": rows}]});
+    assert_eq!(answer, json!({"updatedSpreadsheet": {"sheets": [sheet]}}));
+    // Several ranges come in their order, each with where it begins; replies only where the mask names them.
+    let (target, body) = ask(
+        "replies,updatedSpreadsheet.sheets.data(startRow,startColumn,rowData/values/formattedValue)",
+        false,
+        json!(["B2:C2", "лист1!A1:A2"]),
+    );
+    let data = json!([
+        {"startRow": 1, "startColumn": 1, "rowData": [{"values": [{"formattedValue": "2,5"}, {"formattedValue": "10%"}]}]},
+        {"rowData": [{"values": [{"formattedValue": "а"}]}, {"values": [{"formattedValue": "б"}]}]},
+    ]);
+    assert_eq!(
+        desk.good("POST", &target, body).await,
+        json!({"replies": [{}], "updatedSpreadsheet": {"sheets": [{"data": data}]}})
+    );
+    let (target, body) = ask("replies", true, json!([]));
+    assert_eq!(desk.good("POST", &target, body).await, json!({"replies": [{}]}));
+    // Without a mask the flag decides.
+    for (grid, fields, cells) in
+        [(false, "", false), (true, "", true), (false, "*", true), (true, "updatedSpreadsheet", true)]
+    {
+        let (target, body) = ask(fields, grid, json!(["A1:C2"]));
+        let answer = desk.good("POST", &target, body).await;
+        assert_eq!(answer["updatedSpreadsheet"]["sheets"][0].get("data").is_some(), cells, "{grid} {fields}");
+        assert_eq!(answer.get("spreadsheetId").is_some(), fields != "updatedSpreadsheet");
+    }
+    let (target, body) = ask("updatedSpreadsheet.sheets.title", false, json!([]));
+    assert!(desk.bad("POST", &target, body).await.contains("Invalid field selection title"));
+}
+
+#[tokio::test]
+async fn ranges_of_the_answer_are_those_of_after_the_request() {
+    for late in [false, true] {
+        let options = Options { google_writes: 100, google_late_refusals: late, ..Options::default() };
+        let desk = Desk::with(options).await;
+        let rename = |title: &str, range: &str| {
+            json!({
+                "requests": [{"updateSheetProperties": {"properties": {"title": title}, "fields": "title"}}],
+                "includeSpreadsheetInResponse": true,
+                "responseRanges": [range],
+            })
+        };
+        desk.good("POST", ":batchUpdate", rename("Б", "Б!A1")).await;
+        // It is not certain whether Google has then renamed the tab: it is played either way.
+        let error = desk.bad("POST", ":batchUpdate?fields=replies", rename("В", "Б!A1")).await;
+        assert_eq!(error, "Unable to parse range: Б!A1");
+        let titles = desk.sandbox.edit(|world| world.google.sheet("sandbox-sheet").titles().join(" "));
+        assert_eq!(titles, if late { "В" } else { "Б" });
+        let range = format!("{titles}!A1001");
+        let error = desk.bad("POST", ":batchUpdate", rename(&titles, &range)).await;
+        assert!(error.ends_with("exceeds grid limits. Max rows: 1000, max columns: 26"), "{error}");
+    }
 }
 
 #[tokio::test]

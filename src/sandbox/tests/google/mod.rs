@@ -30,7 +30,10 @@ struct Desk {
 
 impl Desk {
     async fn new() -> Self {
-        let options = Options { google_reads: 10_000, google_writes: 10_000, ..Options::default() };
+        Self::with(Options { google_reads: 10_000, google_writes: 10_000, ..Options::default() }).await
+    }
+
+    async fn with(options: Options) -> Self {
         let sandbox = Sandbox::start(options).await.expect("a sandbox on a free port");
         let token = token(&sandbox, SPREADSHEETS).await;
         Self { sandbox, token }
