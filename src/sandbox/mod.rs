@@ -148,9 +148,6 @@ pub struct Options {
     pub google_writes: usize,
     /// The time over which Google counts requests.
     pub google_window: Duration,
-    /// Whether a `batchUpdate` whose `responseRanges` name what is not there is refused after it was carried out. The
-    /// documents say that a request that is not valid changes nothing, but not whether this one counts as such.
-    pub google_late_refusals: bool,
     /// How long a token of Google's lives.
     pub google_token_life: Duration,
     /// The API login of iikoCloud.
@@ -201,7 +198,6 @@ impl Default for Options {
             google_reads: 60,
             google_writes: 60,
             google_window: Duration::from_mins(1),
-            google_late_refusals: false,
             google_token_life: Duration::from_hours(1),
             cloud_api_login: "demo-api-login".to_owned(),
             cloud_api_key: "demo-api-key".to_owned(),

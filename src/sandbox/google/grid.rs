@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 pub struct Google {
     /// The spreadsheets by their id.
     pub spreadsheets: BTreeMap<String, Spreadsheet>,
+    /// Whether a `batchUpdate` whose `responseRanges` name what is not there is refused after it was carried out. The
+    /// documents say that a request that is not valid changes nothing, but not whether this one counts as such.
+    pub late_refusals: bool,
 }
 
 /// What the service account may do with a spreadsheet.

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{
     a1,
-    batch::sort_rows,
+    batch::{merge_block, sort_rows},
     cells::Render,
-    grid::{Axis, Cell, Entered, Google, Spreadsheet, Tab},
+    grid::{Axis, Block, Cell, Entered, Google, Spreadsheet, Tab},
     values,
 };
 
@@ -30,6 +30,12 @@ impl Spreadsheet {
     pub fn tab(&mut self, title: &str) -> Hands<'_> {
         let place = self.position(title).unwrap_or_else(|| panic!("there is no tab «{title}»"));
         Hands { sheet: self, place }
+    }
+
+    /// Opens the tab of this number, whatever it is called by now; none if it was deleted.
+    pub fn tab_numbered(&mut self, sheet_id: i64) -> Option<Hands<'_>> {
+        let place = self.tabs.iter().position(|tab| tab.sheet_id == sheet_id)?;
+        Some(Hands { sheet: self, place })
     }
 
     /// Opens a tab, which is added at the end if there is none of this title.
@@ -139,17 +145,33 @@ impl Hands<'_> {
 
     /// Sorts the rows of a range (`A4:F20`) from the lowest to the highest value of a column (`C`).
     pub fn sort_rows(&mut self, range: &str, column: &str) -> &mut Self {
-        let named = format!("{}!{range}", a1::title(&self.state().title));
-        let block = a1::find(self.sheet, &named).expect("a range in the grid").block;
-        let done = sort_rows(self.sheet, self.place, block, &[(letters(column), false)]);
+        let done = self.sort(range, column, false);
         self.did(done)
+    }
+
+    /// Sorts the rows of a range by a column from the lowest or (`down`) from the highest value. What Google refuses is not
+    /// done; so it is with everything here that gives a result.
+    pub fn sort(&mut self, range: &str, column: &str, down: bool) -> Result<(), String> {
+        let named = format!("{}!{range}", a1::title(&self.state().title));
+        let block = a1::find(self.sheet, &named).map_err(|_| format!("{range} is not in the grid"))?.block;
+        sort_rows(self.sheet, self.place, block, &[(letters(column), down)])
+    }
+
+    /// "Sort sheet": all rows that are not frozen, to the last one of the grid.
+    pub fn sort_sheet(&mut self, column: &str, down: bool) -> Result<(), String> {
+        let block = Block { top: self.state().frozen_rows, ..self.state().block() };
+        sort_rows(self.sheet, self.place, block, &[(letters(column), down)])
     }
 
     /// Drags a row so that it becomes the `to`th, both from 1.
     pub fn move_row(&mut self, from: usize, to: usize) -> &mut Self {
-        let before = if to > from { to } else { to - 1 };
-        let done = self.state_mut().shuffle(Axis::Rows, from - 1, from, before);
+        let done = self.move_rows(from, 1, if to > from { to + 1 } else { to });
         self.did(done)
+    }
+
+    /// Drags so many rows from the `first` on so that they stand before row `before`, both from 1.
+    pub fn move_rows(&mut self, first: usize, count: usize, before: usize) -> Result<(), String> {
+        self.state_mut().shuffle(Axis::Rows, first - 1, first - 1 + count, before - 1)
     }
 
     /// Drags a column (`C`) to where another one (`E`) is.
@@ -160,30 +182,75 @@ impl Hands<'_> {
         self.did(done)
     }
 
+    /// Drags so many columns from the `first` on (`C`) so that they stand before another one (`G`).
+    pub fn move_columns(&mut self, first: &str, count: usize, before: &str) -> Result<(), String> {
+        let first = letters(first);
+        self.state_mut().shuffle(Axis::Columns, first, first + count, letters(before))
+    }
+
     /// Deletes a row, from 1.
     pub fn delete_row(&mut self, row: usize) -> &mut Self {
-        let done = self.state_mut().delete(Axis::Rows, row - 1, row);
+        let done = self.delete_rows(row, 1);
         self.did(done)
+    }
+
+    /// Deletes so many rows from the `first` on, from 1.
+    pub fn delete_rows(&mut self, first: usize, count: usize) -> Result<(), String> {
+        self.state_mut().delete(Axis::Rows, first - 1, first - 1 + count)
     }
 
     /// Deletes a column (`C`).
     pub fn delete_column(&mut self, column: &str) -> &mut Self {
-        let column = letters(column);
-        let done = self.state_mut().delete(Axis::Columns, column, column + 1);
+        let done = self.delete_columns(column, 1);
         self.did(done)
+    }
+
+    /// Deletes so many columns from the `first` on (`C`).
+    pub fn delete_columns(&mut self, first: &str, count: usize) -> Result<(), String> {
+        let first = letters(first);
+        self.state_mut().delete(Axis::Columns, first, first + count)
     }
 
     /// Inserts an empty row that becomes the `row`th, from 1; it looks like the one above.
     pub fn insert_row(&mut self, row: usize) -> &mut Self {
-        let done = self.state_mut().insert(Axis::Rows, row - 1, 1, row > 1);
+        let done = self.insert_rows(row, 1);
         self.did(done)
+    }
+
+    /// Inserts so many empty rows, the first of which becomes the `row`th, from 1.
+    pub fn insert_rows(&mut self, row: usize, count: usize) -> Result<(), String> {
+        self.state_mut().insert(Axis::Rows, row - 1, count, row > 1)
     }
 
     /// Inserts an empty column that becomes `column` (`C`); it looks like the one on the left.
     pub fn insert_column(&mut self, column: &str) -> &mut Self {
-        let column = letters(column);
-        let done = self.state_mut().insert(Axis::Columns, column, 1, column > 0);
+        let done = self.insert_columns(column, 1);
         self.did(done)
+    }
+
+    /// Inserts so many empty columns, the first of which becomes `column` (`C`).
+    pub fn insert_columns(&mut self, column: &str, count: usize) -> Result<(), String> {
+        let column = letters(column);
+        self.state_mut().insert(Axis::Columns, column, count, column > 0)
+    }
+
+    /// Makes one cell of a range (`F21:F22`): the first cell keeps what it holds.
+    pub fn merge(&mut self, range: &str) -> Result<(), String> {
+        let named = format!("{}!{range}", a1::title(&self.state().title));
+        let block = a1::find(self.sheet, &named).map_err(|_| format!("{range} is not in the grid"))?.block;
+        merge_block(self.state_mut(), block, "MERGE_ALL")
+    }
+
+    /// Makes the grid so many rows and columns large, from the end: what lies outside is lost.
+    pub fn resize(&mut self, rows: usize, columns: usize) -> Result<(), String> {
+        for (axis, size) in [(Axis::Rows, rows), (Axis::Columns, columns)] {
+            let tab = self.state_mut();
+            match tab.count(axis) {
+                old if old > size => tab.delete(axis, size, old)?,
+                old => tab.append(axis, size - old)?,
+            }
+        }
+        Ok(())
     }
 
     /// Selects everything and presses Delete: values go, formats stay.

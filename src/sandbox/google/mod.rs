@@ -342,7 +342,8 @@ fn answer(shared: &Shared, request: &Request) -> Outcome<Option<Value>> {
         // Everything or nothing: what is refused half way was done to a copy.
         let mut copy = sheet.clone();
         let outcome = call.change(&mut copy, &method);
-        let done = |refusal: &Refusal| refusal.comes_after_the_effect() && options.google_late_refusals;
+        let late = world.google.late_refusals;
+        let done = |refusal: &Refusal| late && refusal.comes_after_the_effect();
         if outcome.as_ref().map_or_else(done, |_| true) {
             world.google.spreadsheets.insert(id, copy);
         }

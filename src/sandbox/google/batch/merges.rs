@@ -9,12 +9,20 @@ const PARTLY: &str = "You must select all cells in a merged range to merge or un
 
 /// `mergeCells`; the first cell keeps what it holds, the others lose it.
 pub(super) fn merge(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
-    let (place, area) = whole(spreadsheet, request)?;
-    let tab = &mut spreadsheet.tabs[place];
+    let (place, area) = block(spreadsheet, &request["range"])?;
+    let kind = request["mergeType"].as_str().unwrap_or("MERGE_ALL");
+    merge_block(&mut spreadsheet.tabs[place], area, kind).map(|()| Value::Null)
+}
+
+/// Merges a block of a tab, people's way and the API's.
+pub(in crate::sandbox::google) fn merge_block(tab: &mut Tab, area: Block, kind: &str) -> Result<(), String> {
+    if tab.cut_by(&area) {
+        return Err(PARTLY.to_owned());
+    }
     for axis in [Axis::Rows, Axis::Columns] {
         let ((start, end), edge) = (area.span(axis), *tab.frozen(axis));
-        let across = match (axis, request["mergeType"].as_str()) {
-            (Axis::Rows, Some("MERGE_ROWS")) | (Axis::Columns, Some("MERGE_COLUMNS")) => false,
+        let across = match (axis, kind) {
+            (Axis::Rows, "MERGE_ROWS") | (Axis::Columns, "MERGE_COLUMNS") => false,
             _ => start < edge && edge < end,
         };
         if across {
@@ -22,36 +30,31 @@ pub(super) fn merge(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
         }
     }
     tab.merges.retain(|merge| !area.holds(merge));
-    match request["mergeType"].as_str() {
-        Some("MERGE_COLUMNS") => {
+    match kind {
+        "MERGE_COLUMNS" => {
             for left in area.left..area.right {
                 join(tab, Block { left, right: left + 1, ..area });
             }
         }
-        Some("MERGE_ROWS") => {
+        "MERGE_ROWS" => {
             for top in area.top..area.bottom {
                 join(tab, Block { top, bottom: top + 1, ..area });
             }
         }
         _ => join(tab, area),
     }
-    Ok(Value::Null)
+    Ok(())
 }
 
-/// `unmergeCells`
+/// `unmergeCells`; the range may not hold a merge in part.
 pub(super) fn unmerge(spreadsheet: &mut Spreadsheet, request: &Value) -> Reply {
-    let (place, area) = whole(spreadsheet, request)?;
-    spreadsheet.tabs[place].merges.retain(|merge| !area.holds(merge));
-    Ok(Value::Null)
-}
-
-/// The range of a request, which may not hold a merge in part.
-fn whole(spreadsheet: &Spreadsheet, request: &Value) -> Result<(usize, Block), String> {
     let (place, area) = block(spreadsheet, &request["range"])?;
-    if spreadsheet.tabs[place].cut_by(&area) {
+    let tab = &mut spreadsheet.tabs[place];
+    if tab.cut_by(&area) {
         return Err(PARTLY.to_owned());
     }
-    Ok((place, area))
+    tab.merges.retain(|merge| !area.holds(merge));
+    Ok(Value::Null)
 }
 
 /// Makes one cell of a block.

@@ -6,7 +6,7 @@ mod merges;
 mod paste;
 mod sheets;
 
-pub(super) use self::paste::sort_rows;
+pub(super) use self::{merges::merge_block, paste::sort_rows};
 
 use std::collections::BTreeMap;
 

@@ -328,8 +328,8 @@ async fn the_answer_is_the_grid_of_right_after_the_request() {
 #[tokio::test]
 async fn ranges_of_the_answer_are_those_of_after_the_request() {
     for late in [false, true] {
-        let options = Options { google_writes: 100, google_late_refusals: late, ..Options::default() };
-        let desk = Desk::with(options).await;
+        let desk = Desk::new().await;
+        desk.sandbox.edit(|world| world.google.late_refusals = late);
         let rename = |title: &str, range: &str| {
             json!({
                 "requests": [{"updateSheetProperties": {"properties": {"title": title}, "fields": "title"}}],

@@ -30,10 +30,7 @@ struct Desk {
 
 impl Desk {
     async fn new() -> Self {
-        Self::with(Options { google_reads: 10_000, google_writes: 10_000, ..Options::default() }).await
-    }
-
-    async fn with(options: Options) -> Self {
+        let options = Options { google_reads: 10_000, google_writes: 10_000, ..Options::default() };
         let sandbox = Sandbox::start(options).await.expect("a sandbox on a free port");
         let token = token(&sandbox, SPREADSHEETS).await;
         Self { sandbox, token }

@@ -175,8 +175,31 @@ async fn a_person_sorts_moves_and_deletes() {
         tab.clear();
         assert_eq!(json!(tab.rows()), json!([]));
     });
+    desk.fill(json!([["Товар", "", ""], ["а", 1, 2], ["б", 3, 4], ["в"]])).await;
+    desk.look(|tab| {
+        tab.state_mut().frozen_rows = 1;
+        tab.sort_sheet("A", true).unwrap();
+        tab.sort("A3:C4", "B", true).unwrap();
+        assert_eq!(json!(tab.rows()), json!([["Товар"], ["в"], ["б", 3, 4], ["а", 1, 2]]));
+        tab.move_columns("B", 2, "F").unwrap();
+        tab.insert_columns("D", 2).unwrap();
+        tab.delete_columns("B", 1).unwrap();
+        tab.move_rows(3, 2, 2).unwrap();
+        assert_eq!(json!(tab.rows())[1], json!(["б", "", "", "", 3, 4]));
+        tab.merge("E2:E3").unwrap();
+        assert_eq!(json!(tab.rows())[2], json!(["а", "", "", "", "", 2]));
+        assert!(tab.merge("A1:A2").unwrap_err().contains("frozen"));
+        assert!(tab.move_rows(2, 1, 5).unwrap_err().contains("crosses a merged cell"));
+        assert!(tab.sort_sheet("A", false).is_err());
+        assert!(tab.delete_rows(2, 999).unwrap_err().contains("non-frozen"));
+        tab.resize(2, 5).unwrap();
+        assert_eq!((tab.size(), json!(tab.rows())), ((2, 5), json!([["Товар"], ["б", "", "", "", 3]])));
+        tab.resize(9, 6).unwrap();
+        assert_eq!((tab.size(), tab.merges()), ((9, 6), Vec::new()));
+    });
     desk.sandbox.edit(|world| {
         let sheet = world.google.sheet("sandbox-sheet");
+        assert!(sheet.tab_numbered(7).is_none() && sheet.tab_numbered(0).is_some());
         sheet.open("Второй").type_in("A1", "x");
         sheet.rename_tab("Второй", "Третий");
         sheet.delete_tab("Лист1");
