@@ -49,8 +49,8 @@ struct Stand {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Oracle {
     places: BTreeMap<Place, Stand>,
-    /// The last name of everything that ever was.
-    names: BTreeMap<String, String>,
+    /// The names of everything that ever was, the last one last.
+    names: BTreeMap<String, Vec<String>>,
     /// The number of the tab that people work in; none when somebody has deleted it.
     tab: Option<i64>,
 }
@@ -225,8 +225,15 @@ impl Oracle {
 
     /// Learns names: the last one is the one that is shown.
     pub(super) fn learn(&mut self, names: &Nomenclature) {
-        let all = names.products.iter().chain(&names.departments);
-        self.names.extend(all.map(|(id, name)| (id.clone(), name.clone())));
+        for (id, name) in names.products.iter().chain(&names.departments) {
+            self.names.entry(id.clone()).or_default().push(name.clone());
+        }
+    }
+
+    /// The last name of a product or a department.
+    fn name(&self, id: &str) -> String {
+        let last = self.names.get(id).and_then(|names| names.last());
+        last.cloned().unwrap_or_else(|| id.to_owned())
     }
 
     /// The number of the tab that people find when they look for the levels.
@@ -255,11 +262,17 @@ impl Oracle {
         }
     }
 
-    /// Numbers that stand beside a product or a department for which nobody typed them.
+    /// Numbers that stand beside a product or a department for which nobody typed them: the name is what people read.
     pub(super) fn misplaced(&self, sheet: &mut Spreadsheet) -> Vec<String> {
         let mut wrong = Vec::new();
         for (title, _, layout) in tabs(sheet) {
             let tab = sheet.tab(&title);
+            let rows = layout.products.iter().map(|(row, id)| (layout.text(*row, 0), id));
+            let columns = layout.heads.iter().map(|(column, id)| (layout.text(1, *column), id));
+            let labels = rows
+                .chain(columns)
+                .filter(|(name, id)| !self.names.get(*id).is_some_and(|names| names.contains(name)));
+            wrong.extend(labels.map(|(name, id)| format!("{} ({id}) is called «{name}»", self.name(id))));
             for ((row, product), (column, department)) in pairs(&layout) {
                 for side in [0, 1] {
                     let held = Held::of(&tab, row, column + side);
@@ -275,15 +288,14 @@ impl Oracle {
     }
 
     fn told(&self, title: &str, at: Option<(usize, usize)>, place: &Place, held: &Held) -> String {
-        let name = |id: &str| self.names.get(id).cloned().unwrap_or_else(|| id.to_owned());
         let at = at
             .map_or_else(|| "nowhere".to_owned(), |(row, column)| format!("«{title}»!{}", cell(row, column)));
         let no_level = if held.number.is_none() && !held.is_empty() { " (no level)" } else { "" };
         let stand = self.places.get(place).map_or_else(|| "nothing".to_owned(), Stand::told);
         format!(
             "{}, {} ({at}) holds «{}»{no_level}: expected {stand}",
-            name(&place.0),
-            name(&place.1),
+            self.name(&place.0),
+            self.name(&place.1),
             held.text
         )
     }
@@ -369,7 +381,7 @@ impl Oracle {
         let gone = ids.into_iter().filter(|id| !live.products.contains_key(*id));
         let mut gone: Vec<(String, String)> = gone
             .filter(|id| self.kept(database, |place| place.0 == **id))
-            .map(|id| (self.names[id].clone(), id.clone()))
+            .map(|id| (self.name(id), id.clone()))
             .collect();
         let mut found: Vec<(String, String)> =
             (3..layout.rows.len()).map(|row| (layout.text(row, 0), layout.text(row, 1))).collect();
@@ -397,7 +409,7 @@ impl Oracle {
         let gone = ids.into_iter().filter(|id| !live.departments.contains_key(*id));
         let mut gone: Vec<(String, String)> = gone
             .filter(|id| self.kept(database, |place| place.1 == **id))
-            .map(|id| (self.names[id].clone(), id.clone()))
+            .map(|id| (self.name(id), id.clone()))
             .collect();
         let mut found: Vec<(String, String)> =
             layout.heads.iter().map(|(column, id)| (layout.text(1, *column), id.clone())).collect();

@@ -202,6 +202,34 @@ async fn a_spreadsheet_is_described_as_google_does() {
             }],
         }]})
     );
+    desk.look(|tab| {
+        tab.type_in("B2", "1.5").type_in("C2", "10%");
+    });
+    // A format that was given without a pattern has the locale's, where it has effect.
+    let day = json!({"repeatCell": {
+        "range": {"startRowIndex": 4, "endRowIndex": 5, "startColumnIndex": 1, "endColumnIndex": 2},
+        "cell": {"userEnteredFormat": {"numberFormat": {"type": "DATE"}}},
+        "fields": "userEnteredFormat.numberFormat",
+    }});
+    desk.batch(json!([day])).await;
+    let target = "?ranges=B2:C2&ranges=B5&fields=sheets.data.rowData.values(effectiveFormat.numberFormat,\
+                  userEnteredFormat(numberFormat/type),formattedValue)";
+    let format = |kind: &str, pattern: &str, shown: &str| {
+        json!({
+            "userEnteredFormat": {"numberFormat": {"type": kind}},
+            "effectiveFormat": {"numberFormat": {"type": kind, "pattern": pattern}},
+            "formattedValue": shown,
+        })
+    };
+    let mut empty = format("DATE", "dd.MM.yyyy", "");
+    empty.as_object_mut().unwrap().remove("formattedValue");
+    assert_eq!(
+        desk.good("GET", target, Value::Null).await,
+        json!({"sheets": [{"data": [
+            {"rowData": [{"values": [format("DATE", "dd.MM", "01.05"), format("PERCENT", "0%", "10%")]}]},
+            {"rowData": [{"values": [empty]}]},
+        ]}]})
+    );
     let all = desk.good("GET", "?includeGridData=true&ranges=B2", Value::Null).await;
     assert_eq!(all["sheets"][0]["data"][0]["rowMetadata"], json!([{"pixelSize": 21}]));
 }
