@@ -195,9 +195,17 @@ impl Fault {
 /// What a test does to the world.
 pub(super) type Edit = Box<dyn FnOnce(&mut World) + Send>;
 
+/// When an edit happens: right before or right after its request is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
 /// An edit of the world at a chosen request.
 struct Hook {
     on: String,
+    moment: Moment,
     skip: usize,
     edit: Edit,
 }
@@ -225,9 +233,9 @@ impl Faults {
         self.queue.extend(faults);
     }
 
-    /// Adds an edit that happens before the `nth` matching request (from 1) is answered.
-    pub(super) fn hook(&mut self, on: &str, nth: usize, edit: Edit) {
-        self.hooks.push(Hook { on: on.to_owned(), skip: nth.saturating_sub(1), edit });
+    /// Adds an edit that happens at the `nth` matching request (from 1).
+    pub(super) fn hook(&mut self, on: &str, moment: Moment, nth: usize, edit: Edit) {
+        self.hooks.push(Hook { on: on.to_owned(), moment, skip: nth.saturating_sub(1), edit });
     }
 
     /// Forgets faults and hooks.
@@ -260,11 +268,11 @@ impl Faults {
         None
     }
 
-    /// The edits that are due at this request.
-    pub(super) fn due(&mut self, request: &Request) -> Vec<Edit> {
+    /// The edits that are due at this moment of a request.
+    pub(super) fn due(&mut self, request: &Request, moment: Moment) -> Vec<Edit> {
         let (mut due, mut waiting) = (Vec::new(), Vec::new());
         for mut hook in self.hooks.drain(..) {
-            if !matches(&hook.on, request) {
+            if hook.moment != moment || !matches(&hook.on, request) {
                 waiting.push(hook);
             } else if hook.skip > 0 {
                 hook.skip -= 1;

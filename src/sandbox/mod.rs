@@ -74,6 +74,7 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use self::faults::Moment;
 use crate::error::{Failure, Kind, Result};
 
 pub use self::{
@@ -353,7 +354,13 @@ impl Sandbox {
     /// Edits the world right before the `nth` request (from 1) that matches `on` is answered; `on` is read
     /// like [`Fault::on`].
     pub fn on(&self, on: &str, nth: usize, edit: impl FnOnce(&mut World) + Send + 'static) {
-        self.shared.faults().hook(on, nth, Box::new(edit));
+        self.shared.faults().hook(on, Moment::Before, nth, Box::new(edit));
+    }
+
+    /// Edits the world right after the `nth` request (from 1) that matches `on` was carried out, whose answer does not show
+    /// it; the next request does.
+    pub fn after(&self, on: &str, nth: usize, edit: impl FnOnce(&mut World) + Send + 'static) {
+        self.shared.faults().hook(on, Moment::After, nth, Box::new(edit));
     }
 
     /// Forgets the faults and edits that wait.

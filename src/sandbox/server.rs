@@ -20,7 +20,7 @@ use super::{
     Shared,
     cloud::Cloud,
     control,
-    faults::{Action, gzip_bomb, patched},
+    faults::{Action, Edit, Moment, gzip_bomb, patched},
     fintablo::FinTablo,
     google::Sheets,
     iiko::Iiko,
@@ -235,16 +235,35 @@ impl Outcome {
 /// Applies the edits and the fault that wait for this request, and lets the upstream work where the fault
 /// allows it.
 fn outcome(upstream: &'static dyn Upstream, shared: &Arc<Shared>, request: &Request) -> Outcome {
-    let (edits, action) = {
+    let (before, after, action) = {
         let mut faults = shared.faults();
-        (faults.due(request), faults.meet(request))
+        let [before, after] = [Moment::Before, Moment::After].map(|moment| faults.due(request, moment));
+        (before, after, faults.meet(request))
     };
-    if !edits.is_empty() {
-        let mut world = shared.world();
-        for edit in edits {
-            edit(&mut world);
-        }
+    edit(shared, before);
+    let outcome = carried_out(upstream, shared, request, action);
+    edit(shared, after);
+    outcome
+}
+
+/// Applies edits of the world.
+fn edit(shared: &Shared, edits: Vec<Edit>) {
+    if edits.is_empty() {
+        return;
     }
+    let mut world = shared.world();
+    for edit in edits {
+        edit(&mut world);
+    }
+}
+
+/// Lets the upstream work as the fault allows it.
+fn carried_out(
+    upstream: &'static dyn Upstream,
+    shared: &Arc<Shared>,
+    request: &Request,
+    action: Option<Action>,
+) -> Outcome {
     let work_on = |request: &Request| {
         let Answer { reply, event } = upstream.answer(shared, request);
         Outcome { event, ..Outcome::reply(reply) }

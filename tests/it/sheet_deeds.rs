@@ -275,7 +275,7 @@ impl Person<'_, '_> {
         let used = self.layout.heads.last().map_or(2, |(head, _)| head + 2);
         let (height, width) = match deed {
             Deed::Grow => (rows + 5, columns + 3),
-            Deed::Shrink => (self.layout.rows.len().clamp(4, rows), used.min(columns)),
+            Deed::Shrink => (self.layout.rows.len().max(4).min(rows), used.min(columns)),
             _ => (self.layout.rows.len().saturating_sub(1 + pick(self.dice, 2)).max(4), columns),
         };
         let cut = |(at, id): &(usize, String), end: usize| (*at >= end).then(|| id.clone());

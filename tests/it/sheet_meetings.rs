@@ -136,11 +136,22 @@ struct Stage {
     beginnings: Vec<Beginning>,
 }
 
+/// When a hand acts.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// Before this request to the spreadsheet, from 1.
+    Request(usize),
+    /// Before this request that writes.
+    Write(usize),
+    /// After this request that writes, which answers as if nobody had done anything.
+    Written(usize),
+}
+
 /// What hands have to share with the requests at which they act.
 struct Scene {
     oracle: Oracle,
-    /// The hands that have not acted yet, by their number.
-    waiting: Vec<(usize, Deed, Dice)>,
+    /// Those that have not acted yet, by their number.
+    waiting: Vec<Option<(Deed, Dice)>>,
     told: Vec<String>,
 }
 
@@ -151,7 +162,7 @@ struct Plot {
     /// Whether ranges that are not there (any more) are noticed after the write.
     late: bool,
     before: Vec<Deed>,
-    hands: Vec<(usize, Deed, Dice)>,
+    hands: Vec<(Turn, Deed, Dice)>,
     dice: Dice,
 }
 
@@ -175,11 +186,16 @@ impl Plot {
             14 => vec![Deed::Sort, Deed::MovePair, Deed::Type],
             _ => vec![Deed::Merge, Deed::Predecessor],
         };
-        let mut hands: Vec<(usize, Deed, Dice)> = Vec::new();
+        let mut hands: Vec<(Turn, Deed, Dice)> = Vec::new();
         for hand in 0..=dice.below(2) {
             let again = hand == 1 && dice.below(3) == 0;
-            let nth = if again { hands[0].0 } else { 1 + pick(&mut dice, 9) };
-            hands.push((nth, Deed::any(&mut dice), Dice(dice.below(u64::MAX))));
+            let turn = match dice.below(10) {
+                _ if again => hands[0].0,
+                0..=3 => Turn::Request(1 + pick(&mut dice, 8)),
+                4..=6 => Turn::Write(1 + pick(&mut dice, 2)),
+                _ => Turn::Written(1 + pick(&mut dice, 2)),
+            };
+            hands.push((turn, Deed::any(&mut dice), Dice(dice.below(u64::MAX))));
         }
         Self { beginning, change, late, before, hands, dice }
     }
@@ -188,8 +204,7 @@ impl Plot {
 impl Scene {
     /// A hand acts whose turn it is.
     fn act(&mut self, hand: usize, when: &str, world: &mut Upstreams) {
-        let Some(place) = self.waiting.iter().position(|(waiting, _, _)| *waiting == hand) else { return };
-        let (_, deed, mut dice) = self.waiting.remove(place);
+        let Some((deed, mut dice)) = self.waiting[hand].take() else { return };
         let told = deed.act(world.google.sheet(SHEET), &mut self.oracle, &mut dice);
         self.told.push(format!("{when}: {told}"));
     }
@@ -326,9 +341,9 @@ impl Stage {
         let live = &self.nomenclatures[plot.change];
         let mut oracle = self.beginnings[plot.beginning].oracle.clone();
         oracle.learn(live);
-        let turns: Vec<usize> = plot.hands.iter().map(|(nth, _, _)| *nth).collect();
-        let waiting = plot.hands.into_iter().enumerate().map(|(hand, (_, deed, dice))| (hand, deed, dice));
-        let mut scene = Scene { oracle, waiting: waiting.collect(), told: Vec::new() };
+        let (turns, waiting): (Vec<Turn>, Vec<_>) =
+            plot.hands.into_iter().map(|(turn, deed, dice)| (turn, Some((deed, dice)))).unzip();
+        let mut scene = Scene { oracle, waiting, told: Vec::new() };
         let mut dice = plot.dice;
         sandbox.edit(|world| {
             world.google.late_refusals = plot.late;
@@ -338,11 +353,15 @@ impl Stage {
             }
         });
         let scene = Arc::new(Mutex::new(scene));
-        for (hand, nth) in turns.iter().copied().enumerate() {
+        for (hand, turn) in turns.iter().copied().enumerate() {
             let scene = Arc::clone(&scene);
-            sandbox.on("/google/v4", nth, move |world| {
-                scene.lock().unwrap().act(hand, &format!("before request {nth}"), world);
-            });
+            let act =
+                move |world: &mut Upstreams| scene.lock().unwrap().act(hand, &format!("{turn:?}"), world);
+            match turn {
+                Turn::Request(nth) => sandbox.on("/google/v4", nth, act),
+                Turn::Write(nth) => sandbox.on("POST /google/v4", nth, act),
+                Turn::Written(nth) => sandbox.after("POST /google/v4", nth, act),
+            }
         }
         sandbox.clear_journal();
         let first = self.run();

@@ -273,6 +273,16 @@ async fn somebody_types_between_two_requests() {
         let target = "/values:batchGet?ranges=A3:B3&valueRenderOption=UNFORMATTED_VALUE";
         assert_eq!(desk.good("GET", target, Value::Null).await["valueRanges"][0]["values"], expected);
     }
+    // Right after a request: its answer does not show it yet.
+    desk.sandbox.after("GET", 2, |world| {
+        world.google.sheet("sandbox-sheet").tab("Лист1").type_in("A1", "2");
+    });
+    for expected in [json!(null), json!(null), json!([["2"]])] {
+        assert_eq!(
+            desk.good("GET", "/values/A1", Value::Null).await.get("values").cloned().unwrap_or_default(),
+            expected
+        );
+    }
 }
 
 #[tokio::test]
