@@ -319,11 +319,10 @@ impl Stage {
             ("iiko_product", format!("meeting_iiko_product_{change}")),
             ("iiko_department", format!("meeting_iiko_department_{change}")),
         ];
-        let mut sql = String::from("delete from mirror_tombstone; delete from iiko_sync_log;");
-        for (table, saved) in tables {
-            sql.push_str(&format!("delete from {table}; insert into {table} select * from {saved};"));
-        }
-        self.desk.world.execute(&sql);
+        let restore = tables
+            .map(|(table, saved)| format!("delete from {table}; insert into {table} select * from {saved};"));
+        let forget = "delete from mirror_tombstone; delete from iiko_sync_log;";
+        self.desk.world.execute(&format!("{forget} {}", restore.join(" ")));
         let sheet = self.beginnings[beginning].sheet.clone();
         self.desk.iiko(|world| *world.google.sheet(SHEET) = sheet);
     }

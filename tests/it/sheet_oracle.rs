@@ -248,11 +248,17 @@ impl Oracle {
         self.places.entry(place).or_insert_with(|| Stand::new(Default::default(), None))
     }
 
-    /// Somebody typed into a cell (`side` 0 is min), or emptied it.
+    /// Somebody typed into a cell (`side` 0 is min), or emptied it. A cell that was deleted and is coming back may be filled
+    /// again after somebody has emptied it: nobody can tell it from one that has not come back yet, and nothing is lost.
     pub(super) fn typed(&mut self, product: &str, department: &str, side: usize, held: Held) {
         let stand = self.stand(product, department);
+        let before = stand.halves[side].clone();
+        let emptied = held.is_empty();
         stand.halves[side] = Half::Held(held);
         stand.remember();
+        if emptied && before == Half::Stored {
+            stand.halves[side] = before;
+        }
     }
 
     /// Somebody deleted the cells of these places.
