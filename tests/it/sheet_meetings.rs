@@ -199,6 +199,15 @@ impl Plot {
         }
         Self { beginning, change, late, before, hands, dice }
     }
+
+    fn title(&self) -> String {
+        format!(
+            "from «{}» to «{}»{}",
+            CHANGES[BEGINNINGS[self.beginning]].name,
+            CHANGES[self.change].name,
+            if self.late { ", late refusals" } else { "" }
+        )
+    }
 }
 
 impl Scene {
@@ -332,14 +341,12 @@ impl Stage {
         self.desk.world.run_here(vec![steps], &Options::default(), Access::Write)
     }
 
-    /// Plays a meeting, and says how its run ended and how many requests it took, or what is wrong.
-    fn play(&self, seed: u64, number: u64) -> Result<(u8, usize), String> {
-        let plot = Plot::of(seed, number);
+    /// Makes everything as it is before the run of a meeting, and lets the hands wait for their turn.
+    fn prepare(&self, plot: Plot) -> Arc<Mutex<Scene>> {
         let sandbox = &self.desk.world.sandbox;
         self.begin(plot.beginning, plot.change);
-        let live = &self.nomenclatures[plot.change];
         let mut oracle = self.beginnings[plot.beginning].oracle.clone();
-        oracle.learn(live);
+        oracle.learn(&self.nomenclatures[plot.change]);
         let (turns, waiting): (Vec<Turn>, Vec<_>) =
             plot.hands.into_iter().map(|(turn, deed, dice)| (turn, Some((deed, dice)))).unzip();
         let mut scene = Scene { oracle, waiting, told: Vec::new() };
@@ -352,7 +359,7 @@ impl Stage {
             }
         });
         let scene = Arc::new(Mutex::new(scene));
-        for (hand, turn) in turns.iter().copied().enumerate() {
+        for (hand, turn) in turns.into_iter().enumerate() {
             let scene = Arc::clone(&scene);
             let act =
                 move |world: &mut Upstreams| scene.lock().unwrap().act(hand, &format!("{turn:?}"), world);
@@ -362,29 +369,28 @@ impl Stage {
                 Turn::Written(nth) => sandbox.after("POST /google/v4", nth, act),
             }
         }
+        scene
+    }
+
+    /// Plays a meeting, and says how its run ended and how many requests it took, or what is wrong.
+    fn play(&self, seed: u64, number: u64) -> Result<(u8, usize), String> {
+        let plot = Plot::of(seed, number);
+        let title = format!("meeting {number} of seed {seed}: {}", plot.title());
+        let (sandbox, live) = (&self.desk.world.sandbox, &self.nomenclatures[plot.change]);
+        let hands = plot.hands.len();
+        let scene = self.prepare(plot);
         sandbox.clear_journal();
         let first = self.run();
         let requests = self.desk.google();
         sandbox.clear_faults();
         let mut scene = scene.lock().unwrap();
-        sandbox.edit(|world| (0..turns.len()).for_each(|hand| scene.act(hand, "after the run", world)));
-        let mut told = vec![format!(
-            "meeting {number} of seed {seed}: from «{}» to «{}»{}",
-            CHANGES[BEGINNINGS[plot.beginning]].name,
-            CHANGES[plot.change].name,
-            if plot.late { ", late refusals" } else { "" }
-        )];
+        sandbox.edit(|world| (0..hands).for_each(|hand| scene.act(hand, "after the run", world)));
+        let mut told = vec![title];
         told.extend(scene.told.iter().map(|deed| format!("  {deed}")));
-        let lines = requests.iter().enumerate().map(|(nth, entry)| {
-            format!(
-                "    {}. {} {} {:?}",
-                nth + 1,
-                entry.method,
-                entry.path.trim_start_matches("/google/v4/spreadsheets/"),
-                entry.status
-            )
-        });
-        told.extend(lines);
+        told.extend(requests.iter().enumerate().map(|(nth, entry)| {
+            let path = entry.path.trim_start_matches("/google/v4/spreadsheets/");
+            format!("    {}. {} {path} {:?}", nth + 1, entry.method, entry.status)
+        }));
         told.push(format!("  the run: {}", ended(&first)));
         let mut wrong = Vec::new();
         if [0, 4].contains(&first.exit_code()) {
@@ -403,9 +409,7 @@ impl Stage {
         told.push(format!("  and {more} more"));
         Err(told.join("\n"))
     }
-}
 
-impl Stage {
     /// Runs that nobody disturbs, until one of them has nothing to do: the first repairs, the second may still read what
     /// the first has brought back, and the third must be quiet. What is wrong with them.
     fn calm_down(&self, told: &mut Vec<String>) -> Vec<String> {
