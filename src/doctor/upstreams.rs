@@ -5,7 +5,6 @@ use crate::{
     error::{Failure, Kind, Result, quote},
     http::client,
     jobs::run,
-    sheets::Sheets as _,
     store::Store,
 };
 use serde_json::Value;
@@ -124,7 +123,7 @@ pub(super) async fn sheet(patient: &Patient) -> Result<Vec<Said>> {
         )]);
     }
     let sheet = patient.ctx.sheets()?;
-    let tabs = sheet.tabs(&[]).await?;
+    let tabs = sheet.tabs().await?;
     let read = Said::ok(format!("{} reads the spreadsheet, {} tabs", sheet.account(), tabs.len()));
     let edit = match sheet.try_edit(&tabs).await {
         Ok(()) => Said::ok("it may edit it"),

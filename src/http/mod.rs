@@ -13,6 +13,5 @@ pub mod request;
 pub mod upstream;
 
 pub use patience::{Budget, Patience};
-pub(crate) use request::tls_refused;
 pub use request::{Accept, Answer, Part, Request, Retry, Trouble};
 pub use upstream::Upstream;

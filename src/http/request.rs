@@ -330,7 +330,7 @@ impl From<Failure> for Trouble {
 }
 
 /// Whether an error comes from a certificate that is not trusted, or from TLS at all.
-pub(crate) fn tls_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+fn tls_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<rustls::Error>() {

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     error::{Result, quote},
     report::StepReport,
-    sheets::{Axis, Cell, Change, Grid, Pauses, Rectangle, Sheets, Tab, Written, a1},
+    sheets::{Axis, Cell, Change, Client, Pauses, Possible, Rectangle, Tab, Written, a1, free_number},
     store::Store,
 };
 
@@ -25,75 +25,83 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
     a1::check_title("MIN_STOCK_IMPORT_TAB", &titles.import_tab)?;
     let names = nomenclature::display_names(ctx, store).await?;
     report.fetched = names.len() as u64;
-    let sheets = ctx.sheets()?;
+    let client = ctx.sheets()?;
     let mut pauses = Pauses::new(&ctx.config.retries);
     loop {
-        let look = Look::take(sheets, titles).await?;
-        let changes = changes(&look, &names, titles, report);
-        if changes.is_empty() || ctx.is_dry_run() {
-            return Ok(());
-        }
-        match sheets.change(&changes).await? {
-            Written::Done => return Ok(()),
-            Written::Unknown(failure) => pauses.rest(failure).await?,
-        }
+        // Somebody may rename or remove a tab between two requests.
+        let failure = match Look::take(client, titles).await? {
+            Err(refusal) => refusal,
+            Ok(look) => {
+                let changes = changes(look, &names, titles, report);
+                if changes.is_empty() || ctx.is_dry_run() {
+                    return Ok(());
+                }
+                match client.change(&titles.mapping_tab, &changes).await? {
+                    Written::Done => return Ok(()),
+                    Written::Refused(failure) | Written::Unknown(failure) => failure,
+                }
+            }
+        };
+        pauses.rest(failure).await?;
     }
 }
 
 /// The tabs as they are.
 struct Look {
+    /// The numbers of all tabs.
+    numbers: Vec<i32>,
+    /// With its first column.
     reference: Option<Tab>,
+    /// With its first column, and the drop-downs of the one that chooses.
     import: Option<Tab>,
-    shown: Grid,
     /// The first row that chooses.
     first: usize,
-    /// The ranges that the import tab's cells choose from, by row.
-    choices: Vec<(usize, String)>,
 }
 
 impl Look {
-    async fn take(sheets: &dyn Sheets, titles: &MinStock) -> Result<Self> {
-        let tabs = sheets.tabs(&[]).await?;
-        let find = |title: &str| tabs.iter().find(|tab| tab.title == title).cloned();
+    async fn take(client: &Client, titles: &MinStock) -> Result<Possible<Self>> {
+        let tabs = client.tabs().await?;
+        let find = |title: &str| tabs.iter().find(|tab| tab.is_called(title));
         let (reference, import) = (find(&titles.mapping_tab), find(&titles.import_tab));
-        let mut ranges = Vec::new();
-        ranges.extend(reference.as_ref().map(|tab| format!("{}!A:A", a1::tab(&tab.title))));
-        ranges.extend(import.as_ref().map(|tab| format!("{}!A:A", a1::tab(&tab.title))));
-        let mut grids = if ranges.is_empty() { Vec::new() } else { sheets.read(&ranges).await? }.into_iter();
-        let shown = reference.as_ref().and_then(|_| grids.next()).unwrap_or_default();
-        let marks = import.as_ref().and_then(|_| grids.next()).unwrap_or_default();
-        let is_mark = |row: &usize| marks.get(*row, 0).text().trim().to_lowercase() == MARK;
-        let first = (0..marks.rows.len()).find(is_mark).unwrap_or(1);
-        let mut choices = Vec::new();
-        if let Some(tab) = import.as_ref().filter(|tab| first < tab.rows) {
-            let last = (first + CHOOSING_ROWS).min(tab.rows);
-            let range = format!("{}!C{}:C{last}", a1::tab(&tab.title), first + 1);
-            let tabs = sheets.tabs(&[range]).await?;
-            let seen = tabs.into_iter().find(|seen| seen.id == tab.id).unwrap_or_default();
-            let of_column = seen.drop_downs.into_iter().filter(|(_, column, _)| *column == CHOOSING_COLUMN);
-            choices = of_column.map(|(row, _, range)| (row, range)).collect();
-        }
-        Ok(Self { reference, import, shown, first, choices })
+        let column = |tab: &Tab, letter: char| format!("{}!{letter}:{letter}", a1::tab(&tab.title));
+        let mut ranges: Vec<String> =
+            [reference, import].into_iter().flatten().map(|tab| column(tab, 'A')).collect();
+        ranges.extend(import.filter(|tab| tab.columns > CHOOSING_COLUMN).map(|tab| column(tab, 'C')));
+        let seen = match client.look(&ranges).await? {
+            Ok(seen) => seen,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let see =
+            |tab: Option<&Tab>| seen.iter().find(|seen| tab.is_some_and(|tab| tab.id == seen.id)).cloned();
+        let (reference, import) = (see(reference), see(import));
+        let is_mark = |row: &usize| {
+            import.as_ref().is_some_and(|tab| tab.grid.get(*row, 0).text().trim().to_lowercase() == MARK)
+        };
+        let rows = import.as_ref().map_or(0, |tab| tab.grid.rows.len());
+        let first = (0..rows).find(is_mark).unwrap_or(1);
+        Ok(Ok(Self { numbers: tabs.iter().map(|tab| tab.id).collect(), reference, import, first }))
     }
 }
 
-fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepReport) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let reference = tab(&mut changes, look.reference.as_ref(), &titles.mapping_tab, true, names.len());
-    let import =
-        tab(&mut changes, look.import.as_ref(), &titles.import_tab, false, look.first + CHOOSING_ROWS);
+fn changes(look: Look, names: &[String], titles: &MinStock, report: &mut StepReport) -> Vec<Change> {
+    let mut ground = Ground { changes: Vec::new(), taken: look.numbers };
+    let reference = ground.tab(look.reference.as_ref(), &titles.mapping_tab, true, names.len());
+    let import = ground.tab(look.import.as_ref(), &titles.import_tab, false, look.first + CHOOSING_ROWS);
+    let mut changes = ground.changes;
+    let shown = look.reference.as_ref().map(|tab| &tab.grid);
+    let shown = |row: usize| shown.map_or(&Cell::Empty, |grid| grid.get(row, 0));
     if look.reference.as_ref().is_some_and(|tab| !tab.hidden) {
         changes.push(Change::HideTab(reference, true));
         report.details.push(format!("hide the tab «{}»", titles.mapping_tab));
     }
-    let length = names.len().max(look.shown.rows.len());
+    let length = names.len().max(look.reference.as_ref().map_or(0, |tab| tab.grid.rows.len()));
     let wanted = |row: usize| names.get(row).map_or(Cell::Empty, |name| Cell::Text(name.clone()));
-    let differing: Vec<usize> = (0..length).filter(|row| *look.shown.get(*row, 0) != wanted(*row)).collect();
+    let differing: Vec<usize> = (0..length).filter(|row| *shown(*row) != wanted(*row)).collect();
     for run in differing.chunk_by(|one, next| one + 1 == *next) {
         let cells = run.iter().map(|row| vec![wanted(*row)]).collect();
         changes.push(Change::Write { tab: reference, row: run[0], column: 0, cells });
     }
-    let new = |row: &&usize| look.shown.get(**row, 0).is_empty();
+    let new = |row: &&usize| shown(**row).is_empty();
     report.inserted = differing.iter().filter(new).count() as u64;
     report.deleted = differing.iter().filter(|row| **row >= names.len()).count() as u64;
     report.updated = differing.len() as u64 - report.inserted - report.deleted;
@@ -102,10 +110,14 @@ fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepRe
         Some(name) => format!("write A{} «{}»", row + 1, quote(name, 60)),
         None => format!("clear A{}", row + 1),
     }));
-    let range = format!("={}!$A$1:$A${}", a1::tab(&titles.mapping_tab), names.len());
+    let title = look.reference.as_ref().map_or(&titles.mapping_tab, |tab| &tab.title);
+    let range = format!("={}!$A$1:$A${}", a1::tab(title), names.len());
     let rows = look.first..look.first + CHOOSING_ROWS;
-    let right =
-        look.choices.iter().filter(|(row, shown)| rows.contains(row) && same_range(shown, &range)).count();
+    let choices = look.import.iter().flat_map(|tab| &tab.drop_downs);
+    let is_right = |(row, column, shown): &&(usize, usize, String)| {
+        *column == CHOOSING_COLUMN && rows.contains(row) && same_range(shown, &range)
+    };
+    let right = choices.filter(is_right).count();
     if right != CHOOSING_ROWS {
         let cells = Rectangle {
             top: rows.start,
@@ -125,25 +137,35 @@ fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepRe
     changes
 }
 
-/// The tab's number; it is made, or made longer, first. It has room for the drop-down's column.
-fn tab(changes: &mut Vec<Change>, tab: Option<&Tab>, title: &str, hidden: bool, rows: usize) -> i32 {
-    let columns = CHOOSING_COLUMN + 1;
-    let Some(tab) = tab else {
-        let tab = a1::tab_number(title);
-        changes.push(Change::AddTab { tab, title: title.to_owned(), hidden, rows, columns });
-        return tab;
-    };
-    if tab.rows < rows {
-        changes.push(Change::Append { tab: tab.id, axis: Axis::Rows, count: rows - tab.rows });
-    }
-    if tab.columns < columns && !hidden {
-        changes.push(Change::Append { tab: tab.id, axis: Axis::Columns, count: columns - tab.columns });
-    }
-    tab.id
+/// The changes that make room for the others.
+struct Ground {
+    changes: Vec<Change>,
+    /// The numbers that tabs have.
+    taken: Vec<i32>,
 }
 
-/// Google leaves out quotes that a title does not need.
+impl Ground {
+    /// The tab's number; it is made, or made longer, first. It has room for the drop-down's column.
+    fn tab(&mut self, tab: Option<&Tab>, title: &str, hidden: bool, rows: usize) -> i32 {
+        let columns = CHOOSING_COLUMN + 1;
+        let Some(tab) = tab else {
+            let tab = free_number(&mut self.taken, title);
+            self.changes.push(Change::AddTab { tab, title: title.to_owned(), hidden, rows, columns });
+            return tab;
+        };
+        if tab.rows < rows {
+            self.changes.push(Change::Append { tab: tab.id, axis: Axis::Rows, count: rows - tab.rows });
+        }
+        if tab.columns < columns && !hidden {
+            let count = columns - tab.columns;
+            self.changes.push(Change::Append { tab: tab.id, axis: Axis::Columns, count });
+        }
+        tab.id
+    }
+}
+
+/// Google leaves out quotes that a title does not need, and tells titles apart without case.
 fn same_range(one: &str, other: &str) -> bool {
-    let plain = |range: &str| range.replace('\'', "");
+    let plain = |range: &str| range.replace('\'', "").to_lowercase();
     plain(one) == plain(other)
 }

@@ -24,9 +24,8 @@ pub fn tab(title: &str) -> String {
     format!("'{}'", title.replace('\'', "''"))
 }
 
-/// A number for a new tab: the same one for the same title, so that a request that was executed twice fails the second
-/// time instead of making two tabs.
-pub fn tab_number(title: &str) -> i32 {
+/// Where the search for a new tab's number begins.
+pub(super) fn tab_number(title: &str) -> i32 {
     let hash = xxhash_rust::xxh3::xxh3_64(title.as_bytes());
     i32::try_from(hash % 1_000_000_000).expect("less than a thousand million") + 1
 }

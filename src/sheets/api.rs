@@ -1,27 +1,27 @@
-//! The client: google-sheets4, and around it what it lacks: time limits, retries, scopes, one sentence for each error.
+//! The client: what every request to Google Sheets has in common, and what Google's refusals mean.
 
-use super::{Cell, Change, Grid, Look, Rectangle, Sheets, Tab, Written, account};
+use super::{Change, Tab, Written, account, wire};
 use crate::{
     config::Config,
     error::{Failure, Kind, Result, quote},
-    http::{Budget, Patience, Retry, Trouble, client::without_roots, tls_refused},
+    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client, client::without_roots},
 };
-use async_trait::async_trait;
 use google_sheets4::{
-    Delegate, Error,
-    api::{BatchUpdateSpreadsheetRequest, CellData, GridRange, Request, Scope, Sheet, UnmergeCellsRequest},
-    common::{self, Retry as WireRetry},
+    api::{BatchUpdateSpreadsheetRequest, GridRange, Request as Edit, Scope, UnmergeCellsRequest},
+    common::remove_json_null_values,
     hyper_rustls::{HttpsConnector, HttpsConnectorBuilder},
     hyper_util::{
         client::legacy::{self, connect::HttpConnector},
         rt::TokioExecutor,
     },
     yup_oauth2::{
-        ServiceAccountAuthenticator, authenticator::Authenticator, client::CustomHyperClientBuilder,
+        self, ServiceAccountAuthenticator, authenticator::Authenticator, client::CustomHyperClientBuilder,
     },
 };
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{cell::OnceCell, time::Duration};
+use std::cell::OnceCell;
 
 type Connector = HttpsConnector<HttpConnector>;
 
@@ -32,19 +32,23 @@ const SCOPE: Scope = Scope::Spreadsheet;
 const TAB_FIELDS: &str =
     "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)))";
 
-/// What is asked of the tabs whose ranges are named: of cells only how they look.
-const LOOK_FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)),\
+/// What is asked of the tabs whose ranges are named.
+const CELL_FIELDS: &str = "sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount,frozenRowCount)),\
 merges,data(startRow,startColumn,rowMetadata(hiddenByUser),columnMetadata(pixelSize,hiddenByUser),\
-rowData(values(userEnteredFormat(textFormat(bold),horizontalAlignment,borders(left(style),right(style))),\
+rowData(values(effectiveValue,effectiveFormat(numberFormat(type)),\
+userEnteredFormat(textFormat(bold),horizontalAlignment,borders(left(style),right(style))),\
 dataValidation(condition(type,values(userEnteredValue)))))))";
+
+/// What Google finds possible, or why it cannot be (400), in Google's words.
+pub type Possible<T> = Result<T, Failure>;
 
 /// A client of one spreadsheet.
 pub struct Client {
-    hub: OnceCell<(google_sheets4::Sheets<Connector>, Authenticator<Connector>)>,
+    upstream: Upstream,
+    tokens: OnceCell<Authenticator<Connector>>,
     config: Config,
     id: String,
     account: String,
-    patience: Patience,
 }
 
 impl Client {
@@ -54,67 +58,21 @@ impl Client {
             Failure::new(Kind::Usage, "MIN_STOCK_SHEET_ID is not set")
                 .hint("set it to the part of the sheet's address between /d/ and /edit")
         })?;
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !id.bytes().all(is_id) {
+            return Err(Failure::new(Kind::Usage, "MIN_STOCK_SHEET_ID is no spreadsheet's id")
+                .hint("set it to the part of the sheet's address between /d/ and /edit"));
+        }
+        let base = config.google.base_url.clone();
+        let http = client::client(&base, &config.limits, client::Trust::default())?;
+        let retries = config.retries.clone();
         Ok(Self {
-            hub: OnceCell::new(),
+            upstream: Upstream::new("Google Sheets", base, http, &config.limits, retries, budget),
+            tokens: OnceCell::new(),
             account: account::key(config)?.client_email,
             id,
-            patience: Patience::new(config.retries.clone(), budget),
             config: config.clone(),
         })
-    }
-
-    async fn hub(&self) -> Result<&(google_sheets4::Sheets<Connector>, Authenticator<Connector>)> {
-        if let Some(hub) = self.hub.get() {
-            return Ok(hub);
-        }
-        let key = account::key(&self.config)?;
-        let connector = connector(&self.config.google.base_url, &self.config)?;
-        let tokens = legacy::Client::builder(TokioExecutor::new()).build(connector.clone());
-        let requests = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        let auth = ServiceAccountAuthenticator::with_client(key, CustomHyperClientBuilder::from(tokens))
-            .build()
-            .await;
-        let auth = auth.map_err(|_| {
-            Failure::new(Kind::Usage, "GOOGLE_SHEETS_CREDENTIALS: the private key cannot be used")
-                .hint("make a new key for the service account in the Google Cloud console")
-        })?;
-        let mut hub = google_sheets4::Sheets::new(requests, auth.clone());
-        let base = format!("{}/", self.config.google.base_url);
-        hub.base_url(base.clone());
-        hub.root_url(base);
-        hub.user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")).to_owned());
-        Ok(self.hub.get_or_init(|| (hub, auth)))
-    }
-
-    /// Whether the account may edit the spreadsheet, without editing it: an edit that cannot be done is asked for, of a tab
-    /// that is not there. Who may edit is told so (400), and nothing is changed; who may not is refused (403).
-    pub async fn try_edit(&self, tabs: &[Tab]) -> Result<()> {
-        let (hub, _) = self.hub().await?;
-        let absent = (2_000_000_000..i32::MAX).find(|id| tabs.iter().all(|tab| tab.id != *id));
-        let refused = std::cell::Cell::new(0);
-        let edit = async |witness: &mut Witness| {
-            let range = GridRange {
-                sheet_id: absent,
-                start_row_index: Some(0),
-                end_row_index: Some(1),
-                start_column_index: Some(0),
-                end_column_index: Some(1),
-            };
-            let unmerge = UnmergeCellsRequest { range: Some(range) };
-            let request = BatchUpdateSpreadsheetRequest {
-                requests: Some(vec![Request { unmerge_cells: Some(unmerge), ..Request::default() }]),
-                ..BatchUpdateSpreadsheetRequest::default()
-            };
-            let call = hub.spreadsheets().batch_update(request, &self.id).add_scope(SCOPE).delegate(witness);
-            let answer = call.doit().await.map(drop);
-            refused.set(witness.status);
-            answer
-        };
-        let attempt = async || match self.attempt(&edit).await {
-            Err(_) if refused.get() == 400 => Ok(()),
-            other => other,
-        };
-        self.patience.attempts(attempt, async || self.new_token().await).await
     }
 
     /// The e-mail address of the service account, which the spreadsheet is shared with.
@@ -122,77 +80,143 @@ impl Client {
         &self.account
     }
 
-    /// Reads with retries.
-    async fn read_retried<T>(&self, read: impl AsyncFn(&mut Witness) -> common::Result<T>) -> Result<T> {
-        let attempt = async || self.attempt(&read).await;
-        self.patience.attempts(attempt, async || self.new_token().await).await
+    /// All tabs, without their cells.
+    pub async fn tabs(&self) -> Result<Vec<Tab>> {
+        let tabs = self.get(TAB_FIELDS, &[]).await??;
+        if tabs.is_empty() {
+            return Err(Failure::new(Kind::InvalidAnswer, "Google Sheets: the answer names no tab")
+                .hint("nothing was changed; check GOOGLE_SHEETS_BASE_URL"));
+        }
+        Ok(tabs)
     }
 
-    async fn attempt<T>(&self, call: &impl AsyncFn(&mut Witness) -> common::Result<T>) -> Result<T, Trouble> {
-        let mut witness = Witness::default();
-        match tokio::time::timeout(self.config.limits.total, call(&mut witness)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.trouble(error, &witness)),
-            Err(_) => Err(Trouble::transient(unreachable_failure("Google Sheets does not answer in time"))),
+    /// The tabs of some ranges with what is in these, all as they are at one moment. Impossible where a range lies in no
+    /// tab any more.
+    pub async fn look(&self, ranges: &[String]) -> Result<Possible<Vec<Tab>>> {
+        if ranges.is_empty() {
+            return Ok(Ok(Vec::new()));
         }
+        self.get(CELL_FIELDS, ranges).await
+    }
+
+    async fn get(&self, fields: &str, ranges: &[String]) -> Result<Possible<Vec<Tab>>> {
+        let with_cells = if ranges.is_empty() { "false" } else { "true" };
+        let mut request = Request::get(format!("v4/spreadsheets/{}", self.id), Accept::Json)
+            .query([("includeGridData", with_cells), ("fields", fields)]);
+        request = request.query(ranges.iter().map(|range| ("ranges", range.as_str())));
+        let answer: Possible<wire::Spreadsheet> = self.attempts(async || self.call(&request).await).await?;
+        Ok(answer.map(|answer| answer.sheets.into_iter().map(Tab::from).collect()))
+    }
+
+    /// Does all changes or none, in one request that is sent again only when it was surely not executed. `tab` is what
+    /// messages call the tab.
+    pub async fn change(&self, tab: &str, changes: &[Change]) -> Result<Written> {
+        let request = self.batch(changes.iter().map(Change::request).collect());
+        self.attempts(async || match self.call::<Value>(&request).await {
+            Ok(Ok(_)) => Ok(Written::Done),
+            Ok(Err(refusal)) => Ok(Written::Refused(
+                refusal.context(format!("the tab «{}» cannot be changed", quote(tab, 60))),
+            )),
+            // Whether it was done is not known, and only a look at the sheet can tell.
+            Err(Trouble { failure, retry: Retry::Yes | Retry::After(_), reached: true }) => {
+                Ok(Written::Unknown(failure))
+            }
+            Err(trouble) => Err(trouble),
+        })
+        .await
+    }
+
+    /// Whether the account may edit the spreadsheet, without editing it: an edit that cannot be done is asked for, of a tab
+    /// that is not there. Who may edit is told so (400), and nothing is changed; who may not is refused (403).
+    pub async fn try_edit(&self, tabs: &[Tab]) -> Result<()> {
+        let absent = (2_000_000_000..i32::MAX).find(|id| tabs.iter().all(|tab| tab.id != *id));
+        let range = GridRange {
+            sheet_id: absent,
+            start_row_index: Some(0),
+            end_row_index: Some(1),
+            start_column_index: Some(0),
+            end_column_index: Some(1),
+        };
+        let unmerge = UnmergeCellsRequest { range: Some(range) };
+        let request = self.batch(vec![Edit { unmerge_cells: Some(unmerge), ..Edit::default() }]);
+        self.attempts(async || self.call::<Value>(&request).await.map(drop)).await
+    }
+
+    fn batch(&self, requests: Vec<Edit>) -> Request {
+        let body = BatchUpdateSpreadsheetRequest {
+            requests: Some(requests),
+            ..BatchUpdateSpreadsheetRequest::default()
+        };
+        let mut body = serde_json::to_value(body).expect("requests are plain data");
+        // What is not set, google-sheets4 writes as null. No list of ours holds a null, which would be taken out, too.
+        remove_json_null_values(&mut body);
+        let path = format!("v4/spreadsheets/{}:batchUpdate", self.id);
+        Request::post_json(path, Accept::Json, body.to_string()).query([("fields", "spreadsheetId")])
+    }
+
+    async fn attempts<T>(&self, attempt: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T> {
+        self.upstream.patience.attempts(attempt, async || self.new_token().await).await
+    }
+
+    /// Sends a request once and reads its answer to the end.
+    async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<Possible<T>, Trouble> {
+        let bearer = self.bearer().await?;
+        let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer))).await.map_err(of_google)?;
+        if !answer.status.is_success() {
+            return self.refusal(answer).await.map(Err);
+        }
+        self.upstream.expect(&answer, request)?;
+        let limit = usize::try_from(self.config.limits.max_answer).unwrap_or(usize::MAX);
+        let body = answer.bytes(limit).await?;
+        serde_json::from_slice(&body).map(Ok).map_err(|_| {
+            Trouble::transient(
+                Failure::new(Kind::InvalidAnswer, "Google Sheets: the answer is cut or not Google's")
+                    .hint("nothing was read; check GOOGLE_SHEETS_BASE_URL, then start this again"),
+            )
+        })
+    }
+
+    async fn tokens(&self) -> Result<&Authenticator<Connector>> {
+        if let Some(tokens) = self.tokens.get() {
+            return Ok(tokens);
+        }
+        let key = account::key(&self.config)?;
+        let connector = connector(&key.token_uri, &self.config)?;
+        let http = legacy::Client::builder(TokioExecutor::new()).build(connector);
+        let tokens = ServiceAccountAuthenticator::with_client(key, CustomHyperClientBuilder::from(http));
+        let tokens = tokens.build().await.map_err(|_| {
+            Failure::new(Kind::Usage, "GOOGLE_SHEETS_CREDENTIALS: the private key cannot be used")
+                .hint("make a new key for the service account in the Google Cloud console")
+        })?;
+        Ok(self.tokens.get_or_init(|| tokens))
+    }
+
+    /// The header with the token, which is asked for where there is none yet.
+    async fn bearer(&self) -> Result<HeaderValue, Trouble> {
+        let scopes = [SCOPE.as_ref()];
+        let token = self.tokens().await?.token(&scopes);
+        let token = match tokio::time::timeout(self.config.limits.total, token).await {
+            Ok(token) => token.map_err(|error| self.token_trouble(&error))?,
+            Err(_) => return Err(silent_token()),
+        };
+        let header = token.token().and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+        header.ok_or_else(|| Trouble::fatal(Failure::new(Kind::Refused, "Google gives no token")))
     }
 
     async fn new_token(&self) -> Result<()> {
-        let (_, auth) = self.hub().await?;
         tracing::info!("Google does not take the token any more; asking for another");
         let scopes = [SCOPE.as_ref()];
-        let refreshed = auth.force_refreshed_token(&scopes);
+        let refreshed = self.tokens().await?.force_refreshed_token(&scopes);
         match tokio::time::timeout(self.config.limits.total, refreshed).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.token_trouble(&error).failure),
-            Err(_) => Err(unreachable_failure("Google's token endpoint does not answer in time")),
-        }
-    }
-
-    fn trouble(&self, error: Error, witness: &Witness) -> Trouble {
-        match error {
-            Error::HttpError(error) => {
-                let reached = !error.is_connect();
-                if tls_refused(&error) {
-                    let text = "the certificate of the Google Sheets server is not trusted";
-                    return Trouble::fatal(Failure::new(Kind::Refused, text).source(error));
-                }
-                let text = if reached {
-                    "Google Sheets: the connection was closed without an answer"
-                } else {
-                    "Google Sheets: cannot connect"
-                };
-                Trouble { reached, ..Trouble::transient(unreachable_failure(text).source(error)) }
-            }
-            Error::MissingToken(error) => match error.downcast_ref::<google_sheets4::yup_oauth2::Error>() {
-                Some(error) => self.token_trouble(error),
-                None => Trouble::fatal(Failure::new(Kind::Refused, "Google gives no token")),
-            },
-            Error::BadRequest(body) => self.status_trouble(witness, &message_of(&body)),
-            Error::Failure(_) => self.status_trouble(witness, "no reason given"),
-            // The text is the answer's: it is not repeated, and an empty one is an answer that broke off.
-            Error::JsonDecodeError(text, error) => {
-                let what =
-                    if text.is_empty() { "the answer breaks off" } else { "the answer is not Google's" };
-                Trouble::transient(
-                    Failure::new(Kind::InvalidAnswer, format!("Google Sheets: {what}"))
-                        .hint("nothing was read; check GOOGLE_SHEETS_BASE_URL, then start this again")
-                        .source(error),
-                )
-            }
-            Error::Io(error) => {
-                Trouble::transient(unreachable_failure("Google Sheets: the answer breaks off").source(error))
-            }
-            other => Trouble::fatal(
-                Failure::new(Kind::Internal, "google-sheets4 refuses a request of this program")
-                    .source(other),
-            ),
+            Err(_) => Err(silent_token().failure),
         }
     }
 
     /// What a token's refusal means. The error's own text may hold the endpoint's answer, but never a key or a token.
-    fn token_trouble(&self, error: &google_sheets4::yup_oauth2::Error) -> Trouble {
-        use google_sheets4::yup_oauth2::Error as Auth;
+    fn token_trouble(&self, error: &yup_oauth2::Error) -> Trouble {
+        use yup_oauth2::Error as Auth;
         match error {
             Auth::AuthError(refused) => Trouble::fatal(
                 Failure::new(
@@ -216,15 +240,21 @@ impl Client {
             ),
             _ => Trouble {
                 reached: false,
-                ..Trouble::transient(unreachable_failure("cannot get a token from Google"))
+                ..Trouble::transient(unreachable("cannot get a token from Google"))
             },
         }
     }
 
-    fn status_trouble(&self, witness: &Witness, message: &str) -> Trouble {
-        let (status, account) = (witness.status, &self.account);
-        let text = format!("Google Sheets: status {status}: {message}");
-        match status {
+    /// What an answer that is no success means.
+    async fn refusal(&self, answer: Answer) -> Result<Failure, Trouble> {
+        let (status, retry_after) = (answer.status.as_u16(), answer.retry_after());
+        let body = answer.bytes(1 << 20).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        let (message, account) = (message_of(&body.unwrap_or_default()), &self.account);
+        if status == 400 {
+            return Ok(Failure::new(Kind::Refused, format!("Google Sheets: {message}"))
+                .hint("look at the tab, then start this again; nothing was changed"));
+        }
+        Err(match status {
             401 => Trouble {
                 failure: Failure::new(
                     Kind::Refused,
@@ -253,110 +283,37 @@ impl Client {
                     format!("Google Sheets: the quota of this minute is used up: {message}"),
                 )
                 .hint("start this again in a minute; nothing was changed"),
-                retry: Retry::After(witness.retry_after.unwrap_or(self.config.google.quota_wait)),
+                retry: Retry::After(retry_after.unwrap_or(self.config.google.quota_wait)),
                 reached: false,
             },
             500..=599 => Trouble {
-                retry: witness.retry_after.map_or(Retry::Yes, Retry::After),
+                retry: retry_after.map_or(Retry::Yes, Retry::After),
                 ..Trouble::transient(
-                    Failure::new(Kind::Unreachable, text)
+                    Failure::new(Kind::Unreachable, format!("Google Sheets: status {status}: {message}"))
                         .hint("Google has a problem; start this again later"),
                 )
             },
-            _ => Trouble::fatal(Failure::new(Kind::Refused, text).hint("check the spreadsheet and its tabs")),
-        }
+            _ => Trouble::fatal(
+                Failure::new(Kind::Refused, format!("Google Sheets: status {status}: {message}"))
+                    .hint("check GOOGLE_SHEETS_BASE_URL"),
+            ),
+        })
     }
 }
 
-#[async_trait(?Send)]
-impl Sheets for Client {
-    async fn tabs(&self, ranges: &[String]) -> Result<Vec<Tab>> {
-        let (hub, _) = self.hub().await?;
-        let spreadsheet = self.read_retried(async |witness| {
-            let mut call = hub
-                .spreadsheets()
-                .get(&self.id)
-                .include_grid_data(!ranges.is_empty())
-                .param("fields", if ranges.is_empty() { TAB_FIELDS } else { LOOK_FIELDS })
-                .add_scope(SCOPE)
-                .delegate(witness);
-            for range in ranges {
-                call = call.add_ranges(range);
-            }
-            call.doit().await.map(|(_, spreadsheet)| spreadsheet)
-        });
-        let sheets = spreadsheet.await?.sheets.unwrap_or_default();
-        let tabs: Vec<Tab> = sheets.into_iter().filter_map(tab).collect();
-        if tabs.is_empty() {
-            return Err(Failure::new(Kind::InvalidAnswer, "Google Sheets: the answer names no tab")
-                .hint("nothing was changed; check GOOGLE_SHEETS_BASE_URL"));
-        }
-        Ok(tabs)
+/// The settings of iiko's certificate, which the hint of every upstream names, are none of Google's.
+fn of_google(mut trouble: Trouble) -> Trouble {
+    if trouble.failure.kind == Kind::Refused {
+        trouble.failure =
+            trouble.failure.hint("a proxy may be answering in Google's place; check the network");
     }
-
-    async fn read(&self, ranges: &[String]) -> Result<Vec<Grid>> {
-        let (hub, _) = self.hub().await?;
-        let answer = self.read_retried(async |witness| {
-            let mut call = hub
-                .spreadsheets()
-                .values_batch_get(&self.id)
-                .value_render_option("UNFORMATTED_VALUE")
-                .date_time_render_option("FORMATTED_STRING")
-                .major_dimension("ROWS")
-                .add_scope(SCOPE)
-                .delegate(witness);
-            for range in ranges {
-                call = call.add_ranges(range);
-            }
-            call.doit().await.map(|(_, answer)| answer)
-        });
-        let answers = answer.await?.value_ranges.unwrap_or_default();
-        if answers.len() != ranges.len() {
-            let text =
-                format!("Google Sheets: {} ranges were asked for and {} came", ranges.len(), answers.len());
-            return Err(Failure::new(Kind::InvalidAnswer, text).hint("nothing was changed; start this again"));
-        }
-        let grid = |rows: Vec<Vec<Value>>| Grid {
-            rows: rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
-        };
-        Ok(answers.into_iter().map(|range| grid(range.values.unwrap_or_default())).collect())
-    }
-
-    async fn change(&self, changes: &[Change]) -> Result<Written> {
-        let (hub, _) = self.hub().await?;
-        let write = async |witness: &mut Witness| {
-            let request = BatchUpdateSpreadsheetRequest {
-                requests: Some(changes.iter().map(Change::request).collect()),
-                ..BatchUpdateSpreadsheetRequest::default()
-            };
-            let call = hub.spreadsheets().batch_update(request, &self.id).add_scope(SCOPE).delegate(witness);
-            call.doit().await.map(drop)
-        };
-        let attempt = async || match self.attempt(&write).await {
-            Ok(()) => Ok(Written::Done),
-            // Whether it was done is not known, and only a look at the sheet can tell.
-            Err(Trouble { failure, retry: Retry::Yes | Retry::After(_), reached: true }) => {
-                Ok(Written::Unknown(failure))
-            }
-            Err(trouble) => Err(trouble),
-        };
-        self.patience.attempts(attempt, async || self.new_token().await).await
-    }
+    trouble
 }
 
-/// Sees the status and the Retry-After of a failed request, which the library's errors do not tell.
-#[derive(Debug, Default)]
-struct Witness {
-    status: u16,
-    retry_after: Option<Duration>,
-}
-
-impl Delegate for Witness {
-    fn http_failure(&mut self, response: &common::Response, _: Option<&Value>) -> WireRetry {
-        self.status = response.status().as_u16();
-        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        self.retry_after = header.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-        WireRetry::Abort
+fn silent_token() -> Trouble {
+    Trouble {
+        reached: false,
+        ..Trouble::transient(unreachable("Google's token endpoint does not answer in time"))
     }
 }
 
@@ -378,7 +335,7 @@ fn connector(base: &str, config: &Config) -> Result<Connector> {
     Ok(builder.https_or_http().enable_http1().wrap_connector(http))
 }
 
-fn unreachable_failure(text: &str) -> Failure {
+fn unreachable(text: &str) -> Failure {
     Failure::new(Kind::Unreachable, text).hint("check the network, then start this again")
 }
 
@@ -386,123 +343,4 @@ fn unreachable_failure(text: &str) -> Failure {
 fn message_of(body: &Value) -> String {
     let message = body.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
     quote(message, 200)
-}
-
-fn count(value: Option<i32>) -> usize {
-    value.and_then(|value| usize::try_from(value).ok()).unwrap_or(0)
-}
-
-fn cell(value: Value) -> Cell {
-    match value {
-        Value::String(text) if text.is_empty() => Cell::Empty,
-        Value::String(text) => Cell::Text(text),
-        Value::Number(number) => Cell::Number(decimal(&number)),
-        Value::Bool(value) => Cell::Bool(value),
-        // Google sends none of these.
-        Value::Null | Value::Array(_) | Value::Object(_) => Cell::Empty,
-    }
-}
-
-/// A number of a cell, of which 15 digits mean something: `0.1 + 0.2` is 0.3 to whoever looks at the sheet.
-fn decimal(number: &serde_json::Number) -> String {
-    let short = number.as_f64().map(|value| format!("{value:.14e}"));
-    short.and_then(|text| crate::engine::number::normalise(&text)).unwrap_or_else(|| number.to_string())
-}
-
-fn tab(sheet: Sheet) -> Option<Tab> {
-    let properties = sheet.properties?;
-    let grid = properties.grid_properties.unwrap_or_default();
-    let mut tab = Tab {
-        id: properties.sheet_id.unwrap_or(0),
-        title: properties.title.unwrap_or_default(),
-        hidden: properties.hidden.unwrap_or(false),
-        rows: count(grid.row_count),
-        columns: count(grid.column_count),
-        frozen_rows: count(grid.frozen_row_count),
-        ..Tab::default()
-    };
-    tab.merges = sheet
-        .merges
-        .unwrap_or_default()
-        .into_iter()
-        .map(|range| Rectangle {
-            top: count(range.start_row_index),
-            left: count(range.start_column_index),
-            bottom: count(range.end_row_index),
-            right: count(range.end_column_index),
-        })
-        .collect();
-    for data in sheet.data.unwrap_or_default() {
-        let (top, left) = (count(data.start_row), count(data.start_column));
-        for (row, metadata) in data.row_metadata.unwrap_or_default().into_iter().enumerate() {
-            if metadata.hidden_by_user == Some(true) {
-                tab.hidden_rows.push(top + row);
-            }
-        }
-        let columns = data.column_metadata.unwrap_or_default();
-        if left == 0 && columns.len() > tab.column_looks.len() {
-            let look = |column: &google_sheets4::api::DimensionProperties| {
-                (count(column.pixel_size), column.hidden_by_user.unwrap_or(false))
-            };
-            tab.column_looks = columns.iter().map(look).collect();
-        }
-        for (row, cells) in data.row_data.unwrap_or_default().into_iter().enumerate() {
-            for (column, cell) in cells.values.unwrap_or_default().into_iter().enumerate() {
-                see_cell(&mut tab, top + row, left + column, cell);
-            }
-        }
-    }
-    Some(tab)
-}
-
-fn see_cell(tab: &mut Tab, row: usize, column: usize, cell: CellData) {
-    let format = cell.user_entered_format.unwrap_or_default();
-    let borders = format.borders.unwrap_or_default();
-    let is_medium = |border: Option<google_sheets4::api::Border>| {
-        border.and_then(|border| border.style).as_deref() == Some("SOLID_MEDIUM")
-    };
-    let look = Look {
-        bold: format.text_format.and_then(|text| text.bold).unwrap_or(false),
-        centred: format.horizontal_alignment.as_deref() == Some("CENTER"),
-        line_left: is_medium(borders.left),
-        line_right: is_medium(borders.right),
-    };
-    if look != Look::default() {
-        tab.looks.push((row, column, look));
-    }
-    let condition = cell.data_validation.and_then(|rule| rule.condition);
-    if let Some(condition) = condition.filter(|condition| condition.type_.as_deref() == Some("ONE_OF_RANGE"))
-    {
-        let range = condition.values.and_then(|values| values.into_iter().next()?.user_entered_value);
-        tab.drop_downs.push((row, column, range.unwrap_or_default()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_read_as_people_see_them() {
-        for (json, text) in [
-            ("5", "5"),
-            ("1.5", "1.5"),
-            ("0.30000000000000004", "0.3"),
-            ("-0.5", "-0.5"),
-            ("1000000", "1000000"),
-            ("123456789012345", "123456789012345"),
-            ("0.000000123", "0.000000123"),
-            ("1e3", "1000"),
-        ] {
-            let number: serde_json::Number = serde_json::from_str(json).unwrap();
-            assert_eq!(decimal(&number), text, "{json}");
-        }
-    }
-
-    #[test]
-    fn an_empty_text_is_an_empty_cell() {
-        assert_eq!(cell(Value::String(String::new())), Cell::Empty);
-        assert_eq!(cell(Value::from("5")), Cell::Text("5".to_owned()));
-        assert_eq!(cell(Value::from(5)), Cell::Number("5".to_owned()));
-    }
 }

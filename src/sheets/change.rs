@@ -10,9 +10,9 @@ use google_sheets4::{
         CellFormat, Color, ConditionValue, DataValidationRule, DeleteDimensionRequest, DeleteSheetRequest,
         DimensionProperties, DimensionRange, DuplicateSheetRequest, ExtendedValue, GridCoordinate,
         GridProperties, GridRange, InsertDimensionRequest, MergeCellsRequest, MoveDimensionRequest,
-        RepeatCellRequest, Request, RowData, SetDataValidationRequest, SheetProperties, TextFormat,
-        UnmergeCellsRequest, UpdateBordersRequest, UpdateCellsRequest, UpdateDimensionPropertiesRequest,
-        UpdateSheetPropertiesRequest,
+        NumberFormat, RepeatCellRequest, Request, RowData, SetDataValidationRequest, SheetProperties,
+        TextFormat, UnmergeCellsRequest, UpdateBordersRequest, UpdateCellsRequest,
+        UpdateDimensionPropertiesRequest, UpdateSheetPropertiesRequest,
     },
 };
 
@@ -126,6 +126,8 @@ pub enum Change {
         at: usize,
         /// How many.
         count: usize,
+        /// Whether they take after the one before them: at the end of the grid there is none behind.
+        at_end: bool,
     },
     /// Adds rows or columns at the end of the grid.
     Append {
@@ -160,7 +162,10 @@ pub enum Change {
         /// How many.
         count: usize,
     },
-    /// Writes cells as they are: text stays text, numbers are numbers, an empty cell is cleared.
+    /// Takes what is in all cells; how they look stays.
+    Clear(i32),
+    /// Writes cells as they are: text stays text, numbers are numbers, an empty cell is cleared. What was typed as a
+    /// number is shown as one afterwards, whatever the cell showed before.
     Write {
         /// The tab.
         tab: i32,
@@ -236,7 +241,7 @@ fn mask(fields: &str) -> FieldMask {
 fn value(cell: &Cell) -> CellData {
     let value = match cell {
         Cell::Empty => None,
-        Cell::Number(text) => {
+        Cell::Number(text) | Cell::Formatted(text, _) => {
             Some(ExtendedValue { number_value: text.parse().ok(), ..ExtendedValue::default() })
         }
         Cell::Text(text) => {
@@ -244,11 +249,38 @@ fn value(cell: &Cell) -> CellData {
         }
         Cell::Bool(value) => Some(ExtendedValue { bool_value: Some(*value), ..ExtendedValue::default() }),
     };
-    // A cell whose value is left out is cleared, because the field mask names it.
-    CellData { user_entered_value: value, ..CellData::default() }
+    let format = match cell {
+        Cell::Formatted(_, kind) => CellFormat {
+            number_format: Some(NumberFormat { type_: kind.wire(), ..NumberFormat::default() }),
+            ..CellFormat::default()
+        },
+        _ => CellFormat::default(),
+    };
+    // What is left out is cleared, because the field mask names it.
+    CellData { user_entered_value: value, user_entered_format: Some(format), ..CellData::default() }
 }
 
 impl Change {
+    /// Whether it changes how something looks, and nothing else.
+    pub fn is_look(&self) -> bool {
+        matches!(
+            self,
+            Self::Freeze { .. }
+                | Self::Merge(..)
+                | Self::Unmerge(..)
+                | Self::Format(..)
+                | Self::Line(..)
+                | Self::Dimension { .. }
+        )
+    }
+
+    /// Whether no value can be lost by it or come to stand elsewhere, whatever the tab looks like when it is done. Of cells
+    /// that are merged all but the first lose theirs.
+    pub fn is_harmless(&self) -> bool {
+        self.is_look() && !matches!(self, Self::Merge(..))
+            || matches!(self, Self::Append { .. } | Self::AddTab { .. })
+    }
+
     /// The change as Google takes it.
     pub(super) fn request(&self) -> Request {
         match self {
@@ -325,11 +357,11 @@ impl Change {
     fn dimension_request(&self) -> Request {
         let mut request = Request::default();
         match *self {
-            Self::Insert { tab, axis, at, count } => {
+            Self::Insert { tab, axis, at, count, at_end } => {
                 request.insert_dimension = Some(InsertDimensionRequest {
                     range: Some(span(tab, axis, at, count)),
                     // A row below the headers must not look like them.
-                    inherit_from_before: Some(false),
+                    inherit_from_before: Some(at_end),
                 });
             }
             Self::Append { tab, axis, count } => {
@@ -387,8 +419,15 @@ impl Change {
                         column_index: Some(index(*column)),
                     }),
                     rows: Some(rows),
-                    fields: Some(mask("userEnteredValue")),
+                    fields: Some(mask("userEnteredValue,userEnteredFormat.numberFormat")),
                     range: None,
+                });
+            }
+            Self::Clear(tab) => {
+                request.update_cells = Some(UpdateCellsRequest {
+                    range: Some(GridRange { sheet_id: Some(*tab), ..GridRange::default() }),
+                    fields: Some(mask("userEnteredValue")),
+                    ..UpdateCellsRequest::default()
                 });
             }
             Self::Merge(tab, cells) => {

@@ -51,6 +51,7 @@ mod sheet_deeds;
 mod sheet_meetings;
 mod sheet_oracle;
 mod sheet_races;
+mod sheet_tabs;
 mod signals;
 mod slots;
 mod source;

@@ -1,17 +1,17 @@
 //! How the tab looks: applied once, and repaired when somebody broke it.
 //!
-//! Read are the header rows, the first product's row and the first department's column: a few cells. Whatever of them is
-//! not as it should be, its format is applied anew to the whole tab.
+//! Looked at are the header rows, the first product's row and the first department's column: a few cells. Whatever of them
+//! is not as it should be, its format is applied anew to the whole tab.
 
 use super::{
-    push::{Arrangement, Draft},
-    sheet::{HEADER_ROWS, LABEL_COLUMNS},
+    arrangement::Arrangement,
+    draft::Draft,
+    sheet::{HEADER_ROWS, LABEL_COLUMNS, Sheet},
 };
 use crate::{
     jobs::nomenclature::Item,
-    sheets::{Axis, Border, Change, Format, Look, Rectangle, Tab, a1},
+    sheets::{Axis, Border, Change, Format, Rectangle, Tab},
 };
-use hashbrown::HashMap;
 
 /// The width of a department's columns, in pixels.
 const PAIR_PIXELS: usize = 60;
@@ -19,25 +19,27 @@ const PAIR_PIXELS: usize = 60;
 const CHARACTER_PIXELS: usize = 7;
 const NAME_PIXELS: (usize, usize) = (100, 600);
 
-/// The ranges whose looks tell whether the layout is whole.
-pub(super) fn ranges(title: &str) -> Vec<String> {
-    let tab = a1::tab(title);
-    vec![format!("{tab}!1:4"), format!("{tab}!C4:C")]
-}
-
 /// The pixels that the longest name needs.
 pub(super) fn name_pixels(products: &[Item]) -> usize {
     let longest = products.iter().map(|item| item.name.chars().count()).max().unwrap_or(0);
     (longest * CHARACTER_PIXELS + 20).clamp(NAME_PIXELS.0, NAME_PIXELS.1)
 }
 
-/// What has to be taken apart before rows or columns may move: a merge cannot be moved in part.
-pub(super) fn before(tab: &Tab, draft: &Draft) -> Vec<Change> {
-    if !draft.moves_columns && !draft.moves_rows {
-        return Vec::new();
-    }
-    let in_the_way = |merge: &&Rectangle| draft.moves_columns || merge.bottom > HEADER_ROWS;
+/// What has to be taken apart before rows or columns may move: Google moves no part of merged cells. The name over a
+/// department's two columns stays merged: should somebody have moved the columns meanwhile, Google refuses to tear two
+/// that belong together apart.
+pub(super) fn before(tab: &Tab, sheet: &Sheet, draft: &Draft) -> Vec<Change> {
+    let in_the_way = |merge: &&Rectangle| {
+        let is_pair = sheet.pairs.iter().any(|pair| title_cells(pair.min, pair.max) == Some(**merge));
+        (draft.moves_columns && merge.right - merge.left > 1 && !is_pair)
+            || (draft.moves_rows && merge.bottom > HEADER_ROWS && merge.bottom - merge.top > 1)
+    };
     tab.merges.iter().filter(in_the_way).map(|merge| Change::Unmerge(tab.id, *merge)).collect()
+}
+
+/// The cells over which a department's name stands, where its two columns are neighbours.
+fn title_cells(min: usize, max: Option<usize>) -> Option<Rectangle> {
+    (max == Some(min + 1)).then_some(Rectangle { top: 1, left: min, bottom: 2, right: min + 2 })
 }
 
 /// What has to be done to the looks when rows and columns are where they belong. `tab` is as it was before.
@@ -130,20 +132,23 @@ impl Room<'_> {
 
     /// A department's name stands over its two columns.
     fn merges(&self, changes: &mut Vec<Change>) {
-        let neighbours = self.arrangement.pairs.iter().filter(|(_, min, max)| min + 1 == *max);
-        let wanted: Vec<Rectangle> = neighbours
-            .map(|(_, min, _)| Rectangle { top: 1, left: *min, bottom: 2, right: min + 2 })
-            .collect();
-        let there: &[Rectangle] = if self.draft.moves_columns { &[] } else { &self.tab.merges };
-        let in_headers = there.iter().filter(|merge| merge.top < HEADER_ROWS);
-        let foreign = in_headers.filter(|merge| !wanted.contains(merge));
-        changes.extend(foreign.map(|merge| Change::Unmerge(self.tab.id, *merge)));
-        let missing = wanted.iter().filter(|merge| !there.contains(merge));
-        changes.extend(missing.map(|merge| Change::Merge(self.tab.id, *merge)));
-    }
-
-    fn looks(&self) -> HashMap<(usize, usize), Look> {
-        self.tab.looks.iter().map(|(row, column, look)| ((*row, *column), *look)).collect()
+        let was =
+            |column: usize| Some(self.arrangement.columns[column - LABEL_COLUMNS].place()? + LABEL_COLUMNS);
+        let mut kept = Vec::new();
+        for (_, min, max) in &self.arrangement.pairs {
+            let before = was(*min).and_then(|min| title_cells(min, was(*max)));
+            if let Some(before) = before.filter(|cells| self.tab.merges.contains(cells)) {
+                kept.push(before);
+            } else {
+                changes.extend(title_cells(*min, Some(*max)).map(|cells| Change::Merge(self.tab.id, cells)));
+            }
+        }
+        // Where columns move, what is merged otherwise was taken apart before.
+        let foreign = self.tab.merges.iter().filter(|merge| merge.top < HEADER_ROWS && !kept.contains(merge));
+        let is_there = |merge: &&Rectangle| !self.draft.moves_columns || merge.right - merge.left == 1;
+        let foreign: Vec<Change> =
+            foreign.filter(is_there).map(|merge| Change::Unmerge(self.tab.id, *merge)).collect();
+        changes.splice(0..0, foreign);
     }
 
     fn width(&self) -> usize {
@@ -152,7 +157,7 @@ impl Room<'_> {
 
     /// Bold, centred headers.
     fn headers(&self, changes: &mut Vec<Change>) {
-        let (looks, width) = (self.looks(), self.width());
+        let (looks, width) = (&self.tab.looks, self.width());
         let is_header = |row: usize, column: usize| {
             looks.get(&(row, column)).is_some_and(|look| look.bold && look.centred)
         };
@@ -176,7 +181,7 @@ impl Room<'_> {
     /// Lines between the departments.
     fn lines(&self, changes: &mut Vec<Change>) {
         let Some(last) = self.arrangement.pairs.iter().map(|(_, _, max)| *max).max() else { return };
-        let looks = self.looks();
+        let looks = &self.tab.looks;
         let is_left =
             |row: usize, column: usize| looks.get(&(row, column)).is_some_and(|look| look.line_left);
         let is_right =

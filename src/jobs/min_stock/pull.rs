@@ -1,18 +1,17 @@
 //! Sheet → database: the typed levels, as records for the planner.
 //!
-//! A level is deleted only when its cell is there and empty, or when its product or department is gone. A row or a column
-//! that somebody deleted by hand is no empty cell: its levels stay, and the next push brings row or column back with
-//! them.
+//! A level is deleted only when its cell is there and empty. A row or a column that somebody deleted by hand is no empty
+//! cell: its levels stay, and the next push brings row or column back with them, also those of a product or department
+//! that the nomenclature no longer has.
 
 use super::{
-    sheet::{HEADER_ROWS, Line, Pair, Sheet},
+    sheet::{HEADER_ROWS, Line, Sheet},
     typed::{self, Typed},
 };
 use crate::{
     engine::{Planner, row::Value},
     error::Result,
     jobs::nomenclature::Nomenclature,
-    sheets::a1,
 };
 use hashbrown::{HashMap, HashSet, hash_map::Entry};
 use serde_json::json;
@@ -33,14 +32,17 @@ enum Reading {
     Bad(String),
 }
 
-/// Reads the sheet into the planner. `stored` are the places of which the database holds levels.
+/// Reads the sheet into the planner. `stored` are the places of which the database holds levels, `wounded` those where a
+/// push that was cut off has left what nobody typed.
 pub(super) fn read(
     sheet: &Sheet,
     nomenclature: &Nomenclature,
     stored: &[Place],
+    wounded: &HashSet<Place>,
     planner: &mut Planner,
 ) -> Result<()> {
-    let readings = readings(sheet);
+    let mut readings = readings(sheet);
+    readings.retain(|place, _| !wounded.contains(place));
     let names = Names::new(sheet, nomenclature);
     let mut places: Vec<(&Place, &Reading)> = readings.iter().collect();
     places.sort_unstable_by_key(|(place, _)| **place);
@@ -57,35 +59,19 @@ pub(super) fn read(
             }
         }
     }
-    let absent = keep_absent(sheet, nomenclature, stored, planner);
-    if absent > 0 {
-        planner.warn(
-            "",
-            format!(
-                "{absent} levels have lost their row or column in the sheet: they are kept, and the push brings them back"
-            ),
+    let is_absent = |place: &&Place| wounded.contains(*place) || !sheet.holds(**place);
+    let absent: Vec<&Place> = stored.iter().filter(is_absent).collect();
+    for (product, department) in &absent {
+        planner.keep([Value::Uuid(*product), Value::Uuid(*department)]);
+    }
+    if !absent.is_empty() {
+        let count = absent.len();
+        let text = format!(
+            "{count} levels have lost their row or column in the sheet: they are kept, and the push brings them back"
         );
+        planner.warn("", text);
     }
     Ok(())
-}
-
-/// Keeps the levels whose row or column is missing although it belongs in the sheet; how many.
-fn keep_absent(sheet: &Sheet, nomenclature: &Nomenclature, stored: &[Place], planner: &mut Planner) -> usize {
-    let rows: HashSet<Uuid> = sheet.lines.iter().filter_map(product_of).collect();
-    let columns: HashSet<Uuid> = sheet.pairs.iter().map(|pair| pair.department).collect();
-    let products: HashSet<Uuid> = nomenclature.products.iter().map(|item| item.id).collect();
-    let departments: HashSet<Uuid> = nomenclature.departments.iter().map(|item| item.id).collect();
-    let mut kept = 0;
-    for (product, department) in stored {
-        let (has_row, has_column) = (rows.contains(product), columns.contains(department));
-        let comes_back =
-            (has_row || products.contains(product)) && (has_column || departments.contains(department));
-        if !(has_row && has_column) && comes_back {
-            planner.keep([Value::Uuid(*product), Value::Uuid(*department)]);
-            kept += 1;
-        }
-    }
-    kept
 }
 
 fn product_of(line: &Line) -> Option<Uuid> {
@@ -98,28 +84,29 @@ fn product_of(line: &Line) -> Option<Uuid> {
 /// What every place of the sheet says. Of two rows of one product the one with numbers counts; two that differ are
 /// refused.
 fn readings(sheet: &Sheet) -> HashMap<Place, Reading> {
-    let mut readings: HashMap<Place, (Reading, usize)> = HashMap::new();
+    let mut readings: HashMap<Place, (Reading, (usize, usize))> = HashMap::new();
     for (line, product) in
         sheet.lines.iter().enumerate().filter_map(|(line, kind)| Some((line, product_of(kind)?)))
     {
         let row = HEADER_ROWS + line;
         for pair in &sheet.pairs {
-            let reading = reading(sheet, row, pair);
+            let Some(max) = pair.max else { continue };
+            let reading = reading(sheet, row, [pair.min, max]);
             match readings.entry((product, pair.department)) {
-                Entry::Vacant(entry) => drop(entry.insert((reading, row))),
+                Entry::Vacant(entry) => drop(entry.insert((reading, (row, pair.min)))),
                 Entry::Occupied(mut entry) => {
-                    let (first, first_row) = entry.get();
+                    let (first, first_at) = entry.get();
                     let merged = match (first, &reading) {
                         (one, other) if one == other => continue,
                         (_, Reading::Nothing) => continue,
                         (Reading::Nothing, _) => reading,
                         _ => Reading::Bad(format!(
                             "{} and {} give one product different levels",
-                            a1::cell(*first_row, pair.min),
-                            a1::cell(row, pair.min)
+                            sheet.address(first_at.0, first_at.1),
+                            sheet.address(row, pair.min)
                         )),
                     };
-                    entry.insert((merged, row));
+                    entry.insert((merged, (row, pair.min)));
                 }
             }
         }
@@ -127,13 +114,13 @@ fn readings(sheet: &Sheet) -> HashMap<Place, Reading> {
     readings.into_iter().map(|(place, (reading, _))| (place, reading)).collect()
 }
 
-fn reading(sheet: &Sheet, row: usize, pair: &Pair) -> Reading {
+fn reading(sheet: &Sheet, row: usize, columns: [usize; 2]) -> Reading {
     let level = |column: usize| match typed::level(sheet.grid.get(row, column)) {
-        Typed::Bad(reason) => Err(format!("{}: {reason}", a1::cell(row, column))),
+        Typed::Bad(reason) => Err(format!("{}: {reason}", sheet.address(row, column))),
         Typed::Nothing => Ok(None),
         Typed::Level(number) => Ok(Some(number)),
     };
-    let (min, max) = match (level(pair.min), level(pair.max)) {
+    let (min, max) = match (level(columns[0]), level(columns[1])) {
         (Ok(min), Ok(max)) => (min, max),
         (Err(one), Err(other)) => return Reading::Bad(format!("{one}; {other}")),
         (Err(reason), _) | (_, Err(reason)) => return Reading::Bad(reason),
@@ -145,7 +132,10 @@ fn reading(sheet: &Sheet, row: usize, pair: &Pair) -> Reading {
     if let (Some(least), Some(most)) = (&min, &max)
         && typed::compare(least, most) == Ordering::Greater
     {
-        return Reading::Bad(format!("{}: min {least} is more than max {most}", a1::cell(row, pair.min)));
+        return Reading::Bad(format!(
+            "{}: min {least} is more than max {most}",
+            sheet.address(row, columns[0])
+        ));
     }
     Reading::Levels { min, max }
 }

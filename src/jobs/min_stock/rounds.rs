@@ -1,30 +1,32 @@
 //! A push as it happens: look, plan, write, look again, until there is nothing left to do.
 
 use super::{
+    arrangement::{self, Arrangement, Levels, Wanted},
+    draft::{self, Draft, Summary},
+    frame::Torn,
+    journal::{self, Meant, Spot, Stray, Wound},
     layout, levels,
+    look::{self, Look},
     pull::Place,
-    push::{self, Draft, Summary, Wanted},
-    sheet::{HEADER_ROWS, LABEL_COLUMNS, Line, Sheet},
-    whole,
+    sheet::{HEADER_ROWS, LABEL_COLUMNS, Sheet},
+    typed::{self, Typed},
 };
 use crate::{
     context::Context,
-    error::{Failure, Kind, Result, quote},
+    error::{Result, quote},
     jobs::nomenclature::{Item, Nomenclature},
     report::StepReport,
-    sheets::{Axis, Cell, Change, Grid, Pauses, Sheets, Tab, Written, a1},
+    sheets::{Axis, Cell, Change, Client, Pauses, Tab, Written, a1, free_number},
     store::Store,
 };
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// How often a push begins anew because somebody else changes the sheet meanwhile, or an answer was lost.
-const ROUNDS: usize = 5;
-/// How many changes one request holds at most: each takes 30 kB on its way into google-sheets4's requests.
+const ROUNDS: usize = 8;
+/// How many changes one request holds at most: each takes 30 kB on its way into google-sheets4's requests. What is left over
+/// comes with the next one.
 const CHANGES: usize = 1_000;
-
-/// The products of the rows and the departments of the columns, from the first one.
-type Order = (Vec<Option<Uuid>>, Vec<Option<Uuid>>);
 
 /// Writes the nomenclature into the tab until there is nothing left to do.
 pub(in crate::jobs) async fn push(
@@ -35,39 +37,38 @@ pub(in crate::jobs) async fn push(
     let title = &ctx.config.min_stock.tab;
     a1::check_title("MIN_STOCK_TAB", title)?;
     let nomenclature = Nomenclature::read(ctx, store).await?;
-    let wanted = Wanted {
-        products: &nomenclature.products,
-        departments: &nomenclature.departments,
-        levels: levels(store).await?,
-        ..Wanted::default()
-    };
+    let stored = levels(store).await?;
     report.fetched = nomenclature.products.len() as u64;
-    let mut push = Push { sheets: ctx.sheets()?, title, wanted, filled: HashSet::new() };
+    let mut push = Push::new(ctx.sheets()?, title, &nomenclature, stored);
     let mut pauses = Pauses::new(&ctx.config.retries);
-    let mut rounds = 0;
+    let (mut rounds, mut refusal) = (0, None);
     while rounds < ROUNDS {
-        let mut look = push.look().await?;
-        let mut round = push.plan(&look);
-        if round.copies {
-            look.copy = push.copy().await?;
-            round = push.plan(&look);
-        }
+        let look = Look::take(push.client, title).await?;
+        let wounds = push.learn(&look, report);
+        let round = push.plan(&look, &wounds);
         report.unchanged = look.sheet.lines.len() as u64;
-        count(report, &round.summary);
-        if round.requests.is_empty() || ctx.is_dry_run() {
-            return Ok(());
+        if round.changes.is_empty() || ctx.is_dry_run() {
+            count(report, &round.summary);
+            return if ctx.is_dry_run() { Ok(()) } else { push.forget(&look).await };
         }
-        match push.write(&look, &round, report).await? {
-            Outcome::Quiet => return Ok(()),
-            Outcome::Restless => rounds += usize::from(!round.partial),
-            Outcome::Unknown(failure) => {
+        match push.client.change(title, &round.changes).await? {
+            Written::Done => rounds += usize::from(!round.is_partial),
+            Written::Refused(failure) => {
+                tracing::info!("{failure}; looking at the sheet again");
+                refusal = Some(failure);
+                rounds += 1;
+                continue;
+            }
+            Written::Unknown(failure) => {
                 pauses.rest(failure).await?;
                 rounds += 1;
             }
         }
+        refusal = None;
+        push.meant.extend(round.journal.map(|number| (number, round.meant)));
+        count(report, &round.summary);
     }
-    Err(Failure::new(Kind::Unreachable, format!("the tab «{title}» keeps changing while it is written"))
-        .hint("nothing is lost; start this again when nobody is working in the sheet"))
+    Err(refusal.unwrap_or_else(|| look::restless(title)))
 }
 
 /// Adds what a round does to the report.
@@ -78,107 +79,250 @@ fn count(report: &mut StepReport, summary: &Summary) {
     report.details.extend(summary.details.iter().cloned());
 }
 
-/// What a round has read.
-struct Look {
-    tab: Option<Tab>,
-    /// The copy that was made before the last removal; looked for only when there is to be another one.
-    copy: Option<Tab>,
-    sheet: Sheet,
-}
-
 /// What a round does.
 struct Round {
-    /// The changes of each request.
-    requests: Vec<Vec<Change>>,
+    changes: Vec<Change>,
     summary: Summary,
-    /// Whether a copy of the tab is made, because something is removed.
-    copies: bool,
-    filled: HashSet<Place>,
-    order: Order,
-    /// Whether more is to come than one round inserts.
-    partial: bool,
-}
-
-/// What a look after writing says.
-enum Outcome {
-    /// Everything is as it should be.
-    Quiet,
-    /// There is more to do.
-    Restless,
-    /// Nobody knows whether the changes were made.
-    Unknown(Failure),
+    /// The number of the copy that tells what the changes did, if one is made.
+    journal: Option<i32>,
+    /// What the changes put right.
+    meant: Meant,
+    /// Whether more is to come than one request holds.
+    is_partial: bool,
 }
 
 struct Push<'a> {
-    sheets: &'a dyn Sheets,
+    client: &'a Client,
     title: &'a str,
     wanted: Wanted<'a>,
-    /// Places filled in earlier rounds of this run.
-    filled: HashSet<Place>,
+    /// The names of products and departments that the database knows.
+    names: HashMap<Uuid, String>,
+    /// What this run's requests were to write into old cells, by the number of the copy that tells what they did.
+    meant: HashMap<i32, Meant>,
+    /// What this run's requests have written beside no product or under no department.
+    strays: Vec<Stray>,
+    /// The names of products and departments that are gone over which they have written, and what.
+    labels: HashMap<Uuid, Cell>,
 }
 
-impl Push<'_> {
-    fn copy_title(&self) -> String {
-        format!("{} (копия)", self.title)
+impl<'a> Push<'a> {
+    fn new(
+        client: &'a Client,
+        title: &'a str,
+        nomenclature: &'a Nomenclature,
+        known: Vec<super::Stored>,
+    ) -> Self {
+        let (mut names, mut levels, mut stored) = (HashMap::new(), HashMap::new(), HashSet::new());
+        for level in known {
+            let (product, department) = level.place;
+            let [product_name, department_name] = level.names;
+            names.extend([(product, product_name), (department, department_name)]);
+            stored.extend([product, department]);
+            levels.insert(level.place, level.levels);
+        }
+        let (products, departments) = (&*nomenclature.products, &*nomenclature.departments);
+        let wanted = Wanted { products, departments, levels, stored, ..Wanted::default() };
+        Self {
+            client,
+            title,
+            wanted,
+            names,
+            meant: HashMap::new(),
+            strays: Vec::new(),
+            labels: HashMap::new(),
+        }
     }
 
-    async fn look(&self) -> Result<Look> {
-        let tabs = match self.sheets.tabs(&layout::ranges(self.title)).await {
-            // Google refuses to look at a range of a tab that is not there.
-            Err(failure) if failure.kind == Kind::Refused => {
-                let tabs = self.sheets.tabs(&[]).await?;
-                if tabs.iter().any(|tab| tab.title == self.title) {
-                    return Err(failure);
-                }
-                tabs
+    /// Takes in what the sheet shows: what an earlier request did wrong, which is returned, and what people typed since.
+    fn learn(&mut self, look: &Look, report: &mut StepReport) -> Vec<Wound> {
+        let meant = look.journal.after.and_then(|number| self.meant.get(&number));
+        let mut wounds = look.journal.wounds(&look.sheet, &self.wanted.levels, meant);
+        let mut strays = look.journal.strays(meant, &self.strays);
+        strays.append(&mut self.strays);
+        strays.dedup();
+        for stray in strays {
+            if let Some(wound) = stray.find(&look.sheet, &wounds) {
+                wounds.push(wound);
+                // What is to put it right may miss it, too.
+                self.strays.push(stray);
             }
-            other => other?,
-        };
-        let tab = tabs.into_iter().find(|tab| tab.title == self.title);
-        let grid = match &tab {
-            Some(_) => self.sheets.read(&[whole(self.title)]).await?.remove(0),
-            None => Grid::default(),
-        };
-        Ok(Look { tab, copy: None, sheet: Sheet::parse(self.title, grid)? })
+        }
+        let spots: HashSet<Spot> = wounds.iter().filter_map(|wound| wound.spot).collect();
+        let known: HashSet<Uuid> =
+            self.wanted.products.iter().chain(self.wanted.departments).map(|item| item.id).collect();
+        if meant.is_some() {
+            self.labels.extend(look.journal.labels(|id| known.contains(&id)));
+        }
+        self.wanted.levels.extend(look.journal.lost(&look.sheet));
+        if meant.is_some() {
+            report.warnings.extend(look.journal.lost_notes().into_iter().map(|note| {
+                let copy = &journal::titles(self.title)[0];
+                format!(
+                    "the row «{}», which has no product's id, was removed by mistake; it is in the tab «{copy}»",
+                    quote(note, 60)
+                )
+            }));
+        }
+        for place in look.sheet.places() {
+            let seen = look.sheet.levels(place);
+            for (side, cell) in seen.iter().enumerate() {
+                if let Some(cell) = cell.filter(|_| !spots.contains(&(place, side))) {
+                    self.see(place, side, cell);
+                }
+            }
+        }
+        self.find_gone(&look.sheet, &known);
+        wounds.extend(self.mislabelled(&look.sheet));
+        wounds
     }
 
-    /// The copy that an earlier removal has left: asked for only then, because Google shows the looks of one tab only
-    /// without the others.
-    async fn copy(&self) -> Result<Option<Tab>> {
-        Ok(self.sheets.tabs(&[]).await?.into_iter().find(|tab| tab.title == self.copy_title()))
+    /// The names of what is gone that this run has overwritten and that nobody has changed since.
+    fn mislabelled(&mut self, sheet: &Sheet) -> Vec<Wound> {
+        let mut wounds = Vec::new();
+        self.labels.retain(|id, written| {
+            let right = self.names.get(id).map_or(Cell::Empty, |name| draft::text(name));
+            let at = sheet.row_label(*id).or_else(|| sheet.column_label(*id));
+            let at = at.filter(|(row, column)| sheet.grid.get(*row, *column) == written && *written != right);
+            wounds.extend(at.map(|(row, column)| Wound { spot: None, row, column, right }));
+            // What is to put it right may miss it.
+            at.is_some()
+        });
+        wounds
+    }
+
+    /// Keeps in mind what stands in a cell, unless it is no level.
+    fn see(&mut self, place: Place, side: usize, cell: &Cell) {
+        if let Typed::Bad(_) = typed::level(cell) {
+            return;
+        }
+        match self.wanted.levels.get_mut(&place) {
+            Some(cells) => cells[side].clone_from(cell),
+            None if cell.is_empty() => {}
+            None => {
+                let mut cells = Levels::default();
+                cells[side].clone_from(cell);
+                self.wanted.levels.insert(place, cells);
+            }
+        }
+    }
+
+    /// The products and departments that the nomenclature does not have and that are needed for their numbers.
+    fn find_gone(&mut self, sheet: &Sheet, known: &HashSet<Uuid>) {
+        let labels = sheet.rows.keys().map(|id| (*id, sheet.row_label(*id)));
+        let labels = labels.chain(sheet.pairs.iter().map(|pair| (pair.department, Some((1, pair.min)))));
+        for (id, at) in labels.filter(|(id, _)| !known.contains(id)) {
+            let name = at.map_or("", |(row, column)| sheet.grid.get(row, column).text());
+            if !name.is_empty() {
+                self.names.entry(id).or_insert_with(|| name.to_owned());
+            }
+        }
+        let with_numbers = self.wanted.levels.iter().filter(|(_, cells)| !cells.iter().all(Cell::is_empty));
+        let (mut products, mut departments) = (HashSet::new(), HashSet::new());
+        for ((product, department), _) in with_numbers {
+            products.insert(*product);
+            departments.insert(*department);
+        }
+        let pairs = sheet.pairs.iter().filter(|pair| {
+            let mut columns = pair.columns().into_iter().flatten();
+            self.wanted.stored.contains(&pair.department)
+                || columns.any(|column| sheet.column_has_numbers(column))
+        });
+        departments.extend(pairs.map(|pair| pair.department));
+        let items = |ids: HashSet<Uuid>| {
+            let name = |id: Uuid| {
+                let at = sheet.column_label(id);
+                let shown = at.map(|(row, column)| sheet.grid.get(row, column).text().to_owned());
+                shown.or_else(|| self.names.get(&id).cloned()).unwrap_or_default()
+            };
+            let gone = ids.into_iter().filter(|id| !known.contains(id));
+            let mut items: Vec<Item> = gone.map(|id| Item { id, name: name(id) }).collect();
+            items.sort_by_key(|item| item.id);
+            items
+        };
+        let (products, departments) = (items(products), items(departments));
+        (self.wanted.lost_products, self.wanted.lost_departments) = (products, departments);
     }
 
     /// Says what has to be changed, looks included.
-    fn plan(&self, look: &Look) -> Round {
-        let (mut first, tab) = self.ground(look);
-        let arrangement = push::arrangement(&look.sheet, &self.wanted);
-        let mut draft = push::draft(&tab, &look.sheet, &self.wanted, &arrangement);
-        if draft.removes {
-            first.extend(look.copy.as_ref().map(|copy| Change::DeleteTab(copy.id)));
-            let copy = look.copy.as_ref().map_or_else(|| a1::tab_number(&self.copy_title()), |copy| copy.id);
-            first.push(Change::CopyTab { tab: tab.id, copy, title: self.copy_title() });
-            first.push(Change::HideTab(copy, true));
+    fn plan(&self, look: &Look, wounds: &[Wound]) -> Round {
+        let mut taken = look.numbers.clone();
+        if let (Some(tab), Some(torn)) = (&look.tab, &look.sheet.torn) {
+            return self.straighten(look, tab, torn, wounds, taken);
         }
-        first.extend(layout::before(&tab, &draft));
-        let looks = layout::after(&tab, &draft, &arrangement, layout::name_pixels(self.wanted.products));
-        draft.summary.looks = looks.len() as u64;
-        if !looks.is_empty() {
-            draft.summary.details.push(format!("format {} ranges", looks.len()));
+        let (ground, tab) = self.ground(look, &mut taken);
+        let arrangement = arrangement::arrangement(&look.sheet, &self.wanted);
+        let mut draft = draft::draft(&tab, &look.sheet, &self.wanted, &arrangement, wounds);
+        let (changes, is_partial) = self.changes(look, ground, &tab, &arrangement, &mut draft);
+        let mut summary = std::mem::take(&mut draft.summary);
+        let looks = changes.iter().filter(|change| change.is_look()).count();
+        summary.looks = looks as u64;
+        if looks > 0 {
+            summary.details.push(format!("format {looks} ranges"));
         }
-        let requests = requests(first, std::mem::take(&mut draft.groups), looks);
-        let Draft { summary, filled, order, removes, .. } = draft;
-        Round { requests, summary, copies: removes, filled, order, partial: arrangement.partial }
+        let mut round = Round { changes, summary, journal: None, meant: Meant::default(), is_partial };
+        if look.tab.is_some() && !round.changes.iter().all(Change::is_harmless) {
+            round.meant = Meant::by(wounds, &round.changes);
+            self.watch(look, &tab, &mut taken, &mut round);
+        }
+        round
+    }
+
+    /// Puts headers and labels where they belong; everything else comes with the next request.
+    fn straighten(
+        &self,
+        look: &Look,
+        tab: &Tab,
+        torn: &Torn,
+        wounds: &[Wound],
+        mut taken: Vec<i32>,
+    ) -> Round {
+        let heal = wounds.iter().filter_map(|wound| {
+            let (row, column) = torn.really(wound.row, wound.column)?;
+            Some(Change::Write { tab: tab.id, row, column, cells: vec![vec![wound.right.clone()]] })
+        });
+        let mut changes: Vec<Change> = heal.collect();
+        changes.extend(torn.changes(tab));
+        let meant = Meant::by(wounds, &changes);
+        let details = vec!["put the headers and labels where they belong".to_owned()];
+        let summary = Summary { moved: 1, details, ..Summary::default() };
+        let mut round = Round { changes, summary, journal: None, meant, is_partial: false };
+        self.watch(look, tab, &mut taken, &mut round);
+        round
+    }
+
+    /// All changes in the order in which they are to be done, and whether some are left for the next request.
+    fn changes(
+        &self,
+        look: &Look,
+        ground: Vec<Change>,
+        tab: &Tab,
+        arrangement: &Arrangement<'_>,
+        draft: &mut Draft,
+    ) -> (Vec<Change>, bool) {
+        let looks = layout::after(tab, draft, arrangement, layout::name_pixels(self.wanted.products));
+        let mut changes = ground;
+        changes.append(&mut draft.repairs);
+        changes.extend(layout::before(tab, &look.sheet, draft));
+        changes.append(&mut draft.structure);
+        // From here on each change makes sense alone.
+        let whole = changes.len().max(CHANGES);
+        changes.append(&mut draft.names);
+        changes.extend(looks);
+        let is_partial = arrangement.partial || changes.len() > whole;
+        changes.truncate(whole);
+        (changes, is_partial)
     }
 
     /// What must be there before anything can be put on it: the tab itself, with room for the headers and one more.
-    fn ground(&self, look: &Look) -> (Vec<Change>, Tab) {
+    fn ground(&self, look: &Look, taken: &mut Vec<i32>) -> (Vec<Change>, Tab) {
         let (rows, columns) = (HEADER_ROWS + 1, LABEL_COLUMNS + 1);
         let Some(mut tab) = look.tab.clone() else {
-            let tab = Tab { id: a1::tab_number(self.title), rows, columns, ..Tab::default() };
             let title = self.title.to_owned();
+            let tab = Tab { id: free_number(taken, &title), rows, columns, ..Tab::default() };
             return (vec![Change::AddTab { tab: tab.id, title, hidden: false, rows, columns }], tab);
         };
         let mut changes = Vec::new();
+        changes.extend(look.is_debris.then_some(Change::Clear(tab.id)));
         for (axis, size, needed) in [(Axis::Rows, tab.rows, rows), (Axis::Columns, tab.columns, columns)] {
             if size < needed {
                 changes.push(Change::Append { tab: tab.id, axis, count: needed - size });
@@ -188,108 +332,26 @@ impl Push<'_> {
         (changes, tab)
     }
 
-    /// Sends a round's requests and looks what has become of the tab.
-    async fn write(&mut self, look: &Look, round: &Round, report: &mut StepReport) -> Result<Outcome> {
-        for changes in &round.requests {
-            if let Written::Unknown(failure) = self.sheets.change(changes).await? {
-                return Ok(Outcome::Unknown(failure));
-            }
-        }
-        self.filled.extend(round.filled.iter().copied());
-        let mut ranges = vec![whole(self.title)];
-        ranges.extend(round.copies.then(|| whole(&self.copy_title())));
-        let mut grids = self.sheets.read(&ranges).await?.into_iter();
-        let sheet = Sheet::parse(self.title, grids.next().unwrap_or_default())?;
-        // Whoever moved rows or columns just then may have made us fill other places than those we meant.
-        self.wanted.repair =
-            if order(&sheet) == trimmed(round.order.clone()) { HashSet::new() } else { self.filled.clone() };
-        if let Some(copy) = grids.next() {
-            self.bring_back(&Sheet::parse(self.title, copy)?, &sheet, report);
-        }
-        let arrangement = push::arrangement(&sheet, &self.wanted);
-        let tab = look.tab.clone().unwrap_or_default();
-        let rest = push::draft(&tab, &sheet, &self.wanted, &arrangement);
-        Ok(if rest.groups.is_empty() && !round.partial { Outcome::Quiet } else { Outcome::Restless })
+    /// Lets Google copy the tab before and after the changes, see [`journal`].
+    fn watch(&self, look: &Look, tab: &Tab, taken: &mut Vec<i32>, round: &mut Round) {
+        let [before, after] = journal::titles(self.title).map(|title| {
+            let copy = free_number(taken, &title);
+            (copy, [Change::CopyTab { tab: tab.id, copy, title }, Change::HideTab(copy, true)])
+        });
+        let old = [look.journal.before, look.journal.after].into_iter().flatten().map(Change::DeleteTab);
+        round.changes.splice(0..0, old.chain(before.1));
+        round.changes.extend(after.1);
+        round.journal = Some(after.0);
     }
 
-    /// Wants back whatever the copy holds and the tab does not: numbers that somebody typed into a row or column at the
-    /// moment when it was removed, or that stood there because somebody sorted just then.
-    fn bring_back(&mut self, copy: &Sheet, sheet: &Sheet, report: &mut StepReport) {
-        let name = |row: usize, column: usize| copy.grid.get(row, column).text().to_owned();
-        let rows: HashSet<Uuid> = order(sheet).0.into_iter().flatten().collect();
-        for (line, kind) in copy.lines.iter().enumerate() {
-            let row = HEADER_ROWS + line;
-            let Line::Product(product) = kind else {
-                let there = |other: &Line| *other == Line::Stray;
-                if *kind == Line::Stray
-                    && sheet.lines.iter().filter(|line| there(line)).count()
-                        < copy.lines.iter().filter(|line| there(line)).count()
-                {
-                    report.warn(format!(
-                        "the row «{}», which has no product's id, was removed by mistake; it is in the tab «{}»",
-                        quote(&name(row, 0), 60),
-                        self.copy_title()
-                    ));
-                }
-                continue;
-            };
-            for pair in &copy.pairs {
-                let cells = [pair.min, pair.max].map(|column| copy.grid.get(row, column).clone());
-                let has_row = rows.contains(product);
-                let has_columns = sheet.pair(pair.department).is_some();
-                if cells.iter().all(Cell::is_empty) || (has_row && has_columns) {
-                    continue;
-                }
-                self.wanted.levels.insert((*product, pair.department), cells);
-                if !has_row && !self.wanted.products.iter().any(|item| item.id == *product) {
-                    self.wanted.lost_products.push(Item { id: *product, name: name(row, 0) });
-                }
-                if !has_columns && !self.wanted.departments.iter().any(|item| item.id == pair.department) {
-                    self.wanted.lost_departments.push(Item { id: pair.department, name: name(1, pair.min) });
-                }
-            }
+    /// Removes the copy that told what the last request did: it did no harm.
+    async fn forget(&self, look: &Look) -> Result<()> {
+        let Some(copy) = look.journal.after else { return Ok(()) };
+        match self.client.change(self.title, &[Change::DeleteTab(copy)]).await? {
+            Written::Done => {}
+            // Somebody has removed it, or the next push will.
+            Written::Refused(failure) | Written::Unknown(failure) => tracing::info!("{failure}"),
         }
-        self.wanted.lost_products.dedup_by_key(|item| item.id);
-        self.wanted.lost_departments.sort_by_key(|item| item.id);
-        self.wanted.lost_departments.dedup_by_key(|item| item.id);
+        Ok(())
     }
-}
-
-/// Packs changes into as few requests as possible. What moves and what is written into what was moved stays together.
-fn requests(first: Vec<Change>, groups: Vec<Vec<Change>>, looks: Vec<Change>) -> Vec<Vec<Change>> {
-    let mut groups = groups.into_iter();
-    let mut request = first;
-    request.extend(groups.next().unwrap_or_default());
-    let mut requests = Vec::new();
-    for change in groups.flatten().chain(looks) {
-        if request.len() >= CHANGES {
-            requests.push(std::mem::take(&mut request));
-        }
-        request.push(change);
-    }
-    requests.push(request);
-    requests.retain(|request| !request.is_empty());
-    requests
-}
-
-fn order(sheet: &Sheet) -> Order {
-    let product = |line: &Line| match line {
-        Line::Product(id) => Some(*id),
-        _ => None,
-    };
-    let department =
-        |column: usize| sheet.pairs.iter().find(|pair| pair.min == column).map(|pair| pair.department);
-    trimmed((
-        sheet.lines.iter().map(product).collect(),
-        (LABEL_COLUMNS..sheet.width).map(department).collect(),
-    ))
-}
-
-/// The same without blank ends.
-fn trimmed((mut rows, mut columns): Order) -> Order {
-    for list in [&mut rows, &mut columns] {
-        let used = list.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        list.truncate(used);
-    }
-    (rows, columns)
 }

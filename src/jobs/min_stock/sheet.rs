@@ -4,11 +4,12 @@
 //! names; row 3 `МИН` and `МАКС`. From row 4 on: a product's name, its id in the hidden column B, then its numbers.
 //! Ids are what counts: people may sort, move and rename as they like.
 
+use super::{frame::Torn, pull::Place};
 use crate::{
-    error::{Failure, Kind, Result, quote},
-    sheets::{Grid, a1},
+    error::{Failure, Kind, Result},
+    sheets::{Cell, Grid, a1},
 };
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 use uuid::Uuid;
 
 /// The rows above the products.
@@ -42,7 +43,20 @@ pub(super) enum Line {
 pub(super) struct Pair {
     pub(super) department: Uuid,
     pub(super) min: usize,
-    pub(super) max: usize,
+    /// Nothing where somebody deleted it.
+    pub(super) max: Option<usize>,
+}
+
+impl Pair {
+    /// The columns of min and max.
+    pub(super) fn columns(&self) -> [Option<usize>; 2] {
+        [Some(self.min), self.max]
+    }
+
+    /// Whether this column is one of the two.
+    pub(super) fn has(&self, column: usize) -> bool {
+        self.min == column || self.max == Some(column)
+    }
 }
 
 /// The tab as it was read.
@@ -52,10 +66,14 @@ pub(super) struct Sheet {
     pub(super) grid: Grid,
     /// What the rows below the headers are, from the first one.
     pub(super) lines: Vec<Line>,
-    /// The departments' columns, from left to right.
+    /// The rows of each product, from 0 of the tab.
+    pub(super) rows: HashMap<Uuid, Vec<usize>>,
+    /// The departments' columns, from left to right. A department has two pairs where somebody copied one.
     pub(super) pairs: Vec<Pair>,
     /// How many columns hold anything.
     pub(super) width: usize,
+    /// Where rows and columns really stand, if not here.
+    pub(super) torn: Option<Torn>,
 }
 
 impl Sheet {
@@ -65,6 +83,8 @@ impl Sheet {
         if grid.is_blank() {
             return Ok(Self::default());
         }
+        let torn = Torn::find(&grid);
+        let grid = torn.as_ref().map_or(grid.clone(), |torn| torn.straightened(&grid));
         let width = grid.width().max(LABEL_COLUMNS);
         let id = |row: usize, column: usize| Uuid::try_parse(grid.get(row, column).text().trim()).ok();
         let heads: Vec<(usize, Uuid)> =
@@ -77,37 +97,122 @@ impl Sheet {
             .enumerate()
             .map(|(place, (column, department))| {
                 let end = heads.get(place + 1).map_or(width.max(column + 2), |(next, _)| *next);
-                pair(tab, &grid, *department, *column, end)
+                Pair { department: *department, min: *column, max: max_column(&grid, *column, end) }
             })
-            .collect::<Result<Vec<_>>>()?;
-        let mut seen = HashSet::new();
-        if let Some(twin) = pairs.iter().find(|pair| !seen.insert(pair.department)) {
-            let name = quote(grid.get(1, twin.min).text(), 60);
-            return Err(foreign(
-                tab,
-                &format!("«{name}» has two pairs of columns, the second one in {}", a1::column(twin.min)),
-            )
-            .hint("delete one of the two pairs in the sheet, then start this again"));
-        }
+            .collect();
         let lines = (HEADER_ROWS..grid.rows.len())
             .map(|row| {
                 let cells = &grid.rows[row];
                 match id(row, 1) {
                     Some(product) => Line::Product(product),
-                    None if cells.iter().all(crate::sheets::Cell::is_empty) => Line::Blank,
+                    None if cells.iter().all(Cell::is_empty) => Line::Blank,
                     None if grid.get(row, 0).text().trim() == GONE && grid.get(row, 1).is_empty() => {
                         Line::Heading
                     }
                     None => Line::Stray,
                 }
             })
+            .collect::<Vec<_>>();
+        let mut rows: HashMap<Uuid, Vec<usize>> = HashMap::new();
+        for (line, kind) in lines.iter().enumerate() {
+            if let Line::Product(product) = kind {
+                rows.entry(*product).or_default().push(HEADER_ROWS + line);
+            }
+        }
+        if rows.is_empty() && lines.contains(&Line::Stray) {
+            return Err(foreign(tab, "no column holds the products' ids"));
+        }
+        Ok(Self { grid, lines, rows, pairs, width, torn })
+    }
+
+    /// Where min and max of a place stand: nothing where the row or the column is not there. Of two rows or pairs of
+    /// columns the one that holds something counts.
+    pub(super) fn at(&self, (product, department): Place) -> [Option<(usize, usize)>; 2] {
+        let rows = self.rows.get(&product).map(Vec::as_slice).unwrap_or_default();
+        [0, 1].map(|side| {
+            let pairs = self.pairs.iter().filter(|pair| pair.department == department);
+            let columns = pairs.filter_map(|pair| pair.columns()[side]);
+            let mut cells = columns.flat_map(|column| rows.iter().map(move |row| (*row, column)));
+            let first = cells.clone().next();
+            cells.find(|(row, column)| !self.grid.get(*row, *column).is_empty()).or(first)
+        })
+    }
+
+    /// The address under which people see a cell.
+    pub(super) fn address(&self, row: usize, column: usize) -> String {
+        let (row, column) =
+            self.torn.as_ref().and_then(|torn| torn.really(row, column)).unwrap_or((row, column));
+        a1::cell(row, column)
+    }
+
+    /// Whether a place has its row and both its columns.
+    pub(super) fn holds(&self, place: Place) -> bool {
+        self.at(place).iter().all(Option::is_some)
+    }
+
+    /// What stands at a place.
+    pub(super) fn levels(&self, place: Place) -> [Option<&Cell>; 2] {
+        self.at(place).map(|at| at.map(|(row, column)| self.grid.get(row, column)))
+    }
+
+    /// All places that have at least one cell, each once.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let departments: Vec<Uuid> = self
+            .pairs
+            .iter()
+            .map(|pair| pair.department)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
             .collect();
-        Ok(Self { grid, lines, pairs, width })
+        self.rows.keys().flat_map(move |product| {
+            let product = *product;
+            departments.clone().into_iter().map(move |department| (product, department))
+        })
     }
 
     /// The columns of a department.
     pub(super) fn pair(&self, department: Uuid) -> Option<Pair> {
         self.pairs.iter().find(|pair| pair.department == department).copied()
+    }
+
+    /// Where a product's name stands.
+    pub(super) fn row_label(&self, product: Uuid) -> Option<(usize, usize)> {
+        Some((*self.rows.get(&product)?.first()?, 0))
+    }
+
+    /// Where a department's name stands.
+    pub(super) fn column_label(&self, department: Uuid) -> Option<(usize, usize)> {
+        Some((1, self.pair(department)?.min))
+    }
+
+    /// The departments' columns, each department's min and max once: department, 0 or 1, column.
+    pub(super) fn sides(&self) -> impl Iterator<Item = (Uuid, usize, usize)> {
+        let sides = |pair: &Pair| [(pair.department, 0, Some(pair.min)), (pair.department, 1, pair.max)];
+        let first = |pair: &&Pair| self.pair(pair.department).as_ref() == Some(*pair);
+        let sides = self.pairs.iter().filter(first).flat_map(sides);
+        sides.filter_map(|(department, side, column)| Some((department, side, column?)))
+    }
+
+    /// The column of a department's min or max.
+    pub(super) fn side(&self, department: Uuid, side: usize) -> Option<usize> {
+        self.pair(department)?.columns()[side]
+    }
+
+    /// The rows below the headers that are no product's.
+    pub(super) fn foreign_rows(&self) -> impl Iterator<Item = usize> {
+        let lines = self.lines.iter().enumerate().filter(|(_, line)| !matches!(line, Line::Product(_)));
+        lines.map(|(line, _)| HEADER_ROWS + line)
+    }
+
+    /// The columns behind the labels that are no department's.
+    pub(super) fn foreign_columns(&self) -> impl Iterator<Item = usize> {
+        (LABEL_COLUMNS..self.width).filter(|column| !self.pairs.iter().any(|pair| pair.has(*column)))
+    }
+
+    /// The first cells of the rows that hold something and no product's id.
+    pub(super) fn notes(&self) -> Vec<&str> {
+        let stray = self.lines.iter().enumerate().filter(|(_, line)| **line == Line::Stray);
+        stray.map(|(line, _)| self.grid.get(HEADER_ROWS + line, 0).text()).collect()
     }
 
     /// Whether anything stands behind the labels of a line.
@@ -122,37 +227,34 @@ impl Sheet {
     }
 }
 
+/// Whether a tab's first rows are those of a tab of levels, whatever its title.
+pub(super) fn is_laid_out(grid: &Grid) -> bool {
+    let is_id = |column: usize| Uuid::try_parse(grid.get(0, column).text().trim()).is_ok();
+    is_labelled(grid) && (LABEL_COLUMNS..grid.width()).any(is_id)
+}
+
+fn is_labelled(grid: &Grid) -> bool {
+    LABELS.iter().enumerate().all(|(column, label)| grid.get(1, column).text().trim() == *label)
+}
+
 /// A tab without any department's id is ours only with the labels where they belong and nothing beside them.
 fn check_without_departments(tab: &str, grid: &Grid, width: usize) -> Result<()> {
-    let labelled =
-        LABELS.iter().enumerate().all(|(column, label)| grid.get(1, column).text().trim() == *label);
     let is_bare =
         (LABEL_COLUMNS..width).all(|column| grid.get(1, column).is_empty() && grid.get(2, column).is_empty());
-    if labelled && is_bare {
+    if is_labelled(grid) && is_bare {
         return Ok(());
     }
     Err(foreign(tab, "row 1 holds no department's id"))
 }
 
-fn pair(tab: &str, grid: &Grid, department: Uuid, min: usize, end: usize) -> Result<Pair> {
+fn max_column(grid: &Grid, min: usize, end: usize) -> Option<usize> {
     let is_max = |column: &usize| grid.get(2, *column).text().trim().to_uppercase() == MAX;
-    let max = match (min + 1..end).find(is_max) {
-        Some(max) => max,
-        None if end - min == 2 => min + 1,
-        None => {
-            let name = quote(grid.get(1, min).text(), 60);
-            return Err(foreign(
-                tab,
-                &format!("the column {MAX} of «{name}» ({}) is missing", a1::column(min)),
-            ));
-        }
-    };
-    Ok(Pair { department, min, max })
+    (min + 1..end).find(is_max).or((end - min == 2).then_some(min + 1))
 }
 
 fn foreign(tab: &str, what: &str) -> Failure {
     Failure::new(Kind::InvalidAnswer, format!("the tab «{tab}» is not laid out as expected: {what}")).hint(
-        "undo the last changes in the sheet (File, Version history), or clear the whole tab: the next run lays it out \
-         anew, with the numbers from the database",
+        "undo the last changes in the sheet (File, Version history), or give this tab another title: the next run makes \
+         a new one, with the numbers from the database",
     )
 }

@@ -1,6 +1,11 @@
 //! Numbers as people type them into a sheet.
 
-use crate::{engine::number, error::quote, sheets::Cell};
+use crate::{
+    engine::number,
+    error::quote,
+    sheets::{Cell, NumberKind},
+};
+use chrono::{Days, NaiveDate};
 use std::cmp::Ordering;
 
 /// What a cell of the sheet says about a level.
@@ -20,6 +25,7 @@ pub(super) fn level(cell: &Cell) -> Typed {
         Cell::Empty => return Typed::Nothing,
         Cell::Number(text) => text.clone(),
         Cell::Text(text) => text.chars().filter(|character| !is_space(*character)).collect(),
+        Cell::Formatted(text, kind) => return Typed::Bad(formatted(text, *kind)),
         Cell::Bool(_) => return Typed::Bad(format!("{} is no number", cell.text())),
     };
     if text.is_empty() {
@@ -33,6 +39,34 @@ pub(super) fn level(cell: &Cell) -> Typed {
         Some(number) if number.starts_with('-') => Typed::Bad(format!("{number} is negative")),
         Some(number) => Typed::Level(number),
     }
+}
+
+/// Why a number that is shown as something else is none. Nobody can tell what was meant: a Russian sheet makes the 1st of
+/// May of `1.5`, and the 2nd of January 1900 of a 3 that is typed into the same cell afterwards.
+fn formatted(text: &str, kind: NumberKind) -> String {
+    let number: f64 = text.parse().unwrap_or_default();
+    let (shown, what) = match kind {
+        NumberKind::Plain => (text.to_owned(), "a number"),
+        NumberKind::Date => (day(number), "a date"),
+        NumberKind::Time => (text.to_owned(), "a time"),
+        NumberKind::Percent => (
+            format!("{}%", number::normalise(&format!("{:.10}", number * 100.0)).unwrap_or_default()),
+            "a percentage",
+        ),
+    };
+    format!("«{shown}» is {what}, not a number; give the cell a number's format and type the level again")
+}
+
+/// The day of a serial number, as Sheets counts them.
+fn day(serial: f64) -> String {
+    let first = NaiveDate::from_ymd_opt(1899, 12, 30).expect("a day");
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a negative one is day 0, days are whole"
+    )]
+    let day = first.checked_add_days(Days::new(serial.floor() as u64));
+    day.map_or_else(|| serial.to_string(), |day| day.format("%d.%m.%Y").to_string())
 }
 
 /// The spaces that keyboards, other programs and Russian number formats put between thousands.
@@ -85,6 +119,18 @@ mod tests {
         }
         assert_eq!(text("-1"), Typed::Bad("-1 is negative".to_owned()));
         assert_eq!(level(&Cell::Bool(true)), Typed::Bad("true is no number".to_owned()));
+        for (number, kind, shown) in [
+            ("46143", NumberKind::Date, "«01.05.2026» is a date"),
+            ("3", NumberKind::Date, "«02.01.1900» is a date"),
+            ("0.5", NumberKind::Time, "«0.5» is a time"),
+            ("0.1", NumberKind::Percent, "«10%» is a percentage"),
+            ("-99", NumberKind::Date, "«30.12.1899» is a date"),
+        ] {
+            let Typed::Bad(reason) = level(&Cell::Formatted(number.to_owned(), kind)) else {
+                panic!("{number} {kind:?}")
+            };
+            assert!(reason.starts_with(shown), "{reason}");
+        }
     }
 
     #[test]

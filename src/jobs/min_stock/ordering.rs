@@ -1,4 +1,5 @@
-//! Putting rows or columns in order with few steps: removals, then moves of whole blocks, then insertions.
+//! Putting rows or columns in order with few steps: moves of whole blocks, then insertions, then removals. Google refuses
+//! to remove all rows that are not frozen, so what is new comes before what is old goes.
 
 /// Where a row or column of the wanted order comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,38 +24,66 @@ pub(super) enum Step {
 /// The steps that turn `0..length` into `wanted`. What `wanted` does not name is removed.
 pub(super) fn steps<T>(length: usize, wanted: &[Origin<T>]) -> Vec<Step> {
     let kept: Vec<usize> = wanted.iter().filter_map(Origin::place).collect();
-    let mut stays = vec![false; length];
+    let removed = removed_behind(length, &kept);
+    let mut target: Vec<usize> = removed[0].clone();
     for place in &kept {
+        target.push(*place);
+        target.extend(&removed[place + 1]);
+    }
+    let mut steps = moves(&target);
+    // What is removed is still there, behind what it stood behind, while the new ones are inserted.
+    let mut stays: Vec<bool> = vec![false; removed[0].len()];
+    for run in wanted.chunk_by(|one, next| one.place().is_none() && next.place().is_none()) {
+        if let Some(place) = run[0].place() {
+            stays.push(true);
+            stays.resize(stays.len() + removed[place + 1].len(), false);
+        } else {
+            steps.push(Step::Insert { at: stays.len(), count: run.len() });
+            stays.resize(stays.len() + run.len(), true);
+        }
+    }
+    let mut end = stays.len();
+    while let Some(last) = stays[..end].iter().rposition(|stays| !stays) {
+        end = stays[..last].iter().rposition(|stays| *stays).map_or(0, |place| place + 1);
+        steps.push(Step::Delete { at: end, count: last + 1 - end });
+    }
+    steps
+}
+
+/// The places that are removed, by the kept one that they stand behind: those behind none come first.
+fn removed_behind(length: usize, kept: &[usize]) -> Vec<Vec<usize>> {
+    let mut removed = vec![Vec::new(); length + 1];
+    let mut stays = vec![false; length];
+    for place in kept {
         stays[*place] = true;
     }
-    let mut steps = Vec::new();
-    let mut end = length;
-    while let Some(last) = (0..end).rev().find(|place| !stays[*place]) {
-        let first = (0..last).rev().find(|place| stays[*place]).map_or(0, |place| place + 1);
-        steps.push(Step::Delete { at: first, count: last + 1 - first });
-        end = first;
+    let mut anchor = 0;
+    for (place, stays) in stays.into_iter().enumerate() {
+        if stays {
+            anchor = place + 1;
+        } else {
+            removed[anchor].push(place);
+        }
     }
-    let mut order: Vec<usize> = (0..length).filter(|place| stays[*place]).collect();
+    removed
+}
+
+/// Moves blocks upwards until the order is `target`.
+fn moves(target: &[usize]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut order: Vec<usize> = (0..target.len()).collect();
     let mut at = 0;
-    while at < kept.len() {
-        if order[at] == kept[at] {
+    while at < target.len() {
+        if order[at] == target[at] {
             at += 1;
             continue;
         }
         let from =
-            order.iter().skip(at).position(|place| *place == kept[at]).expect("nothing is named twice") + at;
-        let run = order[from..].iter().zip(&kept[at..]).take_while(|(one, other)| one == other).count();
+            order[at..].iter().position(|place| *place == target[at]).expect("nothing is named twice") + at;
+        let run = order[from..].iter().zip(&target[at..]).take_while(|(one, other)| one == other).count();
         steps.push(Step::Move { from, count: run, to: at });
         order[at..from + run].rotate_right(run);
         at += run;
-    }
-    let mut place = 0;
-    while place < wanted.len() {
-        let new = wanted[place..].iter().take_while(|origin| origin.place().is_none()).count();
-        if new > 0 {
-            steps.push(Step::Insert { at: place, count: new });
-        }
-        place += new.max(1);
     }
     steps
 }
@@ -125,6 +154,11 @@ mod tests {
         assert_eq!(
             steps(6, &here(&[0, 3, 5])),
             [Step::Delete { at: 4, count: 1 }, Step::Delete { at: 1, count: 2 }]
+        );
+        // All at once: the new ones are there before the old ones go.
+        assert_eq!(
+            steps(3, &[Origin::New(()), Origin::New(())]),
+            [Step::Insert { at: 3, count: 2 }, Step::Delete { at: 0, count: 3 }]
         );
     }
 }

@@ -1,0 +1,322 @@
+//! What Google answers, as little of it as is needed: google-sheets4's own types take 3 kB for each cell.
+
+use super::{Cell, Look, NumberKind, Rectangle, Tab};
+use crate::engine::number;
+use serde::Deserialize;
+
+/// A `Spreadsheet`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Spreadsheet {
+    #[serde(default)]
+    pub(super) sheets: Vec<Sheet>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sheet {
+    properties: Properties,
+    #[serde(default)]
+    merges: Vec<Range>,
+    #[serde(default)]
+    data: Vec<Data>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    #[serde(default)]
+    sheet_id: i32,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    hidden: bool,
+    #[serde(default)]
+    grid_properties: GridProperties,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GridProperties {
+    row_count: usize,
+    column_count: usize,
+    frozen_row_count: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Range {
+    start_row_index: usize,
+    end_row_index: usize,
+    start_column_index: usize,
+    end_column_index: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Data {
+    start_row: usize,
+    start_column: usize,
+    row_data: Vec<Row>,
+    row_metadata: Vec<Dimension>,
+    column_metadata: Vec<Dimension>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Row {
+    values: Vec<CellData>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Dimension {
+    pixel_size: usize,
+    hidden_by_user: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CellData {
+    effective_value: Option<Box<ExtendedValue>>,
+    effective_format: Option<Box<CellFormat>>,
+    user_entered_format: Option<Box<CellFormat>>,
+    data_validation: Option<Box<Validation>>,
+}
+
+/// Exactly one of them is there.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ExtendedValue {
+    NumberValue(f64),
+    StringValue(String),
+    BoolValue(bool),
+    ErrorValue(ErrorValue),
+    /// Only in what a person entered, never in what it comes to.
+    FormulaValue(String),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorValue {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CellFormat {
+    number_format: NumberFormat,
+    text_format: TextFormat,
+    horizontal_alignment: String,
+    borders: Borders,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NumberFormat {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TextFormat {
+    bold: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Borders {
+    left: Border,
+    right: Border,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Border {
+    style: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Validation {
+    condition: Condition,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    values: Vec<ConditionValue>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ConditionValue {
+    user_entered_value: String,
+}
+
+impl From<Sheet> for Tab {
+    fn from(sheet: Sheet) -> Self {
+        let Properties { sheet_id, title, hidden, grid_properties: grid } = sheet.properties;
+        let mut tab = Self {
+            id: sheet_id,
+            title,
+            hidden,
+            rows: grid.row_count,
+            columns: grid.column_count,
+            frozen_rows: grid.frozen_row_count,
+            ..Self::default()
+        };
+        tab.merges = sheet.merges.into_iter().map(Rectangle::from).collect();
+        for data in sheet.data {
+            see(&mut tab, data);
+        }
+        tab.grid.trim();
+        tab
+    }
+}
+
+impl From<Range> for Rectangle {
+    fn from(range: Range) -> Self {
+        Self {
+            top: range.start_row_index,
+            left: range.start_column_index,
+            bottom: range.end_row_index,
+            right: range.end_column_index,
+        }
+    }
+}
+
+fn see(tab: &mut Tab, data: Data) {
+    let (top, left) = (data.start_row, data.start_column);
+    let hidden = data.row_metadata.iter().enumerate().filter(|(_, row)| row.hidden_by_user);
+    tab.hidden_rows.extend(hidden.map(|(row, _)| top + row));
+    if left == 0 && data.column_metadata.len() > tab.column_looks.len() {
+        let look = |column: &Dimension| (column.pixel_size, column.hidden_by_user);
+        tab.column_looks = data.column_metadata.iter().map(look).collect();
+    }
+    for (row, cells) in data.row_data.into_iter().enumerate() {
+        for (column, cell) in cells.values.into_iter().enumerate() {
+            see_cell(tab, top + row, left + column, cell);
+        }
+    }
+}
+
+fn see_cell(tab: &mut Tab, row: usize, column: usize, data: CellData) {
+    let look = data.user_entered_format.as_deref().map(look).unwrap_or_default();
+    if look != Look::default() {
+        tab.looks.insert((row, column), look);
+    }
+    if let Some(Validation { condition }) = data.data_validation.map(|rule| *rule)
+        && condition.kind == "ONE_OF_RANGE"
+    {
+        let range = condition.values.into_iter().next().unwrap_or_default().user_entered_value;
+        tab.drop_downs.push((row, column, range));
+    }
+    if let Some(value) = data.effective_value {
+        let kind = data.effective_format.map_or(NumberKind::Plain, |format| kind(&format.number_format.kind));
+        tab.grid.put(row, column, cell(*value, kind));
+    }
+}
+
+fn look(format: &CellFormat) -> Look {
+    let is_medium = |border: &Border| border.style == "SOLID_MEDIUM";
+    Look {
+        bold: format.text_format.bold,
+        centred: format.horizontal_alignment == "CENTER",
+        line_left: is_medium(&format.borders.left),
+        line_right: is_medium(&format.borders.right),
+    }
+}
+
+/// How a number is shown, by Google's `NumberFormatType`.
+fn kind(name: &str) -> NumberKind {
+    match name {
+        "DATE" | "DATE_TIME" => NumberKind::Date,
+        "TIME" => NumberKind::Time,
+        "PERCENT" => NumberKind::Percent,
+        _ => NumberKind::Plain,
+    }
+}
+
+fn cell(value: ExtendedValue, kind: NumberKind) -> Cell {
+    match value {
+        ExtendedValue::StringValue(text) | ExtendedValue::FormulaValue(text) if text.is_empty() => {
+            Cell::Empty
+        }
+        ExtendedValue::StringValue(text) | ExtendedValue::FormulaValue(text) => Cell::Text(text),
+        ExtendedValue::NumberValue(number) => match (decimal(number), kind) {
+            (Some(text), NumberKind::Plain) => Cell::Number(text),
+            (Some(text), kind) => Cell::Formatted(text, kind),
+            (None, _) => Cell::Text(number.to_string()),
+        },
+        ExtendedValue::BoolValue(value) => Cell::Bool(value),
+        ExtendedValue::ErrorValue(error) => Cell::Text(format!("#{}", error.kind)),
+    }
+}
+
+/// A number of a cell, of which 15 digits mean something: `0.1 + 0.2` is 0.3 to whoever looks at the sheet.
+pub(super) fn decimal(number: f64) -> Option<String> {
+    number::normalise(&format!("{number:.14e}"))
+}
+
+impl NumberKind {
+    /// Google's name of the format.
+    pub(super) fn wire(self) -> Option<String> {
+        let name = match self {
+            Self::Plain => return None,
+            Self::Date => "DATE",
+            Self::Time => "TIME",
+            Self::Percent => "PERCENT",
+        };
+        Some(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_see_them() {
+        for (number, text) in [
+            (5.0, "5"),
+            (1.5, "1.5"),
+            (0.1 + 0.2, "0.3"),
+            (-0.5, "-0.5"),
+            (1e6, "1000000"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (0.000_000_123, "0.000000123"),
+            (1e3, "1000"),
+        ] {
+            assert_eq!(decimal(number).as_deref(), Some(text), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_tab_is_read_with_the_kind_of_its_numbers() {
+        let json = r#"{"sheets": [{
+            "properties": {"sheetId": 7, "title": "Т", "gridProperties": {"rowCount": 9, "columnCount": 4}},
+            "merges": [{"sheetId": 7, "endRowIndex": 1, "startColumnIndex": 1, "endColumnIndex": 3}],
+            "data": [{"startRow": 1, "startColumn": 1, "rowMetadata": [{"hiddenByUser": true}, {}], "rowData": [
+                {},
+                {"values": [
+                    {"effectiveValue": {"numberValue": 46143}, "effectiveFormat": {"numberFormat": {"type": "DATE"}}},
+                    {"effectiveValue": {"numberValue": 3}, "userEnteredFormat": {"textFormat": {"bold": true}}},
+                    {"effectiveValue": {"stringValue": ""}}
+                ]},
+                {"values": [{}, {}]}
+            ]}]
+        }]}"#;
+        let spreadsheet: Spreadsheet = serde_json::from_str(json).unwrap();
+        let tab: Tab = spreadsheet.sheets.into_iter().next().unwrap().into();
+        assert_eq!((tab.id, tab.rows, tab.columns, tab.hidden_rows.clone()), (7, 9, 4, vec![1]));
+        assert_eq!(tab.merges, [Rectangle { top: 0, left: 1, bottom: 1, right: 3 }]);
+        let date = Cell::Formatted("46143".to_owned(), NumberKind::Date);
+        assert_eq!(tab.grid.rows.len(), 3);
+        assert_eq!(tab.grid.rows[2], [Cell::Empty, date, Cell::Number("3".to_owned())]);
+        assert!(tab.looks[&(2, 2)].bold);
+    }
+}
