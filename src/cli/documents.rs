@@ -8,6 +8,7 @@ use super::{Globals, work};
 use crate::{
     config::Environment,
     context::Context,
+    days,
     documents::row::{State, Which},
     error::Result,
     jobs::desk::{self, Asked},
@@ -19,7 +20,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   zerkalo documents list
-  zerkalo documents show T20261122-b0e5079b-1d4355a8-1
+  zerkalo documents show T261122-1d4355a8
   zerkalo documents reconcile";
 
 /// Arguments of `zerkalo documents`.
@@ -51,7 +52,7 @@ pub struct List {
     #[arg(long)]
     pub all: bool,
     /// Only of this business date
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// Only in this state
     #[arg(long, value_name = "STATE", value_parser = state)]
@@ -104,6 +105,9 @@ pub(super) fn run(
     let runtime = work::runtime()?;
     let code = match &arguments.action {
         Action::List(wanted) => {
+            if let Some(date) = wanted.date {
+                days::has_come("--date", date, ctx.business_date)?;
+            }
             let which = Which {
                 date: wanted.date,
                 state: wanted.state,

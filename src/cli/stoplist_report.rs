@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     config::Environment,
+    days,
     error::Result,
     jobs::stoplist_report::{self, Options},
     printer::Printer,
@@ -33,7 +34,7 @@ pub struct Arguments {
     #[arg(long)]
     pub dry_run: bool,
     /// The day on which the working hours begin [default: the latest whose hours have begun]
-    #[arg(long, value_name = "DATE", conflicts_with = "scheduled")]
+    #[arg(long, value_name = "DATE", conflicts_with = "scheduled", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// How the report is printed: text or json, which is what --json prints
     #[arg(long, value_enum, value_name = "FORM", default_value_t, hide_possible_values = true)]
@@ -68,7 +69,11 @@ pub(super) fn run(
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
     let schedule = arguments.schedule.schedule(GRACE);
-    let ctx = work::context(globals, environment, printer, "stoplist-report", access)?.scheduled(schedule);
+    let ctx = work::context(globals, environment, printer, "stoplist-report", access)?;
+    if let Some(date) = arguments.date {
+        days::has_come("--date", date, ctx.business_date)?;
+    }
+    let ctx = ctx.scheduled(schedule);
     let options =
         Options { date: arguments.date, resend: arguments.resend, picture: arguments.picture.clone() };
     let runtime = work::runtime()?;

@@ -42,7 +42,7 @@ pub async fn reconcile(ctx: &Context, asked: &Asked) -> Report {
         ctx.iiko()?;
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;
-        for row in asked_for(store.as_mut(), asked).await? {
+        for row in asked_for(ctx, store.as_mut(), asked).await? {
             let step = StepReport::new("reconcile", Some(ENTITY), Some(row.key()));
             let (step, document) =
                 match reconcile::settle(ctx, store.as_mut(), row.clone(), ctx.business_date).await {
@@ -67,7 +67,7 @@ pub async fn abandon(ctx: &Context, key: &str) -> Report {
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;
         let asked = Asked { keys: vec![key.to_owned()] };
-        for row in asked_for(store.as_mut(), &asked).await? {
+        for row in asked_for(ctx, store.as_mut(), &asked).await? {
             let row = reconcile::abandon(ctx, store.as_mut(), row).await?;
             ctx.reports.borrow_mut().push(StepReport::new("abandon", Some(ENTITY), Some(row.key())));
             report.borrow_mut().documents.push(DocumentReport::of(&row));
@@ -78,7 +78,7 @@ pub async fn abandon(ctx: &Context, key: &str) -> Report {
     report.into_inner().of(run)
 }
 
-async fn asked_for(store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
+async fn asked_for(ctx: &Context, store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
     if asked.keys.is_empty() {
         return store.documents(&Which { unsettled: true, ..Which::default() }).await;
     }
@@ -90,6 +90,7 @@ async fn asked_for(store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
         }
         rows.extend(found);
     }
+    posting::quarantine(ctx, store, &rows).await?;
     Ok(rows)
 }
 
@@ -103,7 +104,7 @@ pub fn unknown_key(key: &str) -> Failure {
 fn told(mut step: StepReport, settled: &Settled, report: &RefCell<Report>) -> (StepReport, DocumentReport) {
     let Settled { row, before, seen, hint, leftovers } = settled;
     let moved = if row.state == *before { String::new() } else { format!(" (it was {})", before.name()) };
-    let text = format!("{}: {}{moved}: {seen}", row.key(), row.state.name());
+    let text = format!("{}: {}{moved}: {seen}", row.called(), row.state.name());
     step.updated = u64::from(row.state != *before);
     if row.state == State::Unknown {
         let mut failure = Failure::new(Kind::Unknown, seen.clone());
