@@ -195,7 +195,7 @@ fn an_answer_that_is_no_success_is_never_one(engine: Engine) {
     for (action, code, state) in [
         (number, 0, "done"),
         (error.clone(), 3, "failed"),
-        (renumbered, 4, "done"),
+        (renumbered, 0, "done"),
         (other_items, 3, "failed"),
         (refused.clone(), 3, "failed"),
         (Action::Empty, 0, "done"),
@@ -213,8 +213,7 @@ fn an_answer_that_is_no_success_is_never_one(engine: Engine) {
         let moved = if state == "done" { 9 } else { 6 };
         assert_eq!(moves(&street.world), moved, "{action:?}");
         street.set_clock(10);
-        // What was posted with a warning is done.
-        expect(&street.world, if code == 4 { 0 } else { code }, &NIGHT);
+        expect(&street.world, code, &NIGHT);
         assert_eq!(moves(&street.world), moved, "a repeat tells the same: {action:?}");
     }
     // The same of the answer that processes: what iiko shows decides.
