@@ -406,11 +406,16 @@ fn a_dry_run_sends_and_writes_nothing(engine: Engine) {
     assert_eq!((json.code, json.json["day"]["total_minutes"].as_i64()), (Some(0), Some(1031)));
     assert_eq!(world.evidence(), before);
     assert_eq!((sends(&world), world.count("message_delivery"), world.count("job_slot")), (0, 0, 0));
-    // Hours that have not begun have no report.
+    // A day that has not come has no report.
     for date in ["2026-11-23", "2030-01-01"] {
         let refused = world.expect(2, &["stoplist-report", "--dry-run", "--date", date]);
-        assert!(refused.json["error"].as_str().unwrap().contains("have not begun"), "{}", refused.json);
+        assert!(refused.json["error"].as_str().unwrap().contains("has not come yet"), "{}", refused.json);
     }
+    // Nor have hours that have not begun.
+    let mut early = world.command(&["stoplist-report", "--dry-run", "--date", "2026-11-22", "--json"]);
+    let early: Outcome = early.env("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z").output().unwrap().into();
+    assert_eq!(early.code, Some(2));
+    assert!(early.json["error"].as_str().unwrap().contains("have not begun"), "{}", early.json);
 }
 
 fn a_report_without_readers_says_so(engine: Engine) {
