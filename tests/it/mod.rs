@@ -16,6 +16,7 @@ mod shelf;
 mod units;
 mod widget;
 
+mod absent;
 mod answers;
 mod bad_input;
 mod certificates;
