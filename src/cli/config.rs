@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Globals;
 use crate::{
-    config::{Environment, Loaded, Row, init_path, load, rows, template, toml},
+    config::{Environment, Loaded, Row, hand_over, init_path, load, rows, template, toml},
     error::{Failure, Kind, Result},
     printer::Printer,
 };
@@ -115,7 +115,8 @@ fn write_template(path: &Path) -> Result<()> {
         .mode(0o600)
         .open(path)
         .map_err(|error| failed(&error))?;
-    Write::write_all(&mut file, template().as_bytes()).map_err(|error| failed(&error))
+    Write::write_all(&mut file, template().as_bytes()).map_err(|error| failed(&error))?;
+    hand_over(path).map_err(|error| failed(&error))
 }
 
 /// Shows the settings and what they still lack. Valid are those with which a job can run.

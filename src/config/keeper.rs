@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
 };
 
@@ -51,6 +51,14 @@ fn keeper(path: &Path) -> Option<u32> {
         return Some(owner);
     }
     find_user(|user, primary| group != 0 && primary == group && user != 0).map(|(_, id)| id)
+}
+
+/// Gives a file that root has made to the user whose folder it is in, who could not read it otherwise.
+pub fn hand_over(path: &Path) -> std::io::Result<()> {
+    match keeper(path) {
+        Some(keeper) if us() == 0 => chown(path, Some(keeper), None),
+        _ => Ok(()),
+    }
 }
 
 /// How to become the user whose settings are in a file; none for that user itself.

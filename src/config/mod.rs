@@ -30,6 +30,7 @@ pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
     environment::Environment,
     file::init_path,
+    keeper::hand_over,
     load::{Flags, Loaded, Origin, Origins, load},
     missing::JobNeeds,
     render::{HIDDEN, Row, rows, template, toml},

@@ -251,6 +251,16 @@ fn root_is_told_to_become_the_services_user() {
 }
 
 #[test]
+fn what_root_writes_for_the_services_is_theirs() {
+    let Some(mut host) = Host::of_users() else { return };
+    host.world.set("ZERKALO_CONFIG", "/etc/zerkalo/zerkalo.toml");
+    let refused = host.expect(2, 0, &["config", "check"]);
+    assert_eq!(refused.json["hint"], "write one: zerkalo config init /etc/zerkalo/zerkalo.toml");
+    host.expect(0, 0, &["config", "init", "/etc/zerkalo/zerkalo.toml"]);
+    host.expect(0, ZERKALO, &["config", "check"]);
+}
+
+#[test]
 fn a_stranger_is_told_to_become_the_services_user() {
     let Some(host) = Host::of_users() else { return };
     host.write("zerkalo/zerkalo.toml", SECRET, ZERKALO, 0o600);
