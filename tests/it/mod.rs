@@ -58,6 +58,7 @@ mod stoplist;
 mod stoplist_answers;
 mod stoplist_kills;
 mod stoplist_report;
+mod stoplist_resend;
 mod storms;
 mod supervised;
 mod telegram;

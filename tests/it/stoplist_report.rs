@@ -24,8 +24,6 @@ on_both!(
     what_may_have_come_is_sent_again_only_when_asked_for,
     what_surely_did_not_come_is_sent_by_the_next_start,
     a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place,
-    a_report_by_hand_in_the_middle_of_the_day_is_sent_once,
-    a_wrong_bot_token_is_a_refusal,
     a_start_that_is_too_late_tells_no_reader,
 );
 
@@ -37,7 +35,7 @@ pub(super) const EVENING: [&str; 5] = ["stoplist-report", "--scheduled", "22:00"
 const CHATS: [&str; 2] = [READERS_CHAT, ADMIN_CHAT];
 
 /// A world with a bot, two chats of readers and an empty schema.
-fn world(engine: Engine) -> World {
+pub(super) fn world(engine: Engine) -> World {
     let world = with_readers(World::new(engine));
     world.expect(0, &["migrate"]);
     world
@@ -100,7 +98,7 @@ pub(super) fn readings(world: &World, from: &str, to: &str, minutes: i64) {
 }
 
 /// A day of Kaliningrad's winter, read without a break: 08:00 is 06:00 UTC, 21:00 is 19:00 UTC.
-fn usual_day(world: &World) {
+pub(super) fn usual_day(world: &World) {
     readings(world, "2026-11-22T05:55:00Z", "2026-11-22T19:55:00Z", 5);
     // Two terminals: 08:30–11:00 and 10:15–12:40.
     stretch(world, (1, 1), "Борщ", "0", "2026-11-22T06:30:00Z", Some("2026-11-22T09:00:00Z"));
@@ -114,7 +112,7 @@ fn usual_day(world: &World) {
     stretch(world, (5, 1), "Соль", "0", "2026-11-22T18:59:50Z", Some("2026-11-22T19:30:00Z"));
 }
 
-const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
+pub(super) const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
      ▫️ Том ям — 13:00\n\
      ▫️ Борщ московский — 04:10\n\
      ▫️ Соль — 00:01\n\
@@ -122,7 +120,7 @@ const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
      Суммарное время: 17:11";
 
 /// What a chat holds: texts, and captions marked as such.
-fn told(world: &World, chat: &str) -> Vec<String> {
+pub(super) fn told(world: &World, chat: &str) -> Vec<String> {
     let world = world.sandbox.world();
     let messages = world.telegram.chats[chat].messages.iter();
     messages
@@ -167,7 +165,7 @@ fn delivery(key: &str, chat: &str, kind: &str, state: &str, attempts: &str) -> [
     [key, chat, kind, state, attempts].map(str::to_owned)
 }
 
-fn evening_at(world: &mut World, now: &str) -> Outcome {
+pub(super) fn evening_at(world: &mut World, now: &str) -> Outcome {
     world.set("ZERKALO_TEST_NOW", now);
     world.run(&EVENING)
 }
@@ -537,52 +535,6 @@ fn a_report_in_the_middle_of_the_day_does_not_take_the_evenings_place(engine: En
     assert_eq!(evening_at(&mut world, TEN).code, Some(0));
     assert_eq!(counts(&world), [[2, 2], [2, 2]]);
     assert_eq!(told(&world, ADMIN_CHAT)[2], USUAL);
-}
-
-fn a_report_by_hand_in_the_middle_of_the_day_is_sent_once(engine: Engine) {
-    let mut world = world(engine);
-    usual_day(&world);
-    let block = |world: &World, blocked: bool| {
-        world.sandbox.edit(|world| world.telegram.chats.get_mut(ADMIN_CHAT).unwrap().blocked = blocked);
-    };
-    // One chat refuses it at 12:30; five minutes later it gets it, and the other one not a second time.
-    block(&world, true);
-    world.set("ZERKALO_TEST_NOW", "2026-11-22T10:30:00Z");
-    world.expect(4, &["stoplist-report"]);
-    assert_eq!(counts(&world), [[1, 1], [0, 0]]);
-    block(&world, false);
-    world.set("ZERKALO_TEST_NOW", "2026-11-22T10:35:00Z");
-    let second = world.expect(0, &["stoplist-report"]);
-    assert_eq!(counts(&world), [[1, 1], [1, 1]]);
-    assert_eq!(second.step("stoplist-report", None)["unchanged"], 2, "text and picture");
-    world.set("ZERKALO_TEST_NOW", "2026-11-22T10:40:00Z");
-    let third: Outcome = world.command(&["stoplist-report"]).output().unwrap().into();
-    assert_eq!((third.code, counts(&world)), (Some(0), [[1, 1], [1, 1]]));
-    let said = "every chat has had this day's report already; --resend sends it as it is now";
-    assert!(third.stdout.contains(said), "{}", third.stdout);
-    // Who wants it as it is now says so.
-    world.set("ZERKALO_TEST_NOW", "2026-11-22T14:00:00Z");
-    world.expect(0, &["stoplist-report", "--resend"]);
-    assert_eq!(counts(&world), [[2, 2], [2, 2]]);
-    assert!(told(&world, READERS_CHAT)[2].contains("данные на 16:00"));
-    assert_eq!(evening_at(&mut world, TEN).code, Some(0));
-    assert_eq!(counts(&world), [[3, 3], [3, 3]]);
-    assert_eq!(told(&world, READERS_CHAT)[4], USUAL);
-}
-
-fn a_wrong_bot_token_is_a_refusal(engine: Engine) {
-    let mut world = world(engine);
-    usual_day(&world);
-    world.set("TELEGRAM_BOT_TOKEN", "123456:c4n4ry");
-    let failed = evening_at(&mut world, TEN);
-    assert_eq!(failed.code, Some(6), "{}", failed.stdout);
-    let step = failed.step("stoplist-report", None);
-    assert!(step["hint"].as_str().unwrap().contains("TELEGRAM_BOT_TOKEN"), "{step}");
-    assert_eq!(sends(&world), 1, "the others need not ask");
-    // The slot stays open: with the right token each chat gets it.
-    world.set("TELEGRAM_BOT_TOKEN", sandbox::Options::default().telegram_token);
-    assert_eq!(evening_at(&mut world, "2026-11-22T20:10:00Z").code, Some(0));
-    assert_eq!(counts(&world), [[1, 1], [1, 1]]);
 }
 
 fn a_start_that_is_too_late_tells_no_reader(engine: Engine) {
