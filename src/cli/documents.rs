@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     jobs::desk::{self, Asked},
     printer::Printer,
-    report::documents::list,
+    report::documents::{Report, list},
     store::Access,
 };
 
@@ -121,18 +121,21 @@ pub(super) fn run(
             runtime.block_on(show(&ctx, &which, Some(&wanted.key)))
         }
         Action::Reconcile(wanted) => {
-            let report = runtime.block_on(desk::reconcile(&ctx, &Asked { keys: wanted.keys.clone() }));
-            printer.documents(&report);
-            Ok(report.exit_code())
+            let asked = Asked { keys: wanted.keys.clone() };
+            runtime.block_on(desk::reconcile(&ctx, &asked)).map(|report| printed(printer, &report))
         }
         Action::Abandon(wanted) => {
-            let report = runtime.block_on(desk::abandon(&ctx, &wanted.key));
-            printer.documents(&report);
-            Ok(report.exit_code())
+            runtime.block_on(desk::abandon(&ctx, &wanted.key)).map(|report| printed(printer, &report))
         }
     };
     runtime.shutdown_background();
     code
+}
+
+/// Prints what a run did with documents; its exit code.
+fn printed(printer: &Printer, report: &Report) -> u8 {
+    printer.documents(report);
+    report.exit_code()
 }
 
 /// Prints documents: a list, or one with its lines.

@@ -92,7 +92,7 @@ pub(super) fn run(
     };
     let runtime = work::runtime()?;
     let rows = runtime.block_on(async {
-        let mut store = ctx.database.connect(ctx.access).await?;
+        let mut store = ctx.database.connect_existing(ctx.access).await?;
         let rows = store.log_rows(&which).await?;
         store.close().await?;
         Ok::<_, Failure>(rows)

@@ -42,7 +42,8 @@ pub struct Arguments {
     /// Write the picture to this file, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub picture: Option<PathBuf>,
-    /// Send once more what may or may not have come; look into the chats first
+    /// Send once more what may or may not have come, after a look into the chats; while the working hours go on, also to
+    /// chats that have had an earlier report of the day
     #[arg(long, conflicts_with_all = ["scheduled", "dry_run"])]
     pub resend: bool,
     /// When it is due

@@ -20,6 +20,8 @@ pub struct Weighed {
 pub enum Verdict {
     /// Delete.
     Delete,
+    /// Delete what the operator has allowed to the row, and say so: nothing is wrong.
+    DeleteAllowed,
     /// Delete, and say loudly that it was much.
     DeleteLoudly,
     /// Delete nothing.
@@ -62,7 +64,7 @@ pub fn weigh(weighed: Weighed) -> Verdict {
         None
     };
     match (blocked, allowed) {
-        (Some(_), Some(rows)) if rows == missing => Verdict::DeleteLoudly,
+        (_, Some(rows)) if rows == missing => Verdict::DeleteAllowed,
         (Some(_), Some(_)) => Verdict::Block(Block::OtherNumber),
         (Some(block), None) => Verdict::Block(block),
         (None, _) if missing > 20 && missing * 100 > before * 15 => Verdict::DeleteLoudly,
@@ -101,9 +103,11 @@ mod tests {
 
     #[test]
     fn the_operator_allows_an_exact_number() {
-        assert_eq!(verdict(100, 10, 90, Some(90)), Verdict::DeleteLoudly);
+        assert_eq!(verdict(100, 10, 90, Some(90)), Verdict::DeleteAllowed);
         assert_eq!(verdict(100, 10, 90, Some(91)), Verdict::Block(Block::OtherNumber));
-        assert_eq!(verdict(5, 0, 5, Some(5)), Verdict::DeleteLoudly);
+        assert_eq!(verdict(5, 0, 5, Some(5)), Verdict::DeleteAllowed);
+        assert_eq!(verdict(100, 55, 45, Some(45)), Verdict::DeleteAllowed);
+        assert_eq!(verdict(100, 55, 45, Some(44)), Verdict::DeleteLoudly);
         assert_eq!(verdict(100, 99, 1, Some(90)), Verdict::Delete);
     }
 }

@@ -90,6 +90,8 @@ pub struct ScopePlan {
     pub rejected: u64,
     /// The first rows that the answer lacks, by key, whether they are deleted or stay.
     pub missing: Vec<Key>,
+    /// What the operator has asked for and is told of.
+    pub notes: Vec<String>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
     /// What the operator can do about it.
@@ -295,6 +297,7 @@ impl ScopePlan {
             delete_blocked: 0,
             rejected: tally.rejected,
             missing: Vec::new(),
+            notes: Vec::new(),
             warnings: tally.warnings(),
             hint: None,
         };
@@ -352,10 +355,13 @@ impl ScopePlan {
         }
         match weigh(Weighed { before: counts.before, fetched: self.fetched, missing, allowed }) {
             Verdict::Delete => self.deleted = missing,
-            Verdict::DeleteLoudly => {
+            verdict @ (Verdict::DeleteAllowed | Verdict::DeleteLoudly) => {
                 self.deleted = missing;
+                let is_allowed = verdict == Verdict::DeleteAllowed;
+                let allowed = if is_allowed { ", as allowed" } else { "" };
                 let kept = if table.tombstones { "; they are kept as tombstones for 30 days" } else { "" };
-                self.warnings.push(format!("deletes {missing} of {} rows{kept}", counts.before));
+                let told = if is_allowed { &mut self.notes } else { &mut self.warnings };
+                told.push(format!("deletes {missing} of {} rows{allowed}{kept}", counts.before));
             }
             Verdict::Block(block) => {
                 self.delete_blocked = missing;

@@ -97,6 +97,7 @@ impl Restorer {
             delete_blocked: 0,
             rejected: 0,
             missing: Vec::new(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             hint: None,
         };

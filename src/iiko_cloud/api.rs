@@ -238,7 +238,7 @@ async fn refusal(answer: Answer, unauthorized: Retry) -> Trouble {
         |kind, hint: &str| Failure::new(kind, format!("{label}: status {status}: {text}")).hint(hint);
     match status {
         401 => {
-            let hint = "check the API key or login: iikoWeb shows them, and which organizations they may see";
+            let hint = "check IIKO_CLOUD_API_KEY or IIKO_CLOUD_API_LOGIN: iikoWeb shows them, and which organizations they may see";
             Trouble { failure: failure(Kind::Refused, hint), retry: unauthorized, reached: true }
         }
         408 | 429 | 500..=599 => Trouble {

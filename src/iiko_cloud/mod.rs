@@ -70,6 +70,12 @@ pub struct Item {
 }
 
 impl Client {
+    /// Asks for the organizations and keeps nothing: the key or login really opens something.
+    pub async fn try_out(&self) -> Result<()> {
+        let (Organizations { .. }, _) = self.ask("api/1/organizations", &json!({})).await?;
+        Ok(())
+    }
+
     /// Reads all stop-lists of these organizations, or of all that the login sees. Fails when an answer is cut or foreign,
     /// and when there is no organization or no terminal group at all.
     pub async fn stop_lists(&self, wanted: &[Uuid], clock: &Clock) -> Result<Snapshot> {

@@ -308,6 +308,7 @@ fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {
     report.deleted = scope.deleted;
     report.delete_blocked = scope.delete_blocked;
     report.rejected = scope.rejected;
+    report.notes.clone_from(&scope.notes);
     report.warnings.clone_from(&scope.warnings);
     report.hint.clone_from(&scope.hint);
     if let Some(failure) = &scope.failure {
