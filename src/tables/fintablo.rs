@@ -1,8 +1,8 @@
 //! What is mirrored of `FinTablo`: thirteen lists of its official OpenAPI description (v1).
 //!
 //! Its declared types do not always match its own examples (`inn` and ids come as numbers and as strings, flags as
-//! 0/1), so every kind accepts both spellings. `job.directionId` is declared as a string with a name as example and
-//! answered as a number: it is kept as text. Dates (`dd.mm.yyyy`) and months (`mm.yyyy`) stay text.
+//! 0/1), so every kind accepts both spellings. `job.directionId` is declared as a string with a name as example, described
+//! as an id and answered as a number: it is one. Dates (`dd.mm.yyyy`) and months (`mm.yyyy`) stay text.
 
 use super::{Column, Entity, Feed, Table};
 
@@ -104,7 +104,7 @@ const OBTAINING: Entity = list(
 const JOB: Entity = list(
     "ft_job",
     "job",
-    &[ID, NAME, Column::decimal("cost", "cost"), COMMENT, Column::text("direction_id", "directionId")],
+    &[ID, NAME, Column::decimal("cost", "cost"), COMMENT, Column::int("direction_id", "directionId")],
 );
 
 /// The official description says 500 deals a page; the other lists have no paging.
