@@ -5,7 +5,8 @@ use super::{
     process::{Dice, number_from},
     rows::{Dump, Row},
     stoplist::{
-        BAR, HALL, MOSCOW, PIER, assert_the_history_follows, edit, history, release, sample, stop, world,
+        BAR, HALL, MOSCOW, PIER, SHORE, assert_the_history_follows, edit, history, product, release, sample,
+        stop, world,
     },
 };
 use serde_json::{Value, json};
@@ -185,6 +186,35 @@ fn bad_answers() -> Vec<(&'static str, Action, i32)> {
             "stop_lists",
             list(json!([{"organizationId": MOSCOW, "items": [{"terminalGroupId": HALL,
             "items": ["text"]}]}])),
+            7,
+        ),
+        // Forms that are only half understood: a place that nobody asked for, or two for one item.
+        (
+            "terminal_groups",
+            json(json!({"terminalGroups": [{"organizationId": MOSCOW,
+            "items": [{"id": HALL, "organizationId": SHORE, "name": "Зал"}]}]})),
+            7,
+        ),
+        (
+            "stop_lists",
+            list(json!([{"organizationId": MOSCOW, "items": [{"terminalGroupId": PIER, "items": []}]}])),
+            7,
+        ),
+        (
+            "stop_lists",
+            list(json!([{"organizationId": MOSCOW, "terminalGroupId": HALL,
+            "items": [{"terminalGroupId": BAR, "items": []}]}])),
+            7,
+        ),
+        (
+            "stop_lists",
+            list(json!([{"organizationId": MOSCOW, "items": [{"terminalGroupId": HALL,
+            "items": [{"productId": product(7), "balance": 0, "terminalGroupId": BAR}]}]}])),
+            7,
+        ),
+        (
+            "stop_lists",
+            list(json!([{"organizationId": MOSCOW, "items": [{"items": [{"productId": product(7), "balance": 0}]}]}])),
             7,
         ),
         ("access_token", json(json!({"token": ""})), 7),
