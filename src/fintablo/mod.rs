@@ -27,20 +27,23 @@ impl Client {
     /// Reads a list that comes in one answer into the planner.
     pub async fn list(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<()> {
         let request = Request::get(path, Accept::Json);
-        let mut count = 0;
-        self.read(&request, async |answer| {
+        let read = async |answer: Answer| {
             planner.reset();
             planner.answer("");
-            count = 0;
-            items(answer, |record| {
+            let mut count = 0;
+            let headers = answer.headers.clone();
+            let envelope = items(answer, |record| {
                 count += 1;
                 meter.add(1);
                 planner.record(record, &[])
             })
-            .await
-            .map(|_| ())
-        })
-        .await?;
+            .await?;
+            Ok((count, Totals::read(&headers, &envelope)))
+        };
+        let (count, totals) = self.read(&request, read).await?;
+        for missed in totals.missed(count, 1) {
+            planner.keep_missing("", &format!("the list is not whole: {missed}"));
+        }
         if count == SUSPICIOUS || (count < planner.stored() && pages::is_limit(count)) {
             let reason =
                 format!("the list has exactly {count} rows, which may be an undocumented page limit");

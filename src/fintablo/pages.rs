@@ -125,14 +125,8 @@ impl Reading {
     }
 
     fn check_totals(&mut self) {
-        let ids = self.ids.len() as u64;
-        if self.totals.rows > ids {
-            self.doubts.push(format!("the server speaks of {} records and {ids} came", self.totals.rows));
-        }
-        let pages = self.lengths.iter().filter(|length| length.rows > 0).count() as u64;
-        if self.totals.pages > pages && ids > 0 {
-            self.doubts.push(format!("the server speaks of {} pages and {pages} came", self.totals.pages));
-        }
+        let pages = self.lengths.iter().filter(|length| length.rows > 0).count();
+        self.doubts.extend(self.totals.missed(self.ids.len(), pages));
     }
 
     /// Why this is no snapshot of the list; nothing where it is one.
@@ -175,6 +169,16 @@ impl Totals {
         let envelope: Value = serde_json::from_slice(envelope).unwrap_or_default();
         totals.search(&envelope);
         totals
+    }
+
+    /// What the server speaks of and did not come.
+    pub(super) fn missed(self, rows: usize, pages: usize) -> Vec<String> {
+        let missed = |what: &str, told: u64, came: usize| {
+            (told > came as u64).then(|| format!("the server speaks of {told} {what} and {came} came"))
+        };
+        // A list without records may be called one page.
+        let pages = missed("pages", self.pages, pages.max(1));
+        missed("records", self.rows, rows).into_iter().chain(pages).collect()
     }
 
     /// Looks through the envelope's members, and the objects among them (`_meta`, `pagination`, …).
@@ -317,5 +321,7 @@ mod tests {
         );
         assert_eq!(doubts(&[told(4, 0), none(), none()]).len(), 1);
         assert_eq!(doubts(&[told(0, 2), none(), none()]).len(), 1);
+        let empty = Page { totals: Totals { rows: 0, pages: 1 }, ..none() };
+        assert_eq!(doubts(&[empty, none()]), Vec::<String>::new());
     }
 }

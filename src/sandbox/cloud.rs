@@ -124,7 +124,9 @@ fn stop_lists(world: &World, body: &Value) -> Result<Reply, Reply> {
     let form = world.cloud.form;
     let named = |group: &CloudGroup| -> Vec<Value> {
         let mut items = items(group);
-        items.iter_mut().for_each(|item| item["terminalGroupId"] = json!(group.id));
+        for item in &mut items {
+            item["terminalGroupId"] = json!(group.id);
+        }
         items
     };
     let of = |organization: &CloudOrganization| -> Vec<Value> {

@@ -259,24 +259,25 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
     let chosen = |record: &Value| filters.iter().all(|filter| keep(record, *filter));
 
     let key = format!("fintablo/{name}");
-    match shared.recorded.whole(&key) {
-        Some(whole) => {
-            let records = shared.recorded.records(&key, chosen).unwrap_or_default();
-            let on_one_page = paging.as_ref().is_none_or(|paging| records.len() <= paging.size);
-            let is_whole = on_one_page && filters.is_empty();
-            if is_whole && first_byte(&whole) == Some(b'{') {
-                return Ok(Reply::new(200, "application/json", whole));
-            }
-            show(paging.as_ref(), page, &records, |records| {
-                if is_whole { whole.clone() } else { recorded::join(records) }
-            })
-        }
-        None => {
-            let world = shared.world();
-            let records = world.fintablo.get(name).into_iter().flatten().filter(|record| chosen(record));
-            show(paging.as_ref(), page, &records.collect::<Vec<_>>(), render::json)
-        }
+    let Some(whole) = shared.recorded.whole(&key) else {
+        let world = shared.world();
+        let records = world.fintablo.get(name).into_iter().flatten().filter(|record| chosen(record));
+        return show(paging.as_ref(), page, &records.collect::<Vec<_>>(), render::json);
+    };
+    let records = shared.recorded.records(&key, chosen).unwrap_or_default();
+    let on_one_page = paging.as_ref().is_none_or(|paging| records.len() <= paging.size);
+    let is_whole = on_one_page && filters.is_empty();
+    if is_whole && first_byte(&whole) == Some(b'{') {
+        return Ok(Reply::new(200, "application/json", whole));
     }
+    show(
+        paging.as_ref(),
+        page,
+        &records,
+        |records| {
+            if is_whole { whole.clone() } else { recorded::join(records) }
+        },
+    )
 }
 
 fn first_byte(body: &Bytes) -> Option<u8> {

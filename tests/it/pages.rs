@@ -20,6 +20,7 @@ on_both!(
     a_page_that_fails_changes_nothing,
     a_server_that_always_answers_something_new_is_left,
     an_unpaged_list_of_a_round_length_deletes_nothing_and_warns,
+    an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warns,
 );
 
 const DEALS: [&str; 4] = ["sync", "fintablo", "--only", "ft_deal"];
@@ -399,4 +400,28 @@ fn an_unpaged_list_of_a_round_length_deletes_nothing_and_warns(engine: Engine) {
     // The one length that the description knows is always suspect.
     set(partners(0..500));
     world.expect(4, &command);
+}
+
+fn an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warns(engine: Engine) {
+    let world = World::new(engine);
+    let command = ["sync", "fintablo", "--only", "ft_partner"];
+    let partners: Vec<Value> = (0..40).map(|id| json!({"id": id, "name": "П"})).collect();
+    world.sandbox.edit(|world| world.fintablo.insert("partner".to_owned(), partners.clone()));
+    world.expect(0, &command);
+    let json = "application/json".to_owned();
+    let cut = json!({"status": 200, "items": partners[..37], "_meta": {"totalCount": 40}}).to_string();
+    let in_the_head = Action::Status {
+        code: 200,
+        content_type: json.clone(),
+        body: json!({"status": 200, "items": partners[..37]}).to_string().into(),
+        headers: vec![("X-Pagination-Total-Count".to_owned(), "40".to_owned())],
+    };
+    for action in [Action::Body { content_type: json, body: cut.into() }, in_the_head] {
+        world.sandbox.fault(Fault::new("v1/partner", action));
+        let outcome = world.expect(4, &command);
+        assert_eq!(outcome.counts("ft_partner"), [0, 0, 0]);
+        assert_eq!(outcome.step("ft_partner", None)["delete_blocked"], 3);
+        assert!(outcome.stdout.contains("the server speaks of 40 records and 37 came"), "{}", outcome.stdout);
+    }
+    world.expect(0, &command);
 }
