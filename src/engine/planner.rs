@@ -157,6 +157,11 @@ impl Planner {
         self.reading = 1;
     }
 
+    /// How many rows are stored.
+    pub fn stored(&self) -> usize {
+        self.index.stored()
+    }
+
     /// Whether a stored row was not seen yet, that is: whether the answer so far would delete.
     pub fn would_delete(&self) -> bool {
         self.index.entries().any(|(_, entry)| entry.is_stored() && !entry.seen)
@@ -412,7 +417,6 @@ fn push_scalar(out: &mut Vec<u8>, column: &Column, field: &str, scalar: Scalar<'
             _ => None,
         },
         (Kind::Int, Scalar::Number(number)) => number.parse().ok().map(Value::Int),
-        (Kind::Int, Scalar::Bool(value)) => Some(Value::Int(i64::from(value))),
         (Kind::Int, Scalar::Escaped(_)) => {
             trimmed.and_then(super::number::normalise).and_then(|text| text.parse().ok()).map(Value::Int)
         }

@@ -102,9 +102,6 @@ impl Column {
 pub enum Deletion {
     /// When one complete answer lacks them.
     Missing,
-    /// When two complete readings of the same run both lack them: the answer comes in pages, and pages are no
-    /// snapshot. The second reading is made only when the first would delete.
-    MissingTwice,
     /// When one complete answer lacks them, however many they are: an empty list is as good as any, and the source says
     /// which rows an answer does not speak of.
     Unguarded,

@@ -80,20 +80,24 @@ pub(super) struct OfOrganization<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct TerminalGroup {
     pub(super) id: Uuid,
+    #[serde(rename = "organizationId")]
+    pub(super) organization_id: Option<Uuid>,
     pub(super) name: Option<String>,
 }
 
-/// The answer of `stop_lists`. The items of an organization are terminal groups; one client has seen the items of a
-/// stop-list there.
+/// The answer of `stop_lists`.
 #[derive(Debug, Deserialize)]
 pub(super) struct StopLists {
     #[serde(rename = "terminalGroupStopLists")]
-    pub(super) lists: Vec<OfOrganization<Box<RawValue>>>,
+    pub(super) lists: Vec<OrganizationList>,
 }
 
-/// The stop-list of a terminal group. The id is not among the required members.
+/// What it says of an organization. The items are the stop-lists of its terminal groups; clients have seen the items of
+/// stop-lists there, and the terminal group beside the organization.
 #[derive(Debug, Deserialize)]
-pub(super) struct GroupList {
+pub(super) struct OrganizationList {
+    #[serde(rename = "organizationId")]
+    pub(super) organization_id: Uuid,
     #[serde(rename = "terminalGroupId")]
     pub(super) terminal_group_id: Option<Uuid>,
     pub(super) items: Vec<Box<RawValue>>,

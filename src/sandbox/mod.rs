@@ -82,8 +82,8 @@ pub use self::{
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
     world::{
-        ADMIN_CHAT, Amount, Chat, Cloud, CloudForm, CloudGroup, CloudOrganization, Document, DocumentKind,
-        Item, Message, Move, READERS_CHAT, Status, Telegram, World,
+        ADMIN_CHAT, Amount, Beyond, Chat, Cloud, CloudForm, CloudGroup, CloudOrganization, Document,
+        DocumentKind, Item, Message, Move, Paging, READERS_CHAT, Status, Telegram, Total, World,
     },
 };
 

@@ -73,6 +73,8 @@ fn a_record_without_an_id_is_counted_and_switches_deletion_off(engine: Engine) {
                 r#"{"id":""}"#,
                 r#"{"id":"x"}"#,
                 r#"{"id":{"a":1}}"#,
+                // A truth value is no id 1.
+                r#"{"id":true}"#,
                 "{}",
             ]
             .map(str::to_owned)
