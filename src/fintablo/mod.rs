@@ -3,7 +3,7 @@
 pub mod api;
 
 use crate::{
-    engine::{Planner, frame::Shape},
+    engine::{Planner, frame::Shape, repair},
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Request, Trouble, list},
     printer::Meter,
@@ -119,7 +119,8 @@ async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Re
             failure.hint("nothing was changed; start this again, and if it stays so, ask FinTablo"),
         )
     };
-    let envelope: Envelope = serde_json::from_slice(&envelope)
+    let mended = repair::mended(&envelope);
+    let envelope: Envelope = serde_json::from_slice(mended.as_deref().unwrap_or(&envelope))
         .map_err(|error| refused(format!("the envelope is refused: {error}")))?;
     match envelope.status {
         Some(200) => Ok(()),

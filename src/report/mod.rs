@@ -105,6 +105,9 @@ pub struct StepReport {
     pub stoplist: Option<StopChanges>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
+    /// What is told once and needs no look, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
     /// Why it failed, in one sentence.
@@ -134,6 +137,7 @@ impl StepReport {
             details: Vec::new(),
             stoplist: None,
             warnings: Vec::new(),
+            notes: Vec::new(),
             hint: None,
             error: None,
             kind: None,
@@ -328,7 +332,7 @@ impl RunReport {
         table::closing(self)
     }
 
-    /// Only the warnings and errors, a line each with its hint; empty when all is well (`--quiet`).
+    /// Only the notes, warnings and errors, a line each with its hint; empty when there is nothing to tell (`--quiet`).
     pub fn notes(&self, colour: bool) -> String {
         table::notes(self, colour)
     }

@@ -272,7 +272,8 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     let mut notes: Vec<(Status, &str, Option<&str>, Vec<String>)> = Vec::new();
     for step in &report.steps {
         let status = if step.status == Status::Skipped { Status::Skipped } else { Status::Error };
-        let sentences = step.warnings.iter().map(|warning| (Status::Warning, warning));
+        let told = step.notes.iter().map(|note| (Status::Success, note));
+        let sentences = told.chain(step.warnings.iter().map(|warning| (Status::Warning, warning)));
         for (status, sentence) in sentences.chain(step.error.iter().map(|error| (status, error))) {
             let hint = step.hint.as_deref();
             let same = |note: &&mut (Status, &str, Option<&str>, Vec<String>)| {
@@ -290,7 +291,8 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     }
     let mut out = missing(report) + &planned(report);
     for (position, (status, sentence, hint, names)) in notes.iter().enumerate() {
-        let label = painted(status.name(), *status, colour);
+        let label = if *status == Status::Success { "note" } else { status.name() };
+        let label = painted(label, *status, colour);
         let names = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
         let _ = writeln!(out, "{label}: {names}{sentence}");
         // A step's hint belongs under the last of its sentences.

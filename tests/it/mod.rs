@@ -18,6 +18,7 @@ mod widget;
 
 mod answers;
 mod bad_input;
+mod broken;
 mod certificates;
 mod changes;
 mod crontab;
@@ -25,6 +26,7 @@ mod demo;
 mod desk;
 mod doctor;
 mod documents;
+mod doubts;
 mod dry_run;
 mod first_run;
 mod guard;

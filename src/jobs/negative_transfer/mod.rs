@@ -203,11 +203,13 @@ impl Night<'_> {
         let balances = ctx.iiko()?.report(&query).await?;
         testing::step("reported");
         step.warnings.extend(check_clock(ctx)?);
-        step.fetched = balances.len() as u64;
+        step.fetched = balances.rows.len() as u64;
+        step.warnings
+            .extend(balances.rejected.iter().map(|row| format!("a row of the report is left out: {row}")));
         let input = Input {
             settings: &ctx.config.transfer,
             catalogue: &catalogue,
-            rows: &balances,
+            rows: &balances.rows,
             date,
             date_incoming: moment(ctx),
         };
@@ -217,7 +219,7 @@ impl Night<'_> {
         }
         let unsettled = store.documents(&Which { unsettled: true, ..Which::default() }).await?;
         let documents = self.admitted(&plan, rows, &unsettled, &catalogue, step);
-        step.rejected = plan.skipped.len() as u64;
+        step.rejected = (plan.skipped.len() + balances.rejected.len()) as u64;
         let mut report = self.report.borrow_mut();
         report.restaurants = plan.restaurants;
         report.skipped = plan.skipped;
