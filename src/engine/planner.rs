@@ -137,17 +137,12 @@ impl Planner {
     /// record belongs to a scope that was not asked for, or when where it ends is a guess, so that the records behind it
     /// are one, too.
     pub fn record(&mut self, bytes: &[u8], supplied: &[&str]) -> Result<()> {
-        match self.record.read(bytes) {
-            Ok(()) => {}
-            Err(error @ (BadRecord::Syntax(_) | BadRecord::NotAnObject(_)))
-                if !repair::ends_surely(bytes) =>
-            {
+        if let Err(error) = self.record.read(bytes) {
+            if !repair::ends_surely(bytes) {
                 return Err(self.unreadable(bytes, &error));
             }
-            Err(error) => {
-                self.reject(&|member| repair::member(bytes, member), &error.to_string());
-                return Ok(());
-            }
+            self.reject(&|member| repair::member(bytes, member), &error.to_string());
+            return Ok(());
         }
         self.values.clear();
         let mut bad: Option<String> = None;
@@ -281,12 +276,15 @@ impl Planner {
         if !self.settings.remember.is_empty() {
             self.remember(key);
         }
-        let replaced = self.record.text().contains('\u{fffd}').then(|| self.name());
         let tally = &mut self.tallies[place];
         let seen = self.index.see(key, tally.number, &compared, self.reading);
         if matches!(seen, Seen::Unchanged | Seen::Changed | Seen::New) {
             tally.fetched += 1;
         }
+        let may_be_written = !matches!(seen, Seen::Unchanged | Seen::Repeated);
+        let is_damaged = may_be_written && self.record.text().contains(char::REPLACEMENT_CHARACTER);
+        let replaced = is_damaged.then(|| self.name());
+        let tally = &mut self.tallies[place];
         let spool = match seen {
             Seen::Unchanged | Seen::Repeated => return Ok(()),
             Seen::New => &mut self.inserts,
