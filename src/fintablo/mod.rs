@@ -8,7 +8,7 @@ mod pages;
 
 use self::pages::{Page, Reading, Totals, Turn};
 use crate::{
-    engine::{Planner, frame::Shape},
+    engine::{Planner, frame::Shape, repair},
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Request, Trouble, list},
     printer::Meter,
@@ -47,7 +47,7 @@ impl Client {
         if count == SUSPICIOUS || (count < planner.stored() && pages::is_limit(count)) {
             let reason =
                 format!("the list has exactly {count} rows, which may be an undocumented page limit");
-            planner.keep_missing("", &reason);
+            planner.suspect("", reason);
         }
         Ok(())
     }
@@ -149,6 +149,7 @@ async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Re
             failure.hint("nothing was changed; start this again, and if it stays so, ask FinTablo"),
         )
     };
+    let envelope = repair::mended(&envelope).unwrap_or(envelope);
     let Envelope { status, text } = serde_json::from_slice(&envelope)
         .map_err(|error| refused(format!("the envelope is refused: {error}")))?;
     match status {

@@ -4,7 +4,7 @@
 //! last one. So nothing is concluded from a page's length alone: the end counts as seen only when pages were asked for
 //! that lie beyond it, and a reading that contradicts itself or what the server says of the list is no snapshot.
 
-use crate::engine::number;
+use crate::engine::{number, repair};
 use hashbrown::{HashMap, HashSet};
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
@@ -221,13 +221,12 @@ fn id(record: &[u8]) -> Vec<u8> {
         #[serde(borrow)]
         id: &'a RawValue,
     }
-    match serde_json::from_slice::<Keyed<'_>>(record) {
-        Ok(keyed) => {
-            let text = keyed.id.get().trim_matches('"');
-            number::normalise(text).unwrap_or_else(|| text.to_owned()).into_bytes()
-        }
-        Err(_) => record.to_vec(),
-    }
+    let text = match serde_json::from_slice::<Keyed<'_>>(record) {
+        Ok(keyed) => Some(keyed.id.get().trim_matches('"').to_owned()),
+        // What the planner mends or names has an id all the same.
+        Err(_) => repair::member(record, "id"),
+    };
+    text.map_or_else(|| record.to_vec(), |text| number::normalise(&text).unwrap_or(text).into_bytes())
 }
 
 #[cfg(test)]
@@ -283,6 +282,7 @@ mod tests {
         for record in [r#"{"id":7}"#, r#"{"id":"7"}"#, r#"{"name":"x","id":7.0}"#, r#"{"id":" 7"}"#] {
             assert_eq!(id(record.as_bytes()), b"7", "{record}");
         }
+        assert_eq!(id(b"{\"id\":7,\"name\":\"a\nb\",\"sum\":01}"), b"7", "a record that is not quite one");
         assert_eq!(id(b"{}"), b"{}");
     }
 

@@ -5,6 +5,7 @@
 
 use crate::{
     config::Config,
+    engine::repair,
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
     redact,
@@ -211,6 +212,8 @@ impl Client {
         self.upstream.expect(&answer, request)?;
         let label = answer.label.clone();
         let body = answer.bytes(usize::MAX).await?;
+        // One document, read as a whole: what is no character in it becomes U+FFFD, and what is no JSON refuses it all.
+        let body = repair::mended(&body).unwrap_or(body);
         let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();
         let understood = serde_json::from_slice(&body).map_err(|error| {
             // serde's own words may quote the answer, and with it a token.

@@ -24,11 +24,13 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
     a1::check_title("MIN_STOCK_MAPPING_TAB", &titles.mapping_tab)?;
     a1::check_title("MIN_STOCK_IMPORT_TAB", &titles.import_tab)?;
     let names = nomenclature::display_names(ctx, store).await?;
-    report.fetched = names.len() as u64;
     let sheets = ctx.sheets()?;
     let mut pauses = Pauses::new(&ctx.config.retries);
     loop {
         let look = Look::take(sheets, titles).await?;
+        let shown = (0..look.shown.rows.len()).map(|row| look.shown.get(row, 0).text());
+        let names = names.beside(shown);
+        report.fetched = names.len() as u64;
         let changes = changes(&look, &names, titles, report);
         if changes.is_empty() || ctx.is_dry_run() {
             return Ok(());

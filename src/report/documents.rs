@@ -248,8 +248,7 @@ impl Report {
             let _ = writeln!(out, "{note}");
         }
         if let Some(run) = &self.run {
-            let notes = run.notes(colour);
-            out.push_str(&notes);
+            out.push_str(&(run.remarks(colour) + &run.notes(colour)));
             if let Some(note) = run.slot.as_ref().and_then(|slot| slot.note.as_ref()) {
                 let _ = writeln!(out, "{note}");
             }

@@ -103,7 +103,7 @@ pub struct StepReport {
     /// What a reading of the stop-list has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stoplist: Option<StopChanges>,
-    /// What the operator has asked for and is told of, one sentence each, without a full stop: nothing is wrong.
+    /// What is told once and needs no look, one sentence each, without a full stop: nothing is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// One sentence each, without a full stop.
@@ -332,9 +332,9 @@ impl RunReport {
         table::closing(self)
     }
 
-    /// What the operator has asked for and is told of, a line each: nothing is wrong.
-    pub fn remarks(&self) -> String {
-        table::remarks(self)
+    /// What is told and needs no look, a line each: nothing is wrong, so `--quiet` is silent about it.
+    pub fn remarks(&self, colour: bool) -> String {
+        table::remarks(self, colour)
     }
 
     /// Only the warnings and errors, a line each with its hint; empty when all is well (`--quiet`).

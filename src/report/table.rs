@@ -137,7 +137,7 @@ pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -
         out.push_str(&grid(&lines, width.max(NARROWEST), colour));
         out.push('\n');
     }
-    let notes = remarks(report) + &notes(report, colour);
+    let notes = remarks(report, colour) + &notes(report, colour);
     if !notes.is_empty() {
         out.push_str(&notes);
         out.push('\n');
@@ -302,13 +302,21 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     out
 }
 
-/// What the operator has asked for and is told of, which is nothing wrong.
-pub(super) fn remarks(report: &RunReport) -> String {
+/// What is told and needs no look, once: entities of which the same is told share a line.
+pub(super) fn remarks(report: &RunReport, colour: bool) -> String {
     let mut out = missing(report, |step| !step.notes.is_empty() && !lists_missing(report, step));
+    let mut told: Vec<(&str, Vec<String>)> = Vec::new();
     for step in &report.steps {
         for note in &step.notes {
-            let _ = writeln!(out, "{}: {note}", step.name());
+            match told.iter_mut().find(|(sentence, _)| *sentence == note.as_str()) {
+                Some((_, names)) => names.push(step.name()),
+                None => told.push((note, vec![step.name()])),
+            }
         }
+    }
+    let label = painted("note", Status::Success, colour);
+    for (sentence, names) in told {
+        let _ = writeln!(out, "{label}: {}: {sentence}", names.join(", "));
     }
     out
 }

@@ -82,15 +82,22 @@ fn what_was_allowed_is_told_and_is_no_warning(engine: Engine) {
     let allowed = [&sync[..], &["--allow-delete", "ft_direction=3"]].concat();
     let screen: Outcome = world.command(&allowed).output().unwrap().into();
     assert_eq!(screen.code, Some(0), "{}{}", screen.stdout, screen.stderr);
-    let said = "ft_direction: deletes 3 of 4 rows, as allowed; they are kept as tombstones for 30 days";
+    let said = "note: ft_direction: deletes 3 of 4 rows, as allowed; they are kept as tombstones for 30 days";
     assert!(screen.stdout.contains(said), "{}", screen.stdout);
     assert!(screen.stdout.contains("ft_direction: deleted: 3\n"), "{}", screen.stdout);
     assert!(!screen.stdout.contains("warning"), "{}", screen.stdout);
+    let logged = world.log().pop().unwrap()["error_message"].clone().unwrap();
+    assert!(logged.starts_with("deletes 3 of 4 rows, as allowed"), "{logged}");
     assert_eq!(
         world.expect(0, &allowed).counts("ft_direction"),
         [0, 0, 0],
         "a leave that is needless by now"
     );
+    world.sandbox.edit(|world| world.fintablo.get_mut("direction").unwrap().clear());
+    let last = [&sync[..], &["--allow-delete", "ft_direction=1", "-q"]].concat();
+    let quiet: Outcome = world.command(&last).output().unwrap().into();
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""), "no trouble");
+    assert_eq!(world.count("ft_direction"), 0);
 }
 
 fn an_answer_cut_to_49_percent_deletes_nothing(engine: Engine) {

@@ -20,6 +20,7 @@ on_both!(
     a_page_that_fails_changes_nothing,
     a_server_that_always_answers_something_new_is_left,
     an_unpaged_list_of_a_round_length_deletes_nothing_and_warns,
+    what_a_list_of_a_round_length_lacks_may_be_allowed_to_the_row,
     an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warns,
 );
 
@@ -400,6 +401,37 @@ fn an_unpaged_list_of_a_round_length_deletes_nothing_and_warns(engine: Engine) {
     // The one length that the description knows is always suspect.
     set(partners(0..500));
     world.expect(4, &command);
+}
+
+fn what_a_list_of_a_round_length_lacks_may_be_allowed_to_the_row(engine: Engine) {
+    let world = World::new(engine);
+    let sync = ["sync", "fintablo", "--only", "ft_partner"];
+    let set = |count: usize| {
+        let list = (0..count).map(|id| json!({"id": id, "name": "П"})).collect();
+        world.sandbox.edit(|world| world.fintablo.insert("partner".to_owned(), list));
+    };
+    let allowing = |code: i32, rows: usize| {
+        world.expect(code, &[&sync[..], &["--allow-delete", &format!("ft_partner={rows}")]].concat())
+    };
+    // A few rows, and more than half of them.
+    for (before, after) in [(57, 50), (510, 500), (700, 50)] {
+        let gone = before - after;
+        set(before);
+        world.expect(0, &sync);
+        set(after);
+        let outcome = world.expect(4, &sync);
+        let refused = outcome.step("ft_partner", None);
+        let told = format!(
+            "{gone} of {before} rows are not in the answer and are not deleted: the list has exactly"
+        );
+        assert!(refused["warnings"][0].as_str().unwrap().starts_with(&told), "{refused}");
+        let hint = format!("if they are really gone, allow it once: --allow-delete ft_partner={gone}");
+        assert_eq!(refused["hint"], hint);
+        assert_eq!(allowing(4, gone + 1).counts("ft_partner"), [0, 0, 0], "another number");
+        let allowed = allowing(0, gone);
+        assert_eq!(allowed.counts("ft_partner"), [0, 0, gone as u64]);
+        assert_eq!(world.count("ft_partner"), after);
+    }
 }
 
 fn an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warns(engine: Engine) {

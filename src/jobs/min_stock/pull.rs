@@ -78,8 +78,10 @@ fn keep_absent(sheet: &Sheet, nomenclature: &Nomenclature, stored: &[Place], pla
     let mut kept = 0;
     for (product, department) in stored {
         let (has_row, has_column) = (rows.contains(product), columns.contains(department));
-        let comes_back =
-            (has_row || products.contains(product)) && (has_column || departments.contains(department));
+        let is_product = || products.contains(product) || nomenclature.is_product_in_doubt(*product);
+        let is_department =
+            || departments.contains(department) || nomenclature.is_department_in_doubt(*department);
+        let comes_back = (has_row || is_product()) && (has_column || is_department());
         if !(has_row && has_column) && comes_back {
             planner.keep([Value::Uuid(*product), Value::Uuid(*department)]);
             kept += 1;

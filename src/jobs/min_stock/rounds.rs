@@ -34,7 +34,18 @@ pub(in crate::jobs) async fn push(
 ) -> Result<()> {
     let title = &ctx.config.min_stock.tab;
     a1::check_title("MIN_STOCK_TAB", title)?;
-    let nomenclature = Nomenclature::read(ctx, store).await?;
+    let mut nomenclature = Nomenclature::read(ctx, store).await?;
+    let sheets = ctx.sheets()?;
+    if nomenclature.has_doubts() {
+        let push = Push { sheets, title, wanted: Wanted::default(), filled: HashSet::new() };
+        let sheet = push.look().await?.sheet;
+        let kept = nomenclature.keep_doubtful(sheet.products(), sheet.departments());
+        if kept > 0 {
+            report.notes.push(format!(
+                "{kept} rows and departments stay as they are, because iiko's records of them cannot be used"
+            ));
+        }
+    }
     let wanted = Wanted {
         products: &nomenclature.products,
         departments: &nomenclature.departments,
@@ -42,7 +53,7 @@ pub(in crate::jobs) async fn push(
         ..Wanted::default()
     };
     report.fetched = nomenclature.products.len() as u64;
-    let mut push = Push { sheets: ctx.sheets()?, title, wanted, filled: HashSet::new() };
+    let mut push = Push { sheets, title, wanted, filled: HashSet::new() };
     let mut pauses = Pauses::new(&ctx.config.retries);
     let mut rounds = 0;
     while rounds < ROUNDS {

@@ -207,11 +207,14 @@ impl Night<'_> {
         let balances = ctx.iiko()?.report(&query).await?;
         testing::step("reported");
         step.warnings.extend(check_clock(ctx)?);
-        step.fetched = balances.len() as u64;
+        step.fetched = balances.rows.len() as u64;
+        step.rejected = balances.rejected.len() as u64;
+        step.warnings
+            .extend(balances.rejected.iter().map(|row| format!("a row of the report is left out: {row}")));
         let input = Input {
             settings: &ctx.config.transfer,
             catalogue: &catalogue,
-            rows: &balances,
+            rows: &balances.rows,
             last_rows: store.last_report_rows().await?,
             date,
             date_incoming: moment(ctx),
@@ -227,7 +230,7 @@ impl Night<'_> {
 
     /// Puts into the report what the plan is made of, and fails when nothing may be posted because nothing was found.
     fn tell_of(&self, plan: &Plan, step: &mut StepReport) -> Result<()> {
-        step.rejected = plan.skipped.len() as u64;
+        step.rejected += plan.skipped.len() as u64;
         let told = plan.unmatched.iter().filter(|unmatched| !unmatched.stops);
         step.warnings.extend(told.map(ToString::to_string));
         let mut report = self.report.borrow_mut();
