@@ -502,7 +502,7 @@ mount -o remount,size=64m "$2"
 "$4" full-morning -q
 "$4" full-morning -q --verify
 echo "code $code""#;
-    for size in ["900k", "1200k", "1500k"] {
+    for size in ["1000k", "1200k", "1500k"] {
         let world = World::new(Engine::Sqlite);
         let disk = world.home.path().join("disk");
         fs::create_dir(&disk).unwrap();

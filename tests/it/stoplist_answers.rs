@@ -59,6 +59,8 @@ fn a_token_of_either_kind(engine: Engine) {
     // Another key is another account until somebody says that it is not.
     world.set("ZERKALO_TEST_NOW", "2026-11-22T08:05:00Z");
     world.expect(13, SYNC);
+    assert_eq!(asked(&world, "v2/access_token"), 1, "it is no mistyped one");
+    world.sandbox.clear_journal();
     world.expect(0, &["sync", "stoplist", "--adopt-source"]);
     assert_eq!((asked(&world, "api/1/access_token"), asked(&world, "v2/access_token")), (0, 1));
     assert_eq!(world.asked().len(), 3, "organizations, terminal groups, stop-lists: {:?}", world.asked());

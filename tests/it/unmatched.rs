@@ -16,6 +16,7 @@ on_both!(
     no_restaurant_is_told_as_such,
     a_report_without_rows_is_no_night_without_negatives,
     a_row_without_an_amount_is_no_zero,
+    what_may_stand_in_a_row_that_cannot_be_read_is_not_called_missing,
 );
 
 /// A street whose admins are told.
@@ -242,4 +243,39 @@ fn a_row_without_an_amount_is_no_zero(engine: Engine) {
     let text = told(&street.world);
     assert!(text.contains("Салфетки <1> — в отчёте iiko нет количества"), "{text}");
     assert_eq!(street.world.sandbox.world().ledger().len(), 1);
+}
+
+fn what_may_stand_in_a_row_that_cannot_be_read_is_not_called_missing(engine: Engine) {
+    let street = told_street(engine);
+    let row = |group: &str, product: &str| {
+        format!(
+            "<r><Account.Name>Аренда</Account.Name><Product.TopParent>{group}</Product.TopParent>\
+             <Product.Name>{product}</Product.Name><Product.Num>1</Product.Num><Product.MeasureUnit/>\
+             <FinalBalance.Amount>-1</FinalBalance.Amount><FinalBalance.Money/></r>"
+        )
+    };
+    let broken = row("Расходные материалы", "Ложка & вилка");
+    for (code, rows, words) in [
+        (7, broken.clone(), &["1 row of the report cannot be read", "Ложка & вилка"][..]),
+        (
+            13,
+            row("Кухня", "Суп") + &broken,
+            &["1 row of the report cannot be read", "no product of the report is"],
+        ),
+    ] {
+        let body = format!("<report>{rows}</report>");
+        let answer = Action::Body { content_type: "application/xml".to_owned(), body: body.into() };
+        street.world.sandbox.fault(Fault::new("reports/olap", answer));
+        let night = expect(&street.world, code, &NIGHT);
+        for word in words {
+            assert!(error_of(&night).contains(word), "{word}: {}", night.json);
+        }
+        assert!(!error_of(&night).contains("has no rows"), "{}", night.json);
+        let text = told(&street.world);
+        assert!(text.contains(&format!("код выхода {code}")), "{text}");
+        assert!(!text.contains("Отрицательных остатков нет"), "{text}");
+        assert_eq!((street.world.count("document_outbox"), street.world.count("job_slot")), (0, 0));
+    }
+    expect(&street.world, 0, &NIGHT);
+    assert_all_moved(&street);
 }

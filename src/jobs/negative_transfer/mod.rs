@@ -211,6 +211,11 @@ impl Night<'_> {
         step.rejected = balances.rejected.len() as u64;
         step.warnings
             .extend(balances.rejected.iter().map(|row| format!("a row of the report is left out: {row}")));
+        let unreadable = unreadable(&balances.rejected);
+        if let (Some(text), []) = (&unreadable, balances.rows.as_slice()) {
+            return Err(Failure::new(Kind::InvalidAnswer, text.clone())
+                .hint("nothing was posted; look at the balances in iiko; the next start within the grace asks again"));
+        }
         let input = Input {
             settings: &ctx.config.transfer,
             catalogue: &catalogue,
@@ -220,7 +225,11 @@ impl Night<'_> {
             date_incoming: moment(ctx),
         };
         let plan = plan::plan(&input)?;
-        self.tell_of(&plan, step)?;
+        // What nothing seems to match may stand in a row that cannot be read.
+        self.tell_of(&plan, step).map_err(|failure| match unreadable {
+            Some(text) => failure.context(text),
+            None => failure,
+        })?;
         for document in &plan.documents {
             within_caps(&document.payload, &document.title(), &ctx.config.transfer)?;
         }
@@ -318,6 +327,13 @@ impl Night<'_> {
         step.warnings.extend(posting::check_balances(ctx, store, &mut done).await?);
         Ok(())
     }
+}
+
+/// Says how many rows of the report cannot be read, and names the first of them; none where all can.
+fn unreadable(rejected: &[String]) -> Option<String> {
+    let (first, rows) = (rejected.first()?, rejected.len());
+    let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+    Some(format!("{rows} of the report cannot be read, the first of them {first}"))
 }
 
 /// Until when a night's documents may be sent.
