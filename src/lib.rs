@@ -16,6 +16,7 @@
 //! - [`http`], [`iiko`], [`fintablo`], [`iiko_cloud`], [`sheets`]: the upstreams
 //! - [`telegram`]: messages to chats, each at most once
 //! - [`schedule`]: slots, grace, the business date
+//! - [`days`]: days that people type and files give
 //! - [`documents`]: the outbox: documents that are posted to iiko, each at most once
 //! - [`jobs`]: a job is a list of steps; locks, signals and the report around them
 //! - [`doctor`]: tries everything that a run needs
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod days;
 pub mod doctor;
 pub mod documents;
 pub mod engine;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::Globals;
 use crate::{
-    config::{Environment, Loaded, Row, init_path, load, rows, template, toml},
+    config::{Environment, Loaded, Row, hand_over, init_path, load, rows, template, toml},
     error::{Failure, Kind, Result},
     printer::Printer,
 };
@@ -82,7 +82,7 @@ pub fn run(
                 printer.stdout(&format!("wrote {path}\n{next}, then run: zerkalo config check"));
             }
         }
-        Action::Check => check(&load(&globals.flags(), environment)?, printer),
+        Action::Check => return check(&load(&globals.flags(), environment)?, printer),
         Action::Show => {
             let text = toml(&load(&globals.flags(), environment)?.config);
             if printer.is_json() {
@@ -115,41 +115,59 @@ fn write_template(path: &Path) -> Result<()> {
         .mode(0o600)
         .open(path)
         .map_err(|error| failed(&error))?;
-    Write::write_all(&mut file, template().as_bytes()).map_err(|error| failed(&error))
+    Write::write_all(&mut file, template().as_bytes()).map_err(|error| failed(&error))?;
+    hand_over(path).map_err(|error| failed(&error))
 }
 
-fn check(loaded: &Loaded, printer: &Printer) {
-    let rows = rows(loaded);
-    let file = loaded.file.as_ref().map(|path| path.display().to_string());
+/// Shows the settings and what they still lack. Valid are those with which a job can run.
+fn check(loaded: &Loaded, printer: &Printer) -> Result<u8> {
+    let (rows, jobs, idle) = (rows(loaded), loaded.config.jobs(), loaded.config.idle());
+    let exit_code = idle.as_ref().map_or(0, |idle| idle.kind.exit_code());
     if printer.is_json() {
-        return printer.json(&json!({
+        printer.json(&json!({
             "command": "config check",
-            "exit_code": 0,
-            "file": file,
+            "exit_code": exit_code,
+            "file": loaded.file,
+            "files": loaded.files,
+            "only_units": loaded.only_units,
             "settings": rows,
             "missing": loaded.config.missing().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "jobs": jobs,
             "warnings": loaded.warnings,
         }));
+        return Ok(exit_code);
     }
     let mut warnings = String::new();
     for warning in &loaded.warnings {
         let _ = writeln!(warnings, "warning: {warning}");
     }
     if printer.verbosity().quiet {
-        return printer.stderr(&warnings);
+        printer.stderr(&warnings);
+        return idle
+            .map_or(Ok(exit_code), |idle| Err(idle.hint("`zerkalo config check` says what each job lacks")));
     }
     let table = table(&rows, printer.width(), printer.stdout_colour());
-    let file = file.unwrap_or_else(|| "none".to_owned());
-    let closing = match loaded.warnings.len() {
-        0 => "settings are valid".to_owned(),
-        1 => "settings are valid, with 1 warning".to_owned(),
-        many => format!("settings are valid, with {many} warnings"),
+    let file = loaded.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    let closing = match (idle, loaded.warnings.len()) {
+        (Some(idle), _) => idle.message,
+        (None, 0) => "settings are valid".to_owned(),
+        (None, 1) => "settings are valid, with 1 warning".to_owned(),
+        (None, many) => format!("settings are valid, with {many} warnings"),
     };
-    let mut missing = String::new();
-    for (upstream, keys) in loaded.config.missing() {
-        let _ = writeln!(missing, "not set yet for {upstream}: {}", keys.join(", "));
+    let mut lacking = String::new();
+    for needs in jobs.iter().filter(|needs| !needs.lacks.is_empty()) {
+        let _ = writeln!(lacking, "{} lacks {}", needs.job, needs.lacks.join(", "));
     }
-    printer.stdout(&format!("{table}\n\nsettings file: {file}\n{missing}{warnings}{closing}"));
+    let mut places = format!("settings file: {file}\n");
+    for read in loaded.files.iter().filter(|read| Some(*read) != loaded.file.as_ref()) {
+        let _ = writeln!(places, "also read: {}", read.display());
+    }
+    let (settings, unseen) = loaded.only_units.sentences();
+    for told in settings.iter().chain(&unseen) {
+        let _ = writeln!(places, "only the units have: {told}");
+    }
+    printer.stdout(&format!("{table}\n\n{places}{lacking}{warnings}{closing}"));
+    Ok(exit_code)
 }
 
 /// The settings, each with its source; what is set stands out, what is missing says so.

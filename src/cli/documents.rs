@@ -8,18 +8,19 @@ use super::{Globals, work};
 use crate::{
     config::Environment,
     context::Context,
+    days,
     documents::row::{State, Which},
     error::Result,
     jobs::desk::{self, Asked},
     printer::Printer,
-    report::documents::list,
+    report::documents::{Report, list},
     store::Access,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   zerkalo documents list
-  zerkalo documents show T20261122-b0e5079b-1d4355a8-1
+  zerkalo documents show T261122-1d4355a8
   zerkalo documents reconcile";
 
 /// Arguments of `zerkalo documents`.
@@ -51,7 +52,7 @@ pub struct List {
     #[arg(long)]
     pub all: bool,
     /// Only of this business date
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// Only in this state
     #[arg(long, value_name = "STATE", value_parser = state)]
@@ -104,6 +105,9 @@ pub(super) fn run(
     let runtime = work::runtime()?;
     let code = match &arguments.action {
         Action::List(wanted) => {
+            if let Some(date) = wanted.date {
+                days::has_come("--date", date, ctx.business_date)?;
+            }
             let which = Which {
                 date: wanted.date,
                 state: wanted.state,
@@ -117,18 +121,21 @@ pub(super) fn run(
             runtime.block_on(show(&ctx, &which, Some(&wanted.key)))
         }
         Action::Reconcile(wanted) => {
-            let report = runtime.block_on(desk::reconcile(&ctx, &Asked { keys: wanted.keys.clone() }));
-            printer.documents(&report);
-            Ok(report.exit_code())
+            let asked = Asked { keys: wanted.keys.clone() };
+            runtime.block_on(desk::reconcile(&ctx, &asked)).map(|report| printed(printer, &report))
         }
         Action::Abandon(wanted) => {
-            let report = runtime.block_on(desk::abandon(&ctx, &wanted.key));
-            printer.documents(&report);
-            Ok(report.exit_code())
+            runtime.block_on(desk::abandon(&ctx, &wanted.key)).map(|report| printed(printer, &report))
         }
     };
     runtime.shutdown_background();
     code
+}
+
+/// Prints what a run did with documents; its exit code.
+fn printed(printer: &Printer, report: &Report) -> u8 {
+    printer.documents(report);
+    report.exit_code()
 }
 
 /// Prints documents: a list, or one with its lines.

@@ -8,6 +8,7 @@ use super::{Globals, schedule::duration, work};
 use crate::{
     config::Environment,
     context::Context,
+    days,
     error::{Failure, Kind, Result, quote},
     jobs::LOGGED,
     printer::Printer,
@@ -51,8 +52,8 @@ pub enum Since {
 }
 
 fn since(text: &str) -> Result<Since, String> {
-    if let Ok(day) = text.parse() {
-        return Ok(Since::Day(day));
+    if text.parse::<NaiveDate>().is_ok() {
+        return days::day(text).map(Since::Day);
     }
     let wrong = || "write it as a date such as 2026-11-20, or as 7d, 36h, 90m".to_owned();
     let ago = match text.strip_suffix('d') {
@@ -79,6 +80,9 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<u8> {
     let ctx = work::context(globals, environment, printer, "log", Access::DryRun)?;
+    if let Some(Since::Day(day)) = arguments.since {
+        days::has_come("--since", day, ctx.business_date)?;
+    }
     let lines = if printer.is_json() { arguments.limit } else { history::rows_for(arguments.limit) };
     let which = WhichLog {
         entity: arguments.entity.clone(),
@@ -88,7 +92,7 @@ pub(super) fn run(
     };
     let runtime = work::runtime()?;
     let rows = runtime.block_on(async {
-        let mut store = ctx.database.connect(ctx.access).await?;
+        let mut store = ctx.database.connect_existing(ctx.access).await?;
         let rows = store.log_rows(&which).await?;
         store.close().await?;
         Ok::<_, Failure>(rows)

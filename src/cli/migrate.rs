@@ -1,5 +1,7 @@
 //! `zerkalo migrate`: bring the database's tables up to this version.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use comfy_table::{Cell, Table, presets};
 use serde_json::json;
@@ -7,7 +9,9 @@ use serde_json::json;
 use super::{Globals, work};
 use crate::{
     config::Environment,
-    error::Result,
+    documents::row::{State, Which},
+    error::{Result, quote},
+    jobs::desk,
     printer::Printer,
     store::{Access, migrate::Step},
 };
@@ -29,10 +33,14 @@ pub(super) fn run(
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
     let ctx = work::context(globals, environment, printer, "migrate", access)?;
-    let (before, after) = work::runtime()?.block_on(async {
+    let (before, after, unknown) = work::runtime()?.block_on(async {
         let before = ctx.database.steps().await?;
         let after = if arguments.dry_run { before.clone() } else { ctx.database.migrate().await? };
-        Ok::<_, crate::error::Failure>((before, after))
+        let has_changed = after.iter().zip(&before).any(|(after, before)| after.applied && !before.applied);
+        // A migration may find documents whose rows cannot be worked with.
+        let which = Which { state: Some(State::Unknown), ..Which::default() };
+        let unknown = if has_changed { desk::list(&ctx, &which).await? } else { Vec::new() };
+        Ok::<_, crate::error::Failure>((before, after, unknown))
     })?;
     let state = |before: &Step, after: &Step| match (before.applied, after.applied) {
         (true, _) => "applied before",
@@ -47,7 +55,7 @@ pub(super) fn run(
             .zip(&after)
             .map(|(before, after)| json!({ "version": before.version, "name": before.name, "state": state(before, after) }))
             .collect();
-        printer.json(&json!({ "command": "migrate", "dry_run": arguments.dry_run, "exit_code": 0, "database": place, "migrations": steps }));
+        printer.json(&json!({ "command": "migrate", "dry_run": arguments.dry_run, "exit_code": 0, "database": place, "migrations": steps, "unknown_documents": unknown }));
         return Ok(0);
     }
     let mut table = Table::new();
@@ -60,6 +68,15 @@ pub(super) fn run(
     }
     let tail =
         if arguments.dry_run { "dry run: nothing was written" } else { "the schema is at this version" };
-    printer.stdout(&format!("{place}\n{table}\n{tail}"));
+    let mut out = format!("{place}\n{table}\n{tail}");
+    for document in unknown {
+        let problem = quote(&document.problem.unwrap_or_default(), 300);
+        let _ = write!(
+            out,
+            "\nwarning: document {} is unknown: {problem}\n  hint: zerkalo documents reconcile",
+            document.key
+        );
+    }
+    printer.stdout(&out);
     Ok(0)
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     config::Environment,
+    days,
     error::{Failure, Kind, Result},
     jobs::{
         negative_transfer::{self, Options},
@@ -34,7 +35,7 @@ pub struct Arguments {
     #[arg(long)]
     pub dry_run: bool,
     /// The business date [default: the slot's, else today]; another one than today only with --dry-run
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// Run for today's slot after its grace, without asking; nothing is posted after transfer.deadline
     #[arg(long, requires_all = ["date", "scheduled"])]

@@ -2,6 +2,7 @@
 
 use crate::{
     context::Context,
+    days,
     error::{Failure, Kind, Result},
     schedule::{Latest, Schedule},
 };
@@ -32,7 +33,7 @@ pub struct ScheduleArguments {
 #[command(next_help_heading = "Scheduling")]
 pub struct DayArguments {
     /// Run for the slot of this day [default: the latest one]; asks when it is too late for it
-    #[arg(long, value_name = "YYYY-MM-DD", requires = "scheduled")]
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "scheduled", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// Run for it however late it is, without asking
     #[arg(long, requires = "date")]
@@ -56,6 +57,9 @@ pub(super) fn for_slot(
     day: Option<NaiveDate>,
     late_ok: bool,
 ) -> Result<Context> {
+    if let Some(day) = day {
+        days::has_come("--date", day, ctx.business_date)?;
+    }
     let ctx = ctx.scheduled(schedule.map(|schedule| Schedule { day, ..schedule }));
     let (Some(slot), Some(day)) = (ctx.slot.as_ref().filter(|_| !ctx.is_dry_run()), day) else {
         return Ok(ctx);

@@ -90,13 +90,10 @@ async fn look(ctx: &Context) -> Result<StatusReport> {
     folders.dedup();
     // Before the database is read: what a run that ends meanwhile has left is read there.
     let (locks, sessions) = (holders::look(&folders)?, iiko::remembered_sessions(state)?);
-    let mut store = ctx.database.connect(ctx.access).await?;
+    let mut store = ctx.database.connect_existing(ctx.access).await?;
     let overview = store.overview().await?;
     let unsettled = Which { unsettled: true, ..Which::default() };
-    let documents = match &overview {
-        Some(_) => store.documents(&unsettled).await?,
-        None => Vec::new(),
-    };
+    let documents = store.documents(&unsettled).await?;
     store.close().await?;
     Ok(StatusReport::of(Found {
         config: &ctx.config,

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     config::Environment,
+    days,
     error::Result,
     jobs::stoplist_report::{self, Options},
     printer::Printer,
@@ -33,7 +34,7 @@ pub struct Arguments {
     #[arg(long)]
     pub dry_run: bool,
     /// The day on which the working hours begin [default: the latest whose hours have begun]
-    #[arg(long, value_name = "DATE", conflicts_with = "scheduled")]
+    #[arg(long, value_name = "DATE", conflicts_with = "scheduled", value_parser = days::day)]
     pub date: Option<NaiveDate>,
     /// How the report is printed: text or json, which is what --json prints
     #[arg(long, value_enum, value_name = "FORM", default_value_t, hide_possible_values = true)]
@@ -41,7 +42,8 @@ pub struct Arguments {
     /// Write the picture to this file, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub picture: Option<PathBuf>,
-    /// Send once more what may or may not have come; look into the chats first
+    /// Send once more what may or may not have come, after a look into the chats; while the working hours go on, also to
+    /// chats that have had an earlier report of the day
     #[arg(long, conflicts_with_all = ["scheduled", "dry_run"])]
     pub resend: bool,
     /// When it is due
@@ -68,7 +70,11 @@ pub(super) fn run(
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
     let schedule = arguments.schedule.schedule(GRACE);
-    let ctx = work::context(globals, environment, printer, "stoplist-report", access)?.scheduled(schedule);
+    let ctx = work::context(globals, environment, printer, "stoplist-report", access)?;
+    if let Some(date) = arguments.date {
+        days::has_come("--date", date, ctx.business_date)?;
+    }
+    let ctx = ctx.scheduled(schedule);
     let options =
         Options { date: arguments.date, resend: arguments.resend, picture: arguments.picture.clone() };
     let runtime = work::runtime()?;

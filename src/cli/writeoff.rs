@@ -8,7 +8,7 @@ use super::{Globals, work};
 use crate::{
     config::Environment,
     error::Result,
-    jobs::writeoff::{self, file},
+    jobs::writeoff::{self, Options, file},
     printer::Printer,
     store::Access,
 };
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Post a further act of the same content
     #[arg(long)]
     pub again: bool,
+    /// Post an act that is dated more than 31 days back
+    #[arg(long)]
+    pub back_dated: bool,
 }
 
 /// Posts an act.
@@ -53,7 +56,8 @@ pub(super) fn run(
     let ctx = work::context(globals, environment, printer, "writeoff", access)?;
     let runtime = work::runtime()?;
     let name = arguments.file.display().to_string();
-    let report = runtime.block_on(writeoff::run(&ctx, &name, &act, arguments.again));
+    let options = Options { again: arguments.again, back_dated: arguments.back_dated };
+    let report = runtime.block_on(writeoff::run(&ctx, &name, &act, options));
     runtime.shutdown_background();
     printer.documents(&report);
     Ok(report.exit_code())

@@ -10,15 +10,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Environment,
+    Environment, keeper,
     load::{Found, Origin},
     secret,
     settings::{SETTINGS, Setting, SettingKind},
 };
 use crate::error::{Failure, Kind, Result};
-
-/// For every user of the host.
-const SYSTEM_WIDE: &str = "/etc/zerkalo/zerkalo.toml";
 
 /// The settings of the file in use, by key, and its path.
 #[derive(Default)]
@@ -49,7 +46,9 @@ impl SettingsFile {
             };
         }
         let own = environment.own_directory("XDG_CONFIG_HOME", ".config")?;
-        for path in own.map(|own| own.join("zerkalo.toml")).into_iter().chain([PathBuf::from(SYSTEM_WIDE)]) {
+        // For every user of the host.
+        let system_wide = Path::new(keeper::PACKAGE).join("zerkalo.toml");
+        for path in own.map(|own| own.join("zerkalo.toml")).into_iter().chain([system_wide]) {
             if let Some(file) = open(&path)? {
                 return Self::read(path, file);
             }
@@ -58,6 +57,7 @@ impl SettingsFile {
     }
 
     fn read(path: PathBuf, mut file: File) -> Result<Self> {
+        secret::check_user(&path, &file.metadata().map_err(|error| unreadable(&path, &error))?)?;
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| unreadable(&path, &error))?;
         let values = parse(&path, &text)?;
@@ -81,8 +81,8 @@ fn open(path: &Path) -> Result<Option<File>> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Kind::Usage, format!("the settings file {} cannot be read: {error}", path.display()))
-        .hint("check that it is a file in UTF-8, and its owner and mode; --config names another one")
+    let what = format!("the settings file {}", path.display());
+    secret::cannot_read(&what, path, error, "check that it is a file in UTF-8; --config names another one")
 }
 
 /// Walks the document against [`SETTINGS`]. The file's own text is never repeated beyond the name of a key: the

@@ -14,11 +14,12 @@ use super::{
     address::Reach,
     env_file::EnvFile,
     file::SettingsFile,
-    secret,
+    keeper, names, secret,
     settings::{SETTINGS, Setting},
+    units::{self, OnlyUnits},
 };
 use crate::{
-    error::{Failure, Kind, Result},
+    error::{Failure, Kind, Result, quote},
     redact,
 };
 
@@ -47,7 +48,7 @@ pub enum Origin {
         /// Characters, counted from 1.
         column: usize,
     },
-    /// The file given by `--env-file`.
+    /// The file given by `--env-file`, or what the package's units have for an environment.
     EnvFile {
         /// The file.
         path: PathBuf,
@@ -78,6 +79,10 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The TOML file in use.
     pub file: Option<PathBuf>,
+    /// Every file that was read, the strongest first.
+    pub files: Vec<PathBuf>,
+    /// What the package's units have and this process has not.
+    pub only_units: OnlyUnits,
 }
 
 /// A setting's text and where it was found.
@@ -122,15 +127,29 @@ impl Origin {
 /// a secret.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
     let mut warnings = Vec::new();
-    let env_file = read_env_file(flags.env_file.as_deref(), environment, &mut warnings)?;
+    let mut env_files = Vec::new();
+    if let Some(path) = &flags.env_file {
+        let file = File::open(path).map_err(|error| unreadable_env_file(path, &error))?;
+        env_files.push((path.clone(), read_env_file(path, file, environment, &mut warnings)?));
+    }
     let named = match (&flags.config, environment.get("ZERKALO_CONFIG")?) {
         (Some(path), _) => Some(path.clone()),
         (None, Some(path)) => Some(PathBuf::from(path)),
         (None, None) => {
-            env_file.as_ref().and_then(|(_, file)| file.get("ZERKALO_CONFIG")).map(|(path, _)| path.into())
+            env_files.first().and_then(|(_, file)| file.get("ZERKALO_CONFIG")).map(|(path, _)| path.into())
         }
     };
-    let mut layers = Layers { flags, environment, env_file, file: SettingsFile::find(named, environment)? };
+    let file = SettingsFile::find(named, environment)?;
+    let is_packages = match &file.path {
+        Some(path) => keeper::of_package(path),
+        None => Path::new(keeper::PACKAGE).is_dir(),
+    };
+    if is_packages {
+        env_files.extend(package_environment(flags, environment, &mut warnings)?);
+    }
+    let mut files: Vec<PathBuf> = env_files.iter().map(|(path, _)| path.clone()).collect();
+    files.extend(file.path.clone());
+    let mut layers = Layers { flags, environment, env_files, file };
 
     let mut config = Config::default();
     let mut origins = Origins::new();
@@ -156,21 +175,47 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
     }
     complete(&mut config, environment)?;
     check(&config, &origins, &mut warnings)?;
-    Ok(Loaded { config, origins, warnings, file: layers.file.path })
+    let secrets = origins.values().filter_map(|origin| match origin {
+        Origin::Credential(path) | Origin::SecretFile(path) => Some(path.clone()),
+        _ => None,
+    });
+    let files = secrets.chain(files).collect();
+    let only_units = if is_packages { units::only_units(environment)? } else { OnlyUnits::default() };
+    Ok(Loaded { config, origins, warnings, file: layers.file.path, files, only_units })
 }
 
-fn read_env_file(
-    path: Option<&Path>,
+/// What systemd gives the package's units, for everybody else who works with the package's settings; none where there is
+/// no such file, or where it was named already.
+fn package_environment(
+    flags: &Flags,
     environment: &Environment,
     warnings: &mut Vec<String>,
 ) -> Result<Option<(PathBuf, EnvFile)>> {
-    let Some(path) = path else { return Ok(None) };
-    let unreadable = |error: std::io::Error| {
-        Failure::new(Kind::Usage, format!("the env-file {} cannot be read: {error}", path.display()))
-            .hint("check the path after --env-file, and the file's owner and mode")
-    };
+    let path = keeper::package_environment();
+    if flags.env_file.as_ref() == Some(&path) {
+        return Ok(None);
+    }
+    match File::open(&path) {
+        Ok(file) => Ok(Some((path.clone(), read_env_file(&path, file, environment, warnings)?))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable_env_file(&path, &error)),
+    }
+}
+
+fn unreadable_env_file(path: &Path, error: &std::io::Error) -> Failure {
+    let what = format!("the env-file {}", path.display());
+    secret::cannot_read(&what, path, error, "check the path after --env-file; it is to be a file in UTF-8")
+}
+
+fn read_env_file(
+    path: &Path,
+    mut handle: File,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Result<EnvFile> {
+    let unreadable = |error: std::io::Error| unreadable_env_file(path, &error);
     let mut text = String::new();
-    let mut handle = File::open(path).map_err(unreadable)?;
+    secret::check_user(path, &handle.metadata().map_err(unreadable)?)?;
     handle.read_to_string(&mut text).map_err(unreadable)?;
     let file = EnvFile::read(&text, environment)?;
     let secret =
@@ -181,13 +226,19 @@ fn read_env_file(
     for line in &file.skipped {
         warnings.push(format!("{}:{line} is not NAME=value and was skipped", path.display()));
     }
-    Ok(Some((path.to_owned(), file)))
+    for (name, (_, line)) in &file.values {
+        if let Some(why) = names::why_odd(name) {
+            warnings.push(format!("{}:{line}: {} {why}", path.display(), quote(name, 60)));
+        }
+    }
+    Ok(file)
 }
 
 struct Layers<'a> {
     flags: &'a Flags,
     environment: &'a Environment,
-    env_file: Option<(PathBuf, EnvFile)>,
+    /// The strongest first.
+    env_files: Vec<(PathBuf, EnvFile)>,
     file: SettingsFile,
 }
 
@@ -225,7 +276,7 @@ impl Layers<'_> {
         if let Some(text) = self.environment.get(name)? {
             return Ok(Some(Found { text: text.to_owned(), origin: Origin::Environment }));
         }
-        if let Some((path, file)) = &self.env_file {
+        for (path, file) in &self.env_files {
             if setting.secret
                 && let Some((path, _)) = file.get(&named_file)
             {

@@ -7,12 +7,16 @@ pub(crate) mod address;
 mod env_file;
 mod environment;
 mod file;
+mod keeper;
 mod load;
+mod missing;
+mod names;
 mod render;
 mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod units;
 mod value;
 
 use std::{fmt, path::PathBuf, time::Duration};
@@ -26,9 +30,12 @@ pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
     environment::Environment,
     file::init_path,
+    keeper::hand_over,
     load::{Flags, Loaded, Origin, Origins, load},
+    missing::JobNeeds,
     render::{HIDDEN, Row, rows, template, toml},
     settings::{SETTINGS, Setting, SettingKind},
+    units::{OnlyUnits, UnitSetting},
 };
 
 /// Every setting of a run, checked and ready to use.
@@ -70,30 +77,6 @@ pub struct Config {
     pub retries: Retries,
     /// Time and size limits of requests and runs.
     pub limits: Limits,
-}
-
-impl Config {
-    /// What each upstream still needs before it can be read: its name and the settings' keys.
-    pub fn missing(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let absent = |pairs: &[(&'static str, bool)]| {
-            pairs.iter().filter(|(_, is_set)| !is_set).map(|(key, _)| *key).collect::<Vec<_>>()
-        };
-        let iiko = absent(&[
-            ("iiko.base_url", self.iiko.base_url.is_some()),
-            ("iiko.login", self.iiko.login.is_some()),
-            ("iiko.password", self.iiko.sha1_password.is_some()),
-        ]);
-        let fintablo = absent(&[("fintablo.token", self.fintablo.token.is_some())]);
-        let google = absent(&[
-            ("google.credentials", self.google.credentials.is_some()),
-            ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
-        ]);
-        let cloud = self.iiko_cloud.missing();
-        [("iiko", iiko), ("FinTablo", fintablo), ("Google Sheets", google), ("iikoCloud", cloud)]
-            .into_iter()
-            .filter(|(_, keys)| !keys.is_empty())
-            .collect()
-    }
 }
 
 /// Where the mirror is kept.

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::Environment;
+use super::{Environment, keeper};
 use crate::error::{Failure, Kind, Result};
 
 /// No password is longer; a wrong path (a database, a device) is not read into memory.
@@ -26,16 +26,35 @@ pub(super) fn check_private(path: &Path, metadata: &Metadata) -> Result<()> {
     if !metadata.is_file() {
         return refuse(format!("{shown} holds a secret and is not a regular file"), "name a file".to_owned());
     }
-    let us = rustix::process::geteuid().as_raw();
-    if metadata.uid() != us && metadata.uid() != 0 {
-        let message = format!("{shown} holds a secret and belongs to user {}", metadata.uid());
-        return refuse(message, format!("run: chown {us} {shown}"));
+    let owner = metadata.uid();
+    if owner != keeper::us() && owner != 0 {
+        let message = format!("{shown} holds a secret and belongs to user {}", keeper::user(owner));
+        return refuse(message, keeper::become_keeper(path).unwrap_or_else(|| keeper::make_private(path)));
     }
     if metadata.mode() & 0o077 != 0 {
         let message = format!("{shown} holds a secret and can be read by others");
-        return refuse(message, format!("run: chmod 600 {shown}"));
+        return refuse(message, keeper::make_private(path));
     }
     Ok(())
+}
+
+/// Refuses that root works with the package's settings: the services, which are another user's, could not use the files
+/// that it makes. In a container, where that user has no name, root is all there is.
+pub(super) fn check_user(path: &Path, metadata: &Metadata) -> Result<()> {
+    let owner = metadata.uid();
+    if keeper::us() != 0 || owner == 0 || !keeper::of_package(path) || !keeper::is_known(owner) {
+        return Ok(());
+    }
+    let text = format!("{} is for user {}, not for root", path.display(), keeper::user(owner));
+    Err(Failure::new(Kind::Usage, text)
+        .hint(keeper::become_keeper(path).unwrap_or_else(|| keeper::make_private(path))))
+}
+
+/// A file that cannot be read: for want of rights, which `keeper` knows a remedy for, or for another reason.
+pub(super) fn cannot_read(what: &str, path: &Path, error: &std::io::Error, otherwise: &str) -> Failure {
+    let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+    let hint = if denied { keeper::make_readable(path) } else { otherwise.to_owned() };
+    Failure::new(Kind::Usage, format!("{what} cannot be read: {error}")).hint(hint)
 }
 
 /// The secret in the file that the setting `name` names.
@@ -95,6 +114,6 @@ fn read(name: &str, path: &Path, file: File) -> Result<String> {
 }
 
 fn unreadable(name: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Kind::Usage, format!("{} (for {name}) cannot be read: {error}", path.display()))
-        .hint("check that path, and the file's owner and mode")
+    let what = format!("{} (for {name})", path.display());
+    cannot_read(&what, path, error, "check that path; it is to be a file with the secret alone")
 }

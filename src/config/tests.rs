@@ -86,7 +86,7 @@ fn refused(house: &House, expected: &[&str]) {
 #[test]
 fn defaults_need_only_a_home() {
     let house = House::new();
-    let Loaded { config, origins, warnings, file } = house.load().unwrap();
+    let Loaded { config, origins, warnings, file, .. } = house.load().unwrap();
     assert_eq!(config.database.sqlite_path(), Some(house.path(".local/share/zerkalo/zerkalo.db")));
     assert_eq!(config.state_dir, house.path(".local/state/zerkalo"));
     assert_eq!((config.timezone, config.database.schema.as_str()), (Tz::Europe__Kaliningrad, "public"));
@@ -146,6 +146,26 @@ fn the_stronger_layer_wins() {
     let loaded = house.load().unwrap();
     assert_eq!(loaded.config.database.sqlite_path(), Some("/flag.db".into()));
     assert_eq!(loaded.origins["database.url"], Origin::Flag("--database"));
+}
+
+#[test]
+fn a_name_that_nobody_reads_is_told_with_the_one_that_is_meant() {
+    let house = House::new().env_file(&format!(
+        "IIKO_PASWORD={CANARY}\nORG_ID=1\nIIKO_VERIFY_SSL=false\nREDIS_URL=x\nIIKO_LOGIN=reader\n"
+    ));
+    let mut warnings = house.load().unwrap().warnings;
+    warnings.sort();
+    let said = |line: usize, text: &str| format!("{}:{line}: {text}", house.path("old.env").display());
+    let expected = [
+        said(1, "IIKO_PASWORD is no setting and is not read; IIKO_PASSWORD is"),
+        said(2, "ORG_ID is not honoured any more: set IIKO_CLOUD_ORG_ID"),
+        said(
+            3,
+            "IIKO_VERIFY_SSL is not honoured any more: certificates are always checked; IIKO_CA_FILE or IIKO_TLS_PIN lets \
+             a self-signed server in",
+        ),
+    ];
+    assert_eq!(warnings, expected);
 }
 
 #[test]

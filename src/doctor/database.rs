@@ -27,7 +27,7 @@ pub(super) async fn look(patient: &Patient) -> Result<Vec<Said>> {
             .into(),
         );
     }
-    said.extend(identities(patient, &examined));
+    said.extend(identities(patient, &examined).await);
     if let Some(file) = database.file() {
         let mut free = room(&nearest_folder(file))?;
         free.text = format!("its disk has {}", free.text);
@@ -57,7 +57,7 @@ fn schema(patient: &Patient, examined: &Examined) -> Said {
 }
 
 /// Whether it is the mirror of what the settings name.
-fn identities(patient: &Patient, examined: &Examined) -> Vec<Said> {
+async fn identities(patient: &Patient, examined: &Examined) -> Vec<Said> {
     let mut said = Vec::new();
     let mut same = Vec::new();
     for upstream in ["iiko", "fintablo", CLOUD, SHEETS] {
@@ -66,9 +66,16 @@ fn identities(patient: &Patient, examined: &Examined) -> Vec<Said> {
         let Ok(named) = run::identity(&patient.ctx, upstream) else { continue };
         if *stored == named {
             same.push(stored.as_str());
-        } else {
-            said.push(run::other_source(upstream, stored, &named).into());
+            continue;
         }
+        let failure = run::mismatch(&patient.ctx, upstream, stored, &named).await;
+        said.push(if failure.kind == Kind::Safety {
+            failure.into()
+        } else {
+            Said::skipped(format!(
+                "it mirrors {stored}; whether that is what the settings name cannot be told: see below"
+            ))
+        });
     }
     if !same.is_empty() {
         said.push(Said::ok(format!("it mirrors {}", same.join(", "))));

@@ -24,12 +24,7 @@ const TRIAL: usize = 64 << 10;
 /// Which files the settings come from.
 pub(super) fn settings(patient: &Patient) -> Vec<Said> {
     let loaded = &patient.loaded;
-    let mut files: Vec<&Path> = loaded.file.iter().map(std::path::PathBuf::as_path).collect();
-    files.extend(loaded.origins.values().filter_map(|origin| match origin {
-        Origin::EnvFile { path, .. } => Some(path.as_path()),
-        _ => None,
-    }));
-    files.dedup();
+    let files = &loaded.files;
     let shown: Vec<String> = files.iter().map(|path| shown_file(path)).collect();
     let text = if shown.is_empty() {
         "no settings file; all is from the environment".to_owned()
@@ -37,7 +32,38 @@ pub(super) fn settings(patient: &Patient) -> Vec<Said> {
         shown.join(", ")
     };
     let warning = |text: &String| Said::warning(text, "`zerkalo config check` shows every setting");
-    std::iter::once(Said::ok(text)).chain(loaded.warnings.iter().map(warning)).collect()
+    let (settings, unseen) = loaded.only_units.sentences();
+    let only_units = |told: String| {
+        Said::warning(
+            format!("only the units have {told}, so they may work on something else than this command"),
+            "put it into /etc/zerkalo/environment, which both read",
+        )
+    };
+    let mut said = vec![Said::ok(text)];
+    said.extend(loaded.warnings.iter().map(warning));
+    said.extend(settings.into_iter().map(only_units));
+    said.extend(unseen.into_iter().map(|told| Said::skipped(format!("what only the units have: {told}"))));
+    said
+}
+
+/// What can run with these settings, and what the others lack.
+pub(super) fn jobs(patient: &Patient) -> Vec<Said> {
+    let loaded = &patient.loaded;
+    let (able, lacking): (Vec<_>, Vec<_>) =
+        loaded.config.jobs().into_iter().partition(|needs| needs.lacks.is_empty());
+    let first = match (loaded.config.idle(), &loaded.file) {
+        (Some(idle), Some(file)) => idle.hint(format!("set what they lack in {}", file.display())).into(),
+        (Some(idle), None) => idle
+            .hint("`zerkalo config init` writes a settings file to fill in, with every setting explained")
+            .into(),
+        (None, _) => {
+            let able: Vec<&str> = able.iter().map(|needs| needs.job).collect();
+            Said::ok(format!("can run: {}", able.join(", ")))
+        }
+    };
+    let lacking =
+        lacking.iter().map(|needs| Said::unset(format!("{} lacks {}", needs.job, needs.lacks.join(", "))));
+    std::iter::once(first).chain(lacking).collect()
 }
 
 fn shown_file(path: &Path) -> String {

@@ -138,6 +138,7 @@ const fn online(name: &'static str, look: for<'a> fn(&'a Patient) -> Checking<'a
 /// Every check, in the order in which they are made. A further upstream is a further line.
 const CHECKS: &[Check] = &[
     check("settings", |patient| Box::pin(async { Ok(host::settings(patient)) })),
+    check("jobs", |patient| Box::pin(async { Ok(host::jobs(patient)) })),
     check("secrets", |patient| Box::pin(async { Ok(host::secrets(patient)) })),
     check("time zone", |patient| Box::pin(async { Ok(host::time_zone(patient)) })),
     check("state directory", |patient| Box::pin(async { host::state_directory(patient) })),

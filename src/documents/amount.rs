@@ -44,13 +44,13 @@ pub(super) mod text {
 }
 
 /// The same for an amount that may be missing.
-pub(super) mod optional_text {
+pub(crate) mod optional_text {
     use super::{parse, show};
     use rust_decimal::Decimal;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
     #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-    pub(in crate::documents) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         amount: &Option<Decimal>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {

@@ -23,8 +23,6 @@ use crate::{
     testing,
 };
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
-use std::time::Duration;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How many drafts of a document are sent at most. A draft moves nothing, but somebody has to remove the needless ones.
@@ -32,9 +30,6 @@ const DRAFTS: u32 = 3;
 
 /// How often a draft is processed in one run while iiko keeps showing it as a draft.
 const TRIES: usize = 3;
-
-/// The longest wait between look-ups after a lost answer in the mode `single`.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a document's turn ended.
 #[derive(Debug)]
@@ -112,12 +107,7 @@ impl Machine<'_> {
     /// Takes a document as far as it goes. Fails only when its next step could not be written down.
     pub async fn finish(&mut self, mut row: Row) -> Result<Outcome> {
         let mut leftovers = Vec::new();
-        let end = if row.is_intact {
-            self.run(&mut row, &mut leftovers).await?
-        } else {
-            let text = "its row is not what was planned: somebody has edited it";
-            self.unknown(&mut row, text, None).await?
-        };
+        let end = self.run(&mut row, &mut leftovers).await?;
         Ok(Outcome { row, end, leftovers })
     }
 
@@ -154,7 +144,7 @@ impl Machine<'_> {
             self.advance(row, State::Drafting, None, 0, None).await?;
         }
         let mut answer: Option<(Failure, Option<Uuid>)> = None;
-        let mut refused = false;
+        let (mut refused, mut tried) = (false, 0);
         loop {
             let found = match self.look_up(row).await {
                 Ok(found) => found,
@@ -196,6 +186,7 @@ impl Machine<'_> {
             match posted {
                 Ok(Posted::Accepted(found)) => match accepted(row, &found, Status::New) {
                     None => {
+                        row.shown_as(&found.number);
                         self.advance(row, State::Drafted, Some(found.id), 0, None).await?;
                         testing::step("drafted");
                         return Ok(None);
@@ -208,12 +199,20 @@ impl Machine<'_> {
                     answer = Some((failure, None));
                 }
                 Ok(Posted::Lost(failure)) => tracing::warn!("{}: {failure}; looking it up", row.key()),
-                Ok(Posted::Unsent(failure)) | Err(failure) => {
+                Ok(Posted::Unsent(trouble)) => {
+                    // There is no draft, so it costs none of them.
+                    self.advance(row, State::Drafting, None, -1, Some(&trouble.failure)).await?;
+                    drop(posting);
+                    if !self.ctx.iiko()?.pause(tried, &trouble).await {
+                        return Ok(Some(End::Open(trouble.failure)));
+                    }
+                    tried += 1;
+                }
+                Err(failure) => {
                     self.advance(row, State::Drafting, None, -1, Some(&failure)).await?;
                     return Ok(Some(End::Open(failure)));
                 }
             }
-            drop(posting);
         }
     }
 
@@ -222,7 +221,7 @@ impl Machine<'_> {
         let id = row.iiko_id.expect("a draft has an id");
         let mut refusal: Option<Failure> = None;
         let mut remark: Option<String> = None;
-        let mut sent = 0;
+        let (mut sent, mut tried) = (0, 0);
         let mut is_lost = row.state == State::Processing;
         loop {
             let found = match self.ctx.iiko()?.document_by_id(row.payload.kind, id).await {
@@ -232,6 +231,9 @@ impl Machine<'_> {
             };
             testing::step(if sent == 0 { "compared" } else { "verified" });
             let difference = found.as_ref().and_then(|found| row.payload.difference(found));
+            if let (Some(found), None) = (&found, &difference) {
+                row.shown_as(&found.number);
+            }
             match (found.map(|found| found.status), difference) {
                 (Some(_), Some(text)) => {
                     return self.unknown(row, &format!("in iiko {text}"), None).await;
@@ -287,87 +289,16 @@ impl Machine<'_> {
                     remark = Some(failure.to_string());
                     refusal = Some(failure);
                 }
-                Ok(Posted::Unsent(failure)) | Err(failure) => return Ok(End::Open(failure)),
+                Ok(Posted::Unsent(trouble)) => {
+                    if !self.ctx.iiko()?.pause(tried, &trouble).await {
+                        return Ok(End::Open(trouble.failure));
+                    }
+                    tried += 1;
+                    continue;
+                }
+                Err(failure) => return Ok(End::Open(failure)),
             }
             sent += 1;
-        }
-    }
-
-    /// The mode `single`: processed at once, sent once and never again.
-    async fn send_at_once(&mut self, row: &mut Row) -> Result<End> {
-        match self.look_up(row).await {
-            Ok(Found::Nothing { deleted: false }) => {}
-            Ok(Found::Nothing { deleted: true }) => {
-                let failure = said("somebody has deleted it in iiko");
-                return self.failed(row, failure).await;
-            }
-            Ok(Found::Processed(id)) => return self.done(row, id, false, None).await,
-            Ok(Found::Drafts(_)) => {
-                return self.unknown(row, "iiko has a draft of it that nobody sent", None).await;
-            }
-            Ok(Found::Foreign(text, id)) => return self.unknown(row, &text, id).await,
-            Err(failure) => return Ok(End::Open(failure)),
-        }
-        testing::step("looked-up");
-        if let Some(why) = self.window.over(row.business_date, self.ctx.clock.business_now()) {
-            return Ok(End::Late(why));
-        }
-        let late = testing::bug("late-commit");
-        if !late {
-            self.advance(row, State::Processing, None, 0, None).await?;
-        }
-        testing::step("processing");
-        let posting = self.ctx.posting.lock().await;
-        let posted = self.post(row, None, Status::Processed).await;
-        testing::step("process-sent");
-        drop(posting);
-        if late {
-            self.advance(row, State::Processing, None, 0, None).await?;
-        }
-        match posted {
-            Ok(Posted::Accepted(found)) => match accepted(row, &found, Status::Processed) {
-                None => self.look_for(row, Some(found.id)).await,
-                Some(text) => {
-                    self.unknown(row, &format!("the answer said that {text}"), Some(found.id)).await
-                }
-            },
-            Ok(Posted::Refused(failure)) => self.failed(row, failure).await,
-            Ok(Posted::Unsent(failure)) | Err(failure) => {
-                self.advance(row, State::Planned, None, 0, Some(&failure)).await?;
-                Ok(End::Open(failure))
-            }
-            Ok(Posted::Doubtful(failure, id)) => {
-                tracing::warn!("{}: {failure}; looking for it", row.key());
-                self.look_for(row, id).await
-            }
-            Ok(Posted::Lost(failure)) => {
-                tracing::warn!("{}: {failure}; looking for it", row.key());
-                self.look_for(row, None).await
-            }
-        }
-    }
-
-    /// Looks for a document that was sent as processed, for as long as the settings say. It is never sent again.
-    async fn look_for(&mut self, row: &mut Row, id: Option<Uuid>) -> Result<End> {
-        let time = self.ctx.config.documents.lookup_time;
-        let (until, pause) = (Instant::now() + time, LOOK_AGAIN.min(time / 10));
-        loop {
-            match self.look_up(row).await {
-                Ok(Found::Processed(found)) => return self.done(row, found, id.is_some(), None).await,
-                Ok(Found::Foreign(text, found)) => return self.unknown(row, &text, found).await,
-                Ok(Found::Drafts(ids)) => {
-                    return self.unknown(row, "iiko has it as a draft only", ids.first().copied()).await;
-                }
-                Ok(Found::Nothing { deleted: true }) => {
-                    return self.unknown(row, "it is deleted in iiko", id).await;
-                }
-                Ok(Found::Nothing { deleted: false }) => {}
-                Err(failure) => tracing::warn!("{}: {failure}", row.key()),
-            }
-            if Instant::now() + pause > until {
-                return self.unknown(row, "the answer was lost, and iiko has no such document", id).await;
-            }
-            tokio::time::sleep(pause).await;
         }
     }
 
@@ -376,24 +307,20 @@ impl Machine<'_> {
     async fn one_post(&mut self, row: &mut Row) -> Result<End> {
         match self.post(row, None, Status::Processed).await {
             Ok(Posted::Accepted(found)) => self.done(row, found.id, true, None).await,
-            Ok(
-                Posted::Lost(failure)
-                | Posted::Unsent(failure)
-                | Posted::Refused(failure)
-                | Posted::Doubtful(failure, _),
-            )
+            Ok(Posted::Unsent(trouble)) => Ok(End::Open(trouble.failure)),
+            Ok(Posted::Lost(failure) | Posted::Refused(failure) | Posted::Doubtful(failure, _))
             | Err(failure) => Ok(End::Open(failure)),
         }
     }
 
     /// Sends a document once, unless the clocks disagree: its date and the day's end come from ours.
-    async fn post(&self, row: &Row, id: Option<Uuid>, status: Status) -> Result<Posted> {
+    pub(super) async fn post(&self, row: &Row, id: Option<Uuid>, status: Status) -> Result<Posted> {
         check_clock(self.ctx)?;
         self.ctx.iiko()?.post_document(&row.payload, id, status).await
     }
 
     /// What iiko has of a row's number.
-    async fn look_up(&self, row: &Row) -> Result<Found> {
+    pub(super) async fn look_up(&self, row: &Row) -> Result<Found> {
         let found = self.ctx.iiko()?.documents_by_number(row.payload.kind, row.key()).await?;
         Ok(judge(&row.payload, &found))
     }
@@ -424,18 +351,24 @@ impl Machine<'_> {
         }
     }
 
-    async fn done(&mut self, row: &mut Row, id: Uuid, moved: bool, remark: Option<String>) -> Result<End> {
+    pub(super) async fn done(
+        &mut self,
+        row: &mut Row,
+        id: Uuid,
+        moved: bool,
+        remark: Option<String>,
+    ) -> Result<End> {
         self.advance(row, State::Done, Some(id), 0, None).await?;
         testing::step("done");
         Ok(End::Done { moved, remark })
     }
 
-    async fn failed(&mut self, row: &mut Row, failure: Failure) -> Result<End> {
+    pub(super) async fn failed(&mut self, row: &mut Row, failure: Failure) -> Result<End> {
         self.advance(row, State::Failed, None, 0, Some(&failure)).await?;
         Ok(End::Failed(failure))
     }
 
-    async fn unknown(&mut self, row: &mut Row, text: &str, id: Option<Uuid>) -> Result<End> {
+    pub(super) async fn unknown(&mut self, row: &mut Row, text: &str, id: Option<Uuid>) -> Result<End> {
         let failure = Failure::new(Kind::Unknown, text)
             .hint(format!("look at it in iiko; then `zerkalo documents reconcile {}`", row.key()));
         self.advance(row, State::Unknown, id, 0, Some(&failure)).await?;
@@ -443,7 +376,7 @@ impl Machine<'_> {
     }
 
     /// Takes a row one step further, durably, before anything else is done.
-    async fn advance(
+    pub(super) async fn advance(
         &mut self,
         row: &mut Row,
         to: State,
@@ -457,6 +390,7 @@ impl Machine<'_> {
             from: row.state,
             to,
             iiko_id,
+            iiko_number: row.iiko_number.clone(),
             attempts,
             error: failure.map(ToString::to_string),
             run: self.ctx.run_id,
@@ -504,6 +438,7 @@ pub(super) async fn advance(store: &mut dyn Store, row: &mut Row, change: Change
     }
     row.state = change.to;
     row.iiko_id = change.iiko_id.or(row.iiko_id);
+    row.iiko_number = change.iiko_number;
     row.attempts = row.attempts.saturating_add_signed(change.attempts);
     row.last_error = change.error;
     row.run_id = change.run;
@@ -512,13 +447,13 @@ pub(super) async fn advance(store: &mut dyn Store, row: &mut Row, change: Change
 }
 
 /// What is wrong with the document that an answer shows; none when it is ours, and as far as it was sent.
-fn accepted(row: &Row, found: &Document, wanted: Status) -> Option<String> {
+pub(super) fn accepted(row: &Row, found: &Document, wanted: Status) -> Option<String> {
     let other = || format!("its status is {}", found.status.name());
     row.payload.difference(found).or_else(|| (found.status != wanted).then(other))
 }
 
 /// What is wrong with a document, where nothing of it has moved.
-fn said(text: &str) -> Failure {
+pub(super) fn said(text: &str) -> Failure {
     Failure::new(Kind::Partial, text)
 }
 
@@ -526,6 +461,19 @@ fn said(text: &str) -> Failure {
 fn unread(failure: &Failure) -> Failure {
     Failure::new(Kind::Unknown, format!("it may have been processed: {failure}"))
         .hint("start this again within the day, or run `zerkalo documents reconcile`: both only read first")
+}
+
+/// What iiko has of a row's number and under an id: a document that has another number there is still the one of its id.
+pub(super) async fn documents_of(ctx: &Context, row: &Row, id: Option<Uuid>) -> Result<Vec<Document>> {
+    let client = ctx.iiko()?;
+    let mut found = client.documents_by_number(row.payload.kind, row.key()).await?;
+    if let Some(id) = id
+        && !found.iter().any(|document| document.id == id)
+        && let Some(document) = client.document_by_id(row.payload.kind, id).await?
+    {
+        found.push(document);
+    }
+    Ok(found)
 }
 
 /// What the documents of a number are to a payload.

@@ -10,6 +10,7 @@
 //! - [`key`]: document numbers
 //! - [`row`]: how far a document is
 //! - [`machine`]: one committed step after the other
+//! - `single`: the same for servers that refuse to process a draft
 //! - [`reconcile`]: what iiko has, without sending anything
 
 pub mod amount;
@@ -18,6 +19,7 @@ pub mod machine;
 pub mod payload;
 pub mod reconcile;
 pub mod row;
+mod single;
 
 pub use payload::{Kind, Line, Payload, Status};
 pub use row::{Row, State};

@@ -1,10 +1,7 @@
 //! What a document says: frozen when it is planned, compared with what iiko holds ever after.
 
 use super::amount;
-use crate::{
-    error::{Failure, Kind as FailureKind, Result, quote},
-    iiko::documents::Document,
-};
+use crate::iiko::documents::Document;
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -34,6 +31,14 @@ impl Kind {
     /// The kind that the database calls so.
     pub fn of(name: &str) -> Option<Self> {
         [Self::Transfer, Self::Writeoff].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The letter that its numbers begin with.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Transfer => 'T',
+            Self::Writeoff => 'W',
+        }
     }
 
     /// The command that goes on with it.
@@ -91,7 +96,7 @@ pub struct Line {
 pub struct Payload {
     /// What it is.
     pub kind: Kind,
-    /// `documentNumber`: our own, and the key in the outbox.
+    /// `documentNumber`: our own, and the key in the outbox; empty until the document is written down there.
     pub number: String,
     /// `dateIncoming`, the business's local time, whole minutes.
     pub date_incoming: NaiveDateTime,
@@ -183,23 +188,35 @@ impl Payload {
         hex::encode(Sha256::digest(self.body(None, Status::New).as_bytes()))
     }
 
-    /// The lines that the outbox kept.
-    pub fn read_items(number: &str, text: &str) -> Result<Vec<Line>> {
-        serde_json::from_str(text).map_err(|error| {
-            Failure::new(FailureKind::Database, format!("document {number}: its lines cannot be read"))
-                .hint("somebody else has written to document_outbox; put the row right by hand")
-                .source(error)
-        })
+    /// The lines that the outbox kept; none when they cannot be read.
+    pub fn read_items(text: &str) -> Option<Vec<Line>> {
+        serde_json::from_str(text).ok()
     }
 
-    /// What a document in iiko has that this one has not; none when it is this one, whatever its status.
-    pub fn difference(&self, found: &Document) -> Option<String> {
+    /// The subject of a transfer's row: its two stores.
+    pub fn pair(&self) -> String {
+        format!("{} {}", self.from.hyphenated(), self.to.hyphenated())
+    }
+
+    /// Product and amount of each line, sorted.
+    fn amounts(&self) -> Vec<(Uuid, String)> {
         let mut lines: Vec<(Uuid, String)> =
             self.lines.iter().map(|line| (line.product, amount::show(line.amount))).collect();
         lines.sort();
-        if found.number != self.number {
-            Some(format!("its number is {}", quote(&found.number, 60)))
-        } else if (found.from, found.to) != (self.from, self.to) {
+        lines
+    }
+
+    /// Whether another document moves the same from and to the same places, whatever its number and its time.
+    pub fn moves_the_same(&self, other: &Self) -> bool {
+        (self.kind, self.from, self.to) == (other.kind, other.from, other.to)
+            && self.amounts() == other.amounts()
+    }
+
+    /// What a document in iiko has that this one has not; none when it is this one, whatever its status and number: a
+    /// server may give numbers of its own.
+    pub fn difference(&self, found: &Document) -> Option<String> {
+        let lines = self.amounts();
+        if (found.from, found.to) != (self.from, self.to) {
             Some("it is about other stores".to_owned())
         } else if found.date_incoming != self.date_incoming {
             Some(format!("its date is {}", found.date_incoming.format(MINUTES)))
@@ -235,7 +252,7 @@ pub(crate) mod tests {
         };
         Payload {
             kind: Kind::Transfer,
-            number: "T20261122-00000000-00000000-1".to_owned(),
+            number: "T261122-0e3c77a1".to_owned(),
             date_incoming: NaiveDateTime::parse_from_str("2026-11-22T23:00", MINUTES).unwrap(),
             comment: "Авто-перемещение".to_owned(),
             from: Uuid::from_u128(1),
@@ -260,7 +277,7 @@ pub(crate) mod tests {
     #[test]
     fn lines_read_back_as_they_were_kept() {
         let payload = payload();
-        assert_eq!(Payload::read_items("T", &payload.items_json()).unwrap(), payload.lines);
+        assert_eq!(Payload::read_items(&payload.items_json()).unwrap(), payload.lines);
         let mut other = payload.clone();
         other.lines[0].amount = amount::parse("0.000847059").unwrap();
         assert_ne!(other.sha256(), payload.sha256());

@@ -1,7 +1,7 @@
 //! Reads iiko to find out what became of a document, and sends nothing.
 
 use super::{
-    machine::{Found, advance, judge},
+    machine::{Found, advance, documents_of, judge},
     payload::Status,
     row::{Change, Row, State},
 };
@@ -28,16 +28,12 @@ pub struct Settled {
     pub leftovers: Vec<Uuid>,
 }
 
-/// What iiko has of a row, and the drafts of its number that are not the row's own.
-async fn look(ctx: &Context, row: &Row) -> Result<(Found, Vec<Uuid>)> {
-    let client = ctx.iiko()?;
-    let mut found = client.documents_by_number(row.payload.kind, row.key()).await?;
-    // A document that somebody gave another number is still the one of this id.
-    if let Some(id) = row.iiko_id
-        && !found.iter().any(|document| document.id == id)
-        && let Some(document) = client.document_by_id(row.payload.kind, id).await?
-    {
-        found.push(document);
+/// What iiko has of a row, and the drafts of its number that are not the row's own. The row learns how its document is
+/// called there.
+async fn look(ctx: &Context, row: &mut Row) -> Result<(Found, Vec<Uuid>)> {
+    let found = documents_of(ctx, row, row.iiko_id).await?;
+    if let Some(own) = found.iter().find(|document| Some(document.id) == row.iiko_id) {
+        row.shown_as(&own.number);
     }
     let drafts = found.iter().filter(|document| document.status == Status::New).map(|document| document.id);
     let drafts: Vec<Uuid> = drafts.filter(|id| Some(*id) != row.iiko_id).collect();
@@ -55,8 +51,11 @@ async fn look(ctx: &Context, row: &Row) -> Result<(Found, Vec<Uuid>)> {
 /// Reads what iiko has of a document and writes down what follows from it. `today` is the business date: a row of an
 /// earlier day of which iiko has nothing is given up.
 pub async fn settle(ctx: &Context, store: &mut dyn Store, mut row: Row, today: NaiveDate) -> Result<Settled> {
-    let before = row.state;
-    let (found, mut leftovers) = look(ctx, &row).await?;
+    if let Some(damage) = row.damage.clone() {
+        return damaged(ctx, row, &damage).await;
+    }
+    let (before, number) = (row.state, row.iiko_number.clone());
+    let (found, mut leftovers) = look(ctx, &mut row).await?;
     let is_old = row.business_date < today;
     let (to, id, seen, hint) = match found {
         Found::Processed(id) => (State::Done, Some(id), "iiko has processed it".to_owned(), None),
@@ -66,7 +65,7 @@ pub async fn settle(ctx: &Context, store: &mut dyn Store, mut row: Row, today: N
             let hint = if is_old {
                 format!(
                     "remove draft {} in iiko, then `zerkalo documents reconcile {}` again",
-                    row.key(),
+                    row.called(),
                     row.key()
                 )
             } else {
@@ -89,11 +88,12 @@ pub async fn settle(ctx: &Context, store: &mut dyn Store, mut row: Row, today: N
     // What is settled stays so: a look back only tells.
     let is_settled = matches!(before, State::Done | State::Abandoned)
         || (before == State::Failed && !matches!(to, State::Done | State::Unknown));
-    if to != before && !is_settled {
+    if (to != before || row.iiko_number != number) && !is_settled {
         let change = Change {
             from: before,
             to,
             iiko_id: id,
+            iiko_number: row.iiko_number.clone(),
             attempts: 0,
             error: (to == State::Unknown).then(|| seen.clone()),
             run: ctx.run_id,
@@ -103,6 +103,24 @@ pub async fn settle(ctx: &Context, store: &mut dyn Store, mut row: Row, today: N
     }
     let hint = if is_settled { None } else { hint };
     Ok(Settled { row, before, seen, hint, leftovers })
+}
+
+/// What can be said of a row that somebody has damaged: what iiko has of its number, and that a person has to judge it.
+async fn damaged(ctx: &Context, row: Row, damage: &str) -> Result<Settled> {
+    let found = documents_of(ctx, &row, row.iiko_id).await?;
+    let shown: Vec<String> =
+        found.iter().map(|found| format!("{} as {}", found.id, found.status.name())).collect();
+    let has = if shown.is_empty() { "no such document".to_owned() } else { shown.join(", ") };
+    let hint =
+        format!("look at it in iiko; when it is taken care of, `zerkalo documents abandon {}`", row.key());
+    let is_open = row.state == State::Unknown;
+    Ok(Settled {
+        before: row.state,
+        seen: format!("{damage}; iiko has {has}"),
+        hint: is_open.then_some(hint),
+        leftovers: Vec::new(),
+        row,
+    })
 }
 
 /// What follows when iiko has nothing of a row.
@@ -124,25 +142,28 @@ fn nothing(row: &Row, is_old: bool) -> (State, Option<Uuid>, String, Option<Stri
 
 /// Gives a document up, because a person has taken care of it. Refused while iiko has it as it was sent.
 pub async fn abandon(ctx: &Context, store: &mut dyn Store, mut row: Row) -> Result<Row> {
+    let key = row.key().to_owned();
     let refuse = |text: &str, hint: String| {
-        Err(Failure::new(Kind::Usage, format!("document {}: {text}", row.key())).hint(hint))
+        Err(Failure::new(Kind::Usage, format!("document {key}: {text}")).hint(hint))
     };
     if matches!(row.state, State::Done | State::Abandoned) {
         let hint = "only what is open, unknown or failed can be given up".to_owned();
         return refuse(&format!("it is {} already", row.state.name()), hint);
     }
     let reconcile = format!("`zerkalo documents reconcile {}` writes that down", row.key());
-    match look(ctx, &row).await?.0 {
-        Found::Processed(_) => return refuse("iiko has processed it", reconcile),
+    match look(ctx, &mut row).await?.0 {
+        // Of a damaged row nobody can say that iiko has it as it was sent.
+        Found::Processed(_) if row.damage.is_none() => return refuse("iiko has processed it", reconcile),
         Found::Drafts(_) => {
             return refuse("iiko has it as a draft", "remove the draft in iiko first".to_owned());
         }
-        Found::Foreign(..) | Found::Nothing { .. } => {}
+        Found::Processed(_) | Found::Foreign(..) | Found::Nothing { .. } => {}
     }
     let change = Change {
         from: row.state,
         to: State::Abandoned,
         iiko_id: None,
+        iiko_number: row.iiko_number.clone(),
         attempts: 0,
         error: row.last_error.clone(),
         run: ctx.run_id,

@@ -1,6 +1,7 @@
 //! A row of the outbox: a frozen document and how far it is.
 
 use super::payload::{Kind, Payload};
+use crate::error::quote;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -89,6 +90,8 @@ pub struct Row {
     pub state: State,
     /// The document's id in iiko, once known.
     pub iiko_id: Option<Uuid>,
+    /// The number that iiko shows, where it is not ours.
+    pub iiko_number: Option<String>,
     /// How many drafts were sent, or may have been.
     pub attempts: u32,
     /// What went wrong last.
@@ -101,14 +104,46 @@ pub struct Row {
     pub created_at: DateTime<Utc>,
     /// When it was touched last, UTC.
     pub updated_at: DateTime<Utc>,
-    /// Whether the row is what was frozen, by its digest.
-    pub is_intact: bool,
+    /// Why the row cannot be worked with, if it cannot: somebody else has written to it. Its state is `unknown` then, unless
+    /// it was given up.
+    pub damage: Option<String>,
 }
 
 impl Row {
     /// The key, which is the document's number.
     pub fn key(&self) -> &str {
         &self.payload.number
+    }
+
+    /// What in a row contradicts the rest of it, if something does; `digest` is what was kept of the payload.
+    pub fn contradiction(&self, digest: &str) -> Option<String> {
+        let Self { payload, subject, business_date, state, iiko_id, .. } = self;
+        if payload.lines.is_empty() {
+            Some("it has no lines".to_owned())
+        } else if payload.sha256() != digest {
+            Some("it is not what was planned".to_owned())
+        } else if payload.kind == Kind::Transfer && *subject != payload.pair() {
+            Some("its subject is not its pair of stores".to_owned())
+        } else if payload.date_incoming.date() != *business_date {
+            Some("it is dated otherwise than it says".to_owned())
+        } else if matches!(state, State::Drafted | State::Done) && iiko_id.is_none() {
+            Some(format!("it is {} without iiko's id", state.name()))
+        } else {
+            None
+        }
+    }
+
+    /// The number for people who look for it in iiko.
+    pub fn called(&self) -> String {
+        match &self.iiko_number {
+            Some(number) => format!("{} (here {})", quote(number, 40), self.key()),
+            None => self.key().to_owned(),
+        }
+    }
+
+    /// Takes down the number that iiko shows.
+    pub fn shown_as(&mut self, number: &str) {
+        self.iiko_number = Some(number.to_owned()).filter(|number| number != self.key());
     }
 }
 
@@ -122,6 +157,8 @@ pub struct Change {
     pub to: State,
     /// The document's id in iiko, if it has become known.
     pub iiko_id: Option<Uuid>,
+    /// The number that iiko shows, where it is not ours.
+    pub iiko_number: Option<String>,
     /// How many further drafts are about to be sent; negative for one that was not sent after all.
     pub attempts: i32,
     /// What went wrong, if something did.
@@ -141,7 +178,7 @@ pub struct Which {
     pub kind: Option<Kind>,
     /// One business date.
     pub date: Option<NaiveDate>,
-    /// Only those that are open or unknown.
+    /// Only those that are open or unknown, damaged ones among them.
     pub unsettled: bool,
     /// One state.
     pub state: Option<State>,

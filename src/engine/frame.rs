@@ -339,7 +339,7 @@ impl Framer {
 }
 
 /// The length of the JSON string at the start of `bytes`, quotes included; `None` when it is not complete.
-fn string_length(bytes: &[u8]) -> Option<usize> {
+pub(super) fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut position = 1;
     loop {
         let offset = memchr::memchr2(b'"', b'\\', bytes.get(position..)?)?;

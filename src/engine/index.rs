@@ -119,6 +119,11 @@ impl Index {
         self.hold.as_ref()
     }
 
+    /// How many rows are stored.
+    pub(super) fn stored(&self) -> usize {
+        self.stored
+    }
+
     /// Whether a row with this key is stored, or was added.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.place(key).is_some()

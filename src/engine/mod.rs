@@ -6,6 +6,7 @@
 //!
 //! - [`table`]: a mirrored table as data
 //! - [`frame`], [`record`], [`number`]: a streamed answer → records → canonical text
+//! - [`repair`]: a record that is not quite one
 //! - [`hash`], [`row`], [`index`], [`spool`]: what is compared, what is kept of it and where it waits
 //! - [`planner`], [`plan`], [`guard`]: what is done with it
 //! - [`restore`]: the plan that brings deleted rows back
@@ -20,6 +21,8 @@ pub mod number;
 pub mod plan;
 pub mod planner;
 pub mod record;
+mod remembered;
+pub mod repair;
 pub mod restore;
 pub mod row;
 pub mod spool;
@@ -27,6 +30,7 @@ pub mod table;
 
 pub use index::{Hold, Index};
 pub use plan::{Plan, ScopePlan};
-pub use planner::{Planner, Remembered};
+pub use planner::Planner;
+pub use remembered::Remembered;
 pub use restore::Restorer;
 pub use table::{Column, Deletion, Kind, Table};

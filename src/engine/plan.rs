@@ -32,11 +32,15 @@ pub struct Tally {
     pub(super) answer: Answer,
     pub(super) fetched: u64,
     pub(super) conflicts: u64,
-    pub(super) unkeyed: u64,
-    pub(super) rejected: u64,
-    pub(super) rejections: Vec<String>,
-    pub(super) replaced_nuls: u64,
+    /// Records of which nobody knows what they say: any row may be there that the answer seems to lack.
+    pub(super) holes: u64,
+    /// Records that are not stored, and why.
+    pub(super) rejected: Named,
+    /// The rows to be written in which U+FFFD stands for what is no character.
+    pub(super) replaced: Named,
     pub(super) keep_missing: Vec<String>,
+    /// Why the answer may not be whole although it looks so; only a person can know.
+    pub(super) suspicion: Option<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -48,20 +52,37 @@ impl Tally {
             answer: Answer::Missing,
             fetched: 0,
             conflicts: 0,
-            unkeyed: 0,
-            rejected: 0,
-            rejections: Vec::new(),
-            replaced_nuls: 0,
+            holes: 0,
+            rejected: Named::default(),
+            replaced: Named::default(),
             keep_missing: Vec::new(),
+            suspicion: None,
             warnings: Vec::new(),
         }
     }
+}
 
-    pub(super) fn reject(&mut self, described: usize, reason: String) {
-        self.rejected += 1;
-        if self.rejections.len() < described {
-            self.rejections.push(reason);
+/// Records of which the first are named.
+#[derive(Debug, Default)]
+pub struct Named {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Named {
+    pub(super) fn push(&mut self, name: String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name);
         }
+    }
+
+    /// `2 records WHAT: A; B`; nothing for none.
+    fn sentence(&self, what_is: &str, what_are: &str) -> Option<String> {
+        let (noun, what) = if self.count == 1 { ("record", what_is) } else { ("records", what_are) };
+        let more = self.count - self.first.len() as u64;
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (self.count > 0).then(|| format!("{} {noun} {what}: {}{more}", self.count, self.first.join("; ")))
     }
 }
 
@@ -90,14 +111,20 @@ pub struct ScopePlan {
     pub rejected: u64,
     /// The first rows that the answer lacks, by key, whether they are deleted or stay.
     pub missing: Vec<Key>,
+    /// What is told once and needs no look.
+    pub notes: Vec<String>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
     /// What the operator can do about it.
     pub hint: Option<String>,
 }
 
-/// How many missing rows a plan names.
+/// How many rows and records a plan names of each sort.
 const NAMED: usize = 20;
+
+/// What is said of records with U+FFFD.
+const REPLACED_IN_ONE: &str = "is stored with U+FFFD for what is no character that can be stored";
+const REPLACED_IN_MANY: &str = "are stored with U+FFFD for what is no character that can be stored";
 
 /// What a run does to one table.
 #[derive(Debug)]
@@ -293,9 +320,10 @@ impl ScopePlan {
             unchanged: counts.unchanged,
             deleted: 0,
             delete_blocked: 0,
-            rejected: tally.rejected,
+            rejected: tally.rejected.count,
             missing: Vec::new(),
             warnings: tally.warnings(),
+            notes: tally.replaced.sentence(REPLACED_IN_ONE, REPLACED_IN_MANY).into_iter().collect(),
             hint: None,
         };
         match tally.answer {
@@ -312,9 +340,9 @@ impl ScopePlan {
             }
             Answer::Missing => unreachable!("a scope is planned because it was asked for"),
         }
-        let mut keep = tally.keep_missing;
-        if tally.unkeyed > 0 {
-            keep.push(format!("{} without a usable key", tally.unkeyed));
+        let (mut keep, suspicion) = (tally.keep_missing, tally.suspicion);
+        if tally.holes > 0 {
+            keep.push(format!("the answer has {} that cannot be stored", records(tally.holes)));
         }
         if tally.conflicts > 0 {
             keep.push(format!("{} came twice with different contents", tally.conflicts));
@@ -322,8 +350,9 @@ impl ScopePlan {
         if let Some(hold) = index.hold().filter(|_| counts.missing > 0) {
             plan.held(table, counts, hold);
         } else if keep.is_empty() {
-            plan.judge(table, counts, allowed(&name));
+            plan.judge(table, counts, allowed(&name), suspicion.as_deref());
         } else {
+            keep.extend(suspicion);
             if counts.missing > 0 {
                 plan.warnings.push(format!("{} rows are not deleted: {}", counts.missing, keep.join("; ")));
             }
@@ -344,18 +373,25 @@ impl ScopePlan {
             Some(format!("to let the next good answer decide: zerkalo restore {} --release", table.name));
     }
 
-    fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>) {
+    fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>, suspicion: Option<&str>) {
         let missing = counts.missing;
         if table.deletion == Deletion::Unguarded {
             self.deleted = missing;
             return;
         }
-        match weigh(Weighed { before: counts.before, fetched: self.fetched, missing, allowed }) {
+        if missing == 0 {
+            self.warnings.extend(suspicion.map(str::to_owned));
+        }
+        let weighed = Weighed { before: counts.before, fetched: self.fetched, missing, suspicion, allowed };
+        match weigh(weighed) {
             Verdict::Delete => self.deleted = missing,
-            Verdict::DeleteLoudly => {
+            verdict @ (Verdict::DeleteAllowed | Verdict::DeleteLoudly) => {
                 self.deleted = missing;
+                let is_allowed = verdict == Verdict::DeleteAllowed;
+                let allowed = if is_allowed { ", as allowed" } else { "" };
                 let kept = if table.tombstones { "; they are kept as tombstones for 30 days" } else { "" };
-                self.warnings.push(format!("deletes {missing} of {} rows{kept}", counts.before));
+                let told = if is_allowed { &mut self.notes } else { &mut self.warnings };
+                told.push(format!("deletes {missing} of {} rows{allowed}{kept}", counts.before));
             }
             Verdict::Block(block) => {
                 self.delete_blocked = missing;
@@ -373,24 +409,19 @@ impl ScopePlan {
     }
 }
 
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
 impl Tally {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.clone();
-        if self.rejected > 0 {
-            warnings.push(format!(
-                "{} records are not stored: {}",
-                self.rejected,
-                self.rejections.join("; ")
-            ));
-        }
+        warnings.extend(self.rejected.sentence("is not stored", "are not stored"));
         if self.conflicts > 0 {
             warnings.push(format!(
                 "{} ids came twice with different contents; the last one is stored",
                 self.conflicts
             ));
-        }
-        if self.replaced_nuls > 0 {
-            warnings.push(format!("{} NUL characters were replaced", self.replaced_nuls));
         }
         if self.keep_missing.is_empty() { warnings } else { [warnings, self.keep_missing.clone()].concat() }
     }

@@ -4,7 +4,9 @@ use super::{
     hash::{self, Recipe},
     index::{Index, Seen},
     plan::{Answer, Plan, Tally},
-    record::{Record, Scalar, unescape},
+    record::{BadRecord, Record, Scalar, unescape},
+    remembered::Remembered,
+    repair,
     row::{Key, Row, Value, Values, encode_key, push},
     spool::Spool,
     table::{Column, Kind, Origin, Table},
@@ -29,41 +31,6 @@ pub struct Settings {
     pub remember: Vec<&'static str>,
 }
 
-/// Columns of a table's rows by id, as text: what an earlier step has fetched, or what the database holds.
-#[derive(Debug, Default)]
-pub struct Remembered {
-    columns: Vec<&'static str>,
-    rows: HashMap<Uuid, Vec<Option<String>>>,
-}
-
-impl Remembered {
-    /// Rows without any, of which these columns are kept.
-    pub fn new(columns: Vec<&'static str>) -> Self {
-        Self { columns, rows: HashMap::new() }
-    }
-
-    /// Adds a row, its values in the order of the columns.
-    pub fn insert(&mut self, id: Uuid, values: Vec<Option<String>>) {
-        self.rows.insert(id, values);
-    }
-
-    /// Whether all these columns are kept.
-    pub fn has(&self, columns: &[&str]) -> bool {
-        columns.iter().all(|column| self.columns.contains(column))
-    }
-
-    /// A column of a row; nothing for a row that is not there.
-    pub fn get(&self, id: Uuid, column: &str) -> Option<&str> {
-        let place = self.columns.iter().position(|name| *name == column)?;
-        self.rows.get(&id)?.get(place)?.as_deref()
-    }
-
-    /// The rows' ids.
-    pub fn ids(&self) -> impl Iterator<Item = Uuid> + '_ {
-        self.rows.keys().copied()
-    }
-}
-
 /// Collects one table's answer.
 #[derive(Debug)]
 pub struct Planner {
@@ -86,11 +53,6 @@ pub struct Planner {
     values: Vec<u8>,
     row: Vec<u8>,
 }
-
-/// How many rejected records are described one by one.
-const DESCRIBED: usize = 3;
-/// How many rows whose content a person has to put right are named.
-const NAMED: usize = 20;
 
 impl Planner {
     /// A planner for `table`, of which the database holds `index`.
@@ -141,6 +103,12 @@ impl Planner {
         self.tally(scope).keep_missing.push(reason.to_owned());
     }
 
+    /// Says why the scope's answer may not be whole although it looks so: what it lacks is deleted only when the operator
+    /// allows it to the row.
+    pub fn suspect(&mut self, scope: &str, reason: String) {
+        self.tally(scope).suspicion = Some(reason);
+    }
+
     /// Says what the operator should look at.
     pub fn warn(&mut self, scope: &str, warning: String) {
         self.tally(scope).warnings.push(warning);
@@ -153,8 +121,13 @@ impl Planner {
         self.inserts.clear();
         self.updates.clear();
         self.conflicts.clear();
-        self.remembered.rows.clear();
+        self.remembered.clear();
         self.reading = 1;
+    }
+
+    /// How many rows are stored.
+    pub fn stored(&self) -> usize {
+        self.index.stored()
     }
 
     /// Whether a stored row was not seen yet, that is: whether the answer so far would delete.
@@ -170,17 +143,18 @@ impl Planner {
 
     /// Takes one record, as JSON. `supplied` are the looked-up columns in the order of their declaration.
     ///
-    /// Fails when the bytes are no record or belong to a scope that was not asked for: then the answer is foreign
-    /// and nothing of it may be used. A record that lacks a usable key or has a value of the wrong kind is counted
-    /// as rejected instead.
+    /// A record that cannot be read, lacks a usable key or has a value of the wrong kind is rejected: what is stored of it
+    /// stays as it is, and nothing is deleted. Fails when the answer is foreign and nothing of it may be used: when a
+    /// record belongs to a scope that was not asked for, or when where it ends is a guess, so that the records behind it
+    /// are one, too.
     pub fn record(&mut self, bytes: &[u8], supplied: &[&str]) -> Result<()> {
-        self.record.read(bytes).map_err(|error| {
-            Failure::new(
-                FailureKind::InvalidAnswer,
-                format!("{}: a record is refused: {error}", self.table.name),
-            )
-            .hint("nothing was changed; start the command again, and if it stays so, look at the upstream")
-        })?;
+        if let Err(error) = self.record.read(bytes) {
+            if !repair::ends_surely(bytes) {
+                return Err(self.unreadable(bytes, &error));
+            }
+            self.reject(&|member| repair::member(bytes, member), &error.to_string());
+            return Ok(());
+        }
         self.values.clear();
         let mut bad: Option<String> = None;
         let mut supplied = supplied.iter();
@@ -189,23 +163,77 @@ impl Planner {
             bad = bad.or(error);
         }
         let key = self.key();
-        let Some(place) = self.scope_of_values()? else {
-            self.reject_without_scope();
-            return Ok(());
-        };
-        let tally = &mut self.tallies[place];
-        tally.replaced_nuls += self.record.take_replaced_nuls();
-        let Some(key) = key else {
-            tally.unkeyed += 1;
-            tally.reject(DESCRIBED, bad.unwrap_or_else(|| "a key column is missing".to_owned()));
-            return Ok(());
-        };
-        if let Some(bad) = bad {
-            tally.reject(DESCRIBED, bad);
-            self.index.see_unusable(&key, self.reading);
-            return Ok(());
+        let place = self.scope_of_values()?;
+        if let (Ok(key), None, Some(place)) = (&key, &bad, place) {
+            return self.compare(key, place);
         }
-        self.compare(&key, place)
+        let missing = if place.is_none() { self.table.scope } else { key.as_ref().err().copied() };
+        let why = bad.or_else(|| missing.map(|field| format!("{field} is missing"))).unwrap_or_default();
+        let reason = format!("{}: {why}", self.name());
+        self.reject_row(key.as_ref().ok(), place, &reason);
+        Ok(())
+    }
+
+    /// Says that there is a record that cannot be read, and why. `text` gives its members as far as they can be told: what
+    /// is told may not be what it is, so it may be of any row.
+    pub fn reject(&mut self, text: &dyn Fn(&str) -> Option<String>, why: &str) {
+        let of_column = |column: &Column| column.fields().find_map(text);
+        let parts = self.table.key_columns().map(|column| of_column(column).unwrap_or_default());
+        let parts: Vec<String> = parts.collect();
+        let values = self.table.key_columns().zip(&parts).map(|(column, text)| key_value(column, text));
+        let key = values.collect::<Option<Vec<_>>>().map(encode_key);
+        let place = match self.table.scope.and_then(|name| self.table.column(name)) {
+            None => Some(self.place("")),
+            Some(column) => of_column(column).and_then(|scope| self.place_of(&scope)),
+        };
+        let name = self.table.row_name(|column| of_column(column));
+        let name = if name.is_empty() { "one that does not say whose it is".to_owned() } else { name };
+        self.reject_row(key.as_ref(), place, &format!("{name}: {why}"));
+        self.remembered.doubt_any();
+    }
+
+    /// Counts a record that cannot be stored: nothing is deleted on the word of an answer that has holes. One that does not
+    /// say its scope may belong to any of them.
+    fn reject_row(&mut self, key: Option<&Key>, place: Option<usize>, reason: &str) {
+        match key {
+            None => self.remembered.doubt_any(),
+            Some(key) => {
+                self.index.see_unusable(key, self.reading);
+                if let Ok(id) = Uuid::from_slice(key) {
+                    self.remembered.doubt(id);
+                }
+            }
+        }
+        let places = place.map_or(0..self.tallies.len(), |place| place..place + 1);
+        for (count, place) in places.enumerate() {
+            self.tallies[place].holes += 1;
+            if count == 0 {
+                self.tallies[place].rejected.push(reason.to_owned());
+            }
+        }
+    }
+
+    fn unreadable(&self, bytes: &[u8], error: &BadRecord) -> Failure {
+        let of_column = |column: &Column| column.fields().find_map(|field| repair::member(bytes, field));
+        let name = self.table.row_name(of_column);
+        let text = format!(
+            "{}: a record is no JSON, nor can it be told where it ends: {name}: {error}",
+            self.table.name
+        );
+        Failure::new(FailureKind::InvalidAnswer, text)
+            .hint("nothing was changed; start the command again, and if it stays so, look at the upstream")
+    }
+
+    /// What a person knows the current record by; what is wrong with its key included.
+    fn name(&self) -> String {
+        let values: Vec<Value<'_>> = Values::of(&self.values).collect();
+        let name = self.table.row_name(|column| {
+            let position = self.table.columns.iter().position(|candidate| candidate == column)?;
+            let pushed = values[position].to_text().map(std::borrow::Cow::into_owned);
+            let told = || Some(self.record.text_of(column.fields().next()?)?.into_owned());
+            pushed.or_else(told)
+        });
+        if name.is_empty() { "one that does not say whose it is".to_owned() } else { name }
     }
 
     /// Says that a stored row is still there although the answer does not hold its content: it stays as it is.
@@ -215,7 +243,7 @@ impl Planner {
 
     /// Says that a row's content cannot be used and why; what is stored of it stays as it is.
     pub fn refuse<'k>(&mut self, key: impl IntoIterator<Item = Value<'k>>, reason: String) {
-        self.tally("").reject(NAMED, reason);
+        self.tally("").rejected.push(reason);
         self.keep(key);
     }
 
@@ -264,6 +292,10 @@ impl Planner {
         if matches!(seen, Seen::Unchanged | Seen::Changed | Seen::New) {
             tally.fetched += 1;
         }
+        let may_be_written = !matches!(seen, Seen::Unchanged | Seen::Repeated);
+        let is_damaged = may_be_written && self.record.text().contains(char::REPLACEMENT_CHARACTER);
+        let replaced = is_damaged.then(|| self.name());
+        let tally = &mut self.tallies[place];
         let spool = match seen {
             Seen::Unchanged | Seen::Repeated => return Ok(()),
             Seen::New => &mut self.inserts,
@@ -272,6 +304,9 @@ impl Planner {
                 self.conflicts.insert(key.clone(), row_hash);
                 if same_reading {
                     tally.conflicts += 1;
+                    if let Ok(id) = Uuid::from_slice(key) {
+                        self.remembered.doubt(id);
+                    }
                 }
                 if !changed {
                     // The last content is the stored one: what was spooled before is passed over when it is read.
@@ -280,6 +315,9 @@ impl Planner {
                 if stored { &mut self.updates } else { &mut self.inserts }
             }
         };
+        if let Some(name) = replaced {
+            tally.replaced.push(name);
+        }
         push(&mut self.values, Value::Text(self.record.text()));
         self.row.clear();
         Row::encode(&mut self.row, &row_hash, &self.values);
@@ -296,25 +334,31 @@ impl Planner {
         self.remembered.insert(id, values);
     }
 
-    fn key(&self) -> Option<Key> {
+    /// The current record's key, or which column of it is not usable.
+    fn key(&self) -> Result<Key, &'static str> {
         // Keys stand at the front, so that this decodes little more than the key.
-        let value = |position: &usize| Values::of(&self.values).nth(*position);
-        let parts: smallvec::SmallVec<[Value<'_>; 4]> =
-            self.key_positions.iter().map(value).collect::<Option<_>>()?;
-        let usable = parts.iter().all(|part| !matches!(part, Value::Null | Value::Text("")));
-        usable.then(|| encode_key(parts))
+        let value = |(position, name): (&usize, &'static str)| {
+            let value = Values::of(&self.values).nth(*position);
+            value.filter(|part| !matches!(part, Value::Null | Value::Text(""))).ok_or(name)
+        };
+        let parts = self.key_positions.iter().zip(self.table.key.iter().copied()).map(value);
+        Ok(encode_key(parts.collect::<Result<smallvec::SmallVec<[Value<'_>; 4]>, _>>()?))
     }
 
     /// The tally of the scope that the current record belongs to; none when it does not say. A record of a scope that
     /// nobody asked for makes the whole answer foreign.
     fn scope_of_values(&mut self) -> Result<Option<usize>> {
         let Some(position) = self.scope_position else { return Ok(Some(self.place(""))) };
-        let Some(Value::Text(scope)) =
-            Values::of(&self.values).nth(position).filter(|scope| *scope != Value::Text(""))
+        let Some(Value::Text(scope)) = Values::of(&self.values)
+            .nth(position)
+            // A name with a character that is none is damaged, not another one.
+            .filter(
+                |scope| !matches!(scope, Value::Text(text) if text.is_empty() || text.contains('\u{fffd}')),
+            )
         else {
             return Ok(None);
         };
-        if let Some(place) = self.tallies.iter().position(|tally| tally.scope == scope) {
+        if let Some(place) = self.place_of(scope) {
             return Ok(Some(place));
         }
         let column = self.table.scope.unwrap_or_default();
@@ -329,15 +373,8 @@ impl Planner {
         .hint("nothing was changed; look at the server's version"))
     }
 
-    /// A record that does not say its scope may belong to any of them: deletion is off for all.
-    fn reject_without_scope(&mut self) {
-        let column = self.table.scope.unwrap_or_default();
-        for (position, tally) in self.tallies.iter_mut().enumerate() {
-            tally.unkeyed += 1;
-            if position == 0 {
-                tally.reject(DESCRIBED, format!("{column} is missing"));
-            }
-        }
+    fn place_of(&self, scope: &str) -> Option<usize> {
+        self.tallies.iter().position(|tally| tally.scope == scope)
     }
 
     fn tally(&mut self, scope: &str) -> &mut Tally {
@@ -347,10 +384,19 @@ impl Planner {
 
     /// Where a scope's tally stands; it is added when it is new.
     fn place(&mut self, scope: &str) -> usize {
-        self.tallies.iter().position(|tally| tally.scope == scope).unwrap_or_else(|| {
+        self.place_of(scope).unwrap_or_else(|| {
             self.tallies.push(Tally::new(scope, self.index.scope(scope)));
             self.tallies.len() - 1
         })
+    }
+}
+
+/// A key column's value from its text; none for what cannot be one.
+fn key_value<'t>(column: &Column, text: &'t str) -> Option<Value<'t>> {
+    match column.kind {
+        Kind::Uuid => Uuid::try_parse(text.trim()).ok().map(Value::Uuid),
+        Kind::Int => text.trim().parse().ok().map(Value::Int),
+        _ => Some(Value::Text(text)).filter(|_| !text.is_empty()),
     }
 }
 
@@ -412,7 +458,6 @@ fn push_scalar(out: &mut Vec<u8>, column: &Column, field: &str, scalar: Scalar<'
             _ => None,
         },
         (Kind::Int, Scalar::Number(number)) => number.parse().ok().map(Value::Int),
-        (Kind::Int, Scalar::Bool(value)) => Some(Value::Int(i64::from(value))),
         (Kind::Int, Scalar::Escaped(_)) => {
             trimmed.and_then(super::number::normalise).and_then(|text| text.parse().ok()).map(Value::Int)
         }

@@ -5,9 +5,9 @@
 //! when their canonical bytes are, whatever the server's formatting; the canonical bytes are also what `raw_json`
 //! holds.
 
-use super::number;
+use super::{number, repair::mended};
 use jiter::{Jiter, JiterError, Peek};
-use std::{fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
 /// Nesting beyond this is refused; real records have three levels.
 const MAX_DEPTH: usize = 64;
@@ -41,8 +41,6 @@ pub struct Record {
     /// By number of members, how the last such object was put in order: an upstream writes its records alike, so that
     /// this order is right nearly always, and checking it is cheaper than sorting.
     orders: Vec<Vec<usize>>,
-    /// How many NUL characters were replaced, which PostgreSQL cannot store.
-    replaced_nuls: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -74,8 +72,15 @@ pub enum Scalar<'a> {
 }
 
 impl Record {
-    /// Reads `bytes` as one JSON object.
+    /// Reads `bytes` as one JSON object; what is no character in it becomes U+FFFD.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), BadRecord> {
+        self.parse(bytes).or_else(|error| match mended(bytes) {
+            Some(mended) => self.parse(&mended),
+            None => Err(error),
+        })
+    }
+
+    fn parse(&mut self, bytes: &[u8]) -> Result<(), BadRecord> {
         self.text.clear();
         self.members.clear();
         let mut json = Jiter::new(bytes);
@@ -127,9 +132,14 @@ impl Record {
         }
     }
 
-    /// How many NUL characters were replaced by U+FFFD since the last call.
-    pub fn take_replaced_nuls(&mut self) -> u64 {
-        std::mem::take(&mut self.replaced_nuls)
+    /// The text of a member; none when it is missing, null or nested.
+    pub fn text_of(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self.get(name) {
+            Scalar::Escaped(escaped) => Some(unescape(escaped)),
+            Scalar::Number(text) => Some(text.into()),
+            Scalar::Bool(value) => Some(if value { "true" } else { "false" }.into()),
+            Scalar::Null | Scalar::Nested => None,
+        }
     }
 
     fn name_of(&self, member: &Member) -> &str {
@@ -168,7 +178,7 @@ impl Record {
     fn push_key(&mut self, name: &str) -> Range<usize> {
         self.text.push('"');
         let start = self.text.len();
-        push_escaped(&mut self.text, name, &mut self.replaced_nuls);
+        push_escaped(&mut self.text, name);
         let end = self.text.len();
         self.text.push_str("\":");
         start..end
@@ -235,7 +245,7 @@ impl Record {
             Peek::String => {
                 let text = json.known_str().map_err(|error| syntax(&error))?;
                 self.text.push('"');
-                push_escaped(&mut self.text, text, &mut self.replaced_nuls);
+                push_escaped(&mut self.text, text);
                 self.text.push('"');
             }
             Peek::Array => {
@@ -279,7 +289,7 @@ pub fn canonical(text: &str) -> Result<String, BadRecord> {
 }
 
 /// The string that `escaped`, the inside of a canonical JSON string, stands for.
-pub fn unescape(escaped: &str) -> std::borrow::Cow<'_, str> {
+pub fn unescape(escaped: &str) -> Cow<'_, str> {
     if escaped.as_bytes().contains(&b'\\') {
         let quoted = format!("\"{escaped}\"");
         serde_json::from_str::<String>(&quoted).expect("canonical strings are valid JSON").into()
@@ -299,8 +309,8 @@ fn scalar(text: &str) -> Scalar<'_> {
     }
 }
 
-/// Writes a string's characters with the shortest JSON escape each; NUL becomes U+FFFD.
-fn push_escaped(out: &mut String, text: &str, nuls: &mut u64) {
+/// Writes a string's characters with the shortest JSON escape each; NUL, which PostgreSQL cannot store, becomes U+FFFD.
+fn push_escaped(out: &mut String, text: &str) {
     let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     let bytes = text.as_bytes();
     // Nearly every string has nothing to escape; this check has no branch in its loop.
@@ -320,10 +330,7 @@ fn push_escaped(out: &mut String, text: &str, nuls: &mut u64) {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
-            0 => {
-                *nuls += 1;
-                out.push('\u{fffd}');
-            }
+            0 => out.push('\u{fffd}'),
             other => {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{other:04x}");
@@ -391,13 +398,18 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused() {
         for text in
-            ["", "[]", "1", "null", "{", r#"{"a":}"#, r#"{"a":1}x"#, r#"{"a":"\ud800"}"#, "{\"a\":\"\u{1}\"}"]
+            ["", "[]", "1", "null", "{", r#"{"a":}"#, r#"{"a":1}x"#, r#"{"a":"\q"}"#, "{\"a\":\u{1}1}"]
         {
             assert!(canonical(text).is_err(), "{text}");
         }
         assert!(matches!(canonical(&format!("{{\"a\":{}", "[".repeat(100))), Err(BadRecord::Depth)));
         assert!(matches!(canonical(r#"{"a":1e9999}"#), Err(BadRecord::Number)));
+    }
+
+    #[test]
+    fn what_is_no_character_is_replaced() {
         let mut record = Record::default();
-        assert!(record.read(b"{\"a\":\"\xff\"}").is_err());
+        record.read(b"{\"a\":\"x\xff\\ud83c\x01\\u0000\"}").unwrap();
+        assert_eq!(record.text(), "{\"a\":\"x\u{fffd}\u{fffd}\\u0001\u{fffd}\"}");
     }
 }

@@ -65,12 +65,12 @@ impl Restorer {
         if self.index.has(&key) {
             self.there_again += 1;
             if self.named.there.len() < NAMED {
-                self.named.there.push(label(self.table, row));
+                self.named.there.push(name(self.table, row));
             }
             return Ok(());
         }
         if self.named.back.len() < NAMED {
-            self.named.back.push(label(self.table, row));
+            self.named.back.push(name(self.table, row));
         }
         let record = row.get("raw_json").and_then(Option::as_deref);
         push(&mut values, Value::Text(record.ok_or_else(|| self.unreadable("raw_json"))?));
@@ -97,6 +97,7 @@ impl Restorer {
             delete_blocked: 0,
             rejected: 0,
             missing: Vec::new(),
+            notes: Vec::new(),
             warnings: Vec::new(),
             hint: None,
         };
@@ -120,16 +121,8 @@ impl Restorer {
     }
 }
 
-/// What a person knows a row by.
-fn label(table: &Table, row: &Texts) -> String {
-    let texts = |columns: &mut dyn Iterator<Item = &'static Column>, between: &str| {
-        let texts: Vec<&str> =
-            columns.filter_map(|column| row.get(column.name)).filter_map(Option::as_deref).collect();
-        texts.join(between)
-    };
-    let key = texts(&mut table.key_columns(), " ");
-    let name = texts(&mut table.label_columns().into_iter(), ", ");
-    if name.is_empty() { key } else { format!("{} ({key})", quote(&name, 60)) }
+fn name(table: &Table, row: &Texts) -> String {
+    table.row_name(|column| row.get(column.name).cloned().flatten())
 }
 
 /// Pushes a column's value from its text.

@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows HTTP or SQL. The stores make their statements from these declarations, the planner its hashes.
 
+use crate::error::quote;
+
 /// How a column is stored and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -82,6 +84,16 @@ impl Column {
         Self { name, kind: Kind::Text, origin: Origin::Supplied }
     }
 
+    /// The members that it comes from, in the order in which they are taken.
+    pub fn fields(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let (fields, last): (&[&'static str], _) = match &self.origin {
+            Origin::Field(field) => (&[], Some(*field)),
+            Origin::Joined { fields, otherwise } => (fields, Some(*otherwise)),
+            Origin::AlwaysFalse | Origin::Supplied => (&[], None),
+        };
+        fields.iter().copied().chain(last)
+    }
+
     /// A column that is always false.
     pub const fn always_false(name: &'static str) -> Self {
         Self { name, kind: Kind::Bool, origin: Origin::AlwaysFalse }
@@ -102,9 +114,6 @@ impl Column {
 pub enum Deletion {
     /// When one complete answer lacks them.
     Missing,
-    /// When two complete readings of the same run both lack them: the answer comes in pages, and pages are no
-    /// snapshot. The second reading is made only when the first would delete.
-    MissingTwice,
     /// When one complete answer lacks them, however many they are: an empty list is as good as any, and the source says
     /// which rows an answer does not speak of.
     Unguarded,
@@ -159,6 +168,21 @@ impl Table {
         match self.column("name") {
             Some(name) => vec![name],
             None => self.columns.iter().filter(|column| column.origin == Origin::Supplied).collect(),
+        }
+    }
+
+    /// What a person knows a row by, from its columns' texts: `name (key)`, or what there is of that.
+    pub fn row_name(&self, text: impl Fn(&Column) -> Option<String>) -> String {
+        let join = |columns: &mut dyn Iterator<Item = &'static Column>, between: &str, limit: usize| {
+            let texts = columns.filter_map(&text).filter(|text| !text.is_empty()).collect::<Vec<_>>();
+            quote(&texts.join(between), limit)
+        };
+        let key = join(&mut self.key_columns(), " ", 160);
+        let name = join(&mut self.label_columns().into_iter(), ", ", 60);
+        match (name.is_empty(), key.is_empty()) {
+            (true, _) => key,
+            (false, true) => name,
+            (false, false) => format!("{name} ({key})"),
         }
     }
 

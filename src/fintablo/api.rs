@@ -51,6 +51,31 @@ impl Client {
         request: &Request,
         mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
     ) -> Result<T> {
+        self.attempts(request, async |answer| read(self.check(answer, request).await?).await).await
+    }
+
+    /// Like [`Client::read`], but nothing when `FinTablo` itself says that what is asked for does not exist (404).
+    pub async fn read_if_there<T>(
+        &self,
+        request: &Request,
+        mut read: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<Option<T>> {
+        let read = async |answer: Answer| {
+            // A proxy's page in its place says nothing about the list.
+            if answer.status == StatusCode::NOT_FOUND && self.upstream.expect(&answer, request).is_ok() {
+                return Ok(None);
+            }
+            read(self.check(answer, request).await?).await.map(Some)
+        };
+        self.attempts(request, read).await
+    }
+
+    /// Sends a request and hands its answer to `take`, again where that may help.
+    async fn attempts<T>(
+        &self,
+        request: &Request,
+        mut take: impl AsyncFnMut(Answer) -> Result<T, Trouble>,
+    ) -> Result<T> {
         let mut bearer =
             HeaderValue::from_str(&format!("Bearer {}", self.token.expose_secret())).map_err(|_| {
                 Failure::new(Kind::Usage, "FINTABLO_TOKEN holds characters that no token has")
@@ -63,10 +88,12 @@ impl Client {
         let attempt = async || {
             self.turn().await;
             let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer.clone()))).await?;
-            let answer = self.check(answer, request).await?;
-            let id = request_id(&answer);
-            read(answer).await.map_err(|mut trouble| {
-                trouble.failure = trouble.failure.context(format!("X-Request-Id {id}"));
+            let (id, was_good) = (request_id(&answer), answer.status.is_success());
+            take(answer).await.map_err(|mut trouble| {
+                // The message about another status names the id already.
+                if was_good {
+                    trouble.failure = trouble.failure.context(format!("X-Request-Id {id}"));
+                }
                 trouble
             })
         };

@@ -1,58 +1,72 @@
 //! `FinTablo`: from its answers to records.
+//!
+//! - [`api`]: the account, requests, refusals
+//! - `pages`: whether the pages of a list are a snapshot of it
 
 pub mod api;
+mod pages;
 
+use self::pages::{Page, Reading, Totals, Turn};
 use crate::{
-    engine::{Planner, frame::Shape},
+    engine::{Planner, frame::Shape, repair},
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Request, Trouble, list},
     printer::Meter,
 };
-use hashbrown::HashSet;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 pub use api::Client;
 
 /// The size of `deal`'s pages. Another list of exactly this length may be cut by a page limit that nobody documented.
 const SUSPICIOUS: usize = 500;
 
-/// More pages than this are no list of deals but an upstream that ignores the page number.
-const MAX_PAGES: usize = 10_000;
+/// More pages than this are no list of deals: the server answers every number with something new.
+const MAX_PAGES: usize = 2_000;
 
 impl Client {
     /// Reads a list that comes in one answer into the planner.
     pub async fn list(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<()> {
         let request = Request::get(path, Accept::Json);
-        let mut count = 0;
-        self.read(&request, async |answer| {
+        let read = async |answer: Answer| {
             planner.reset();
             planner.answer("");
-            count = 0;
-            items(answer, |record| {
+            let mut count = 0;
+            let headers = answer.headers.clone();
+            let envelope = items(answer, |record| {
                 count += 1;
                 meter.add(1);
                 planner.record(record, &[])
             })
-            .await
-        })
-        .await?;
-        if count == SUSPICIOUS {
-            planner
-                .keep_missing("", "the list has exactly 500 rows, which may be an undocumented page limit");
+            .await?;
+            Ok((count, Totals::read(&headers, &envelope)))
+        };
+        let (count, totals) = self.read(&request, read).await?;
+        for missed in totals.missed(count, 1) {
+            planner.keep_missing("", &format!("the list is not whole: {missed}"));
+        }
+        if count == SUSPICIOUS || (count < planner.stored() && pages::is_limit(count)) {
+            let reason =
+                format!("the list has exactly {count} rows, which may be an undocumented page limit");
+            planner.suspect("", reason);
         }
         Ok(())
     }
 
-    /// Reads a list that comes in pages of `size` into the planner, and a second time when the first reading would
-    /// delete: pages are no snapshot, a record deleted meanwhile shifts the rest.
-    pub async fn pages(&self, path: &str, size: usize, planner: &mut Planner, meter: &Meter) -> Result<()> {
+    /// Reads a list that comes in pages into the planner. Pages are read one after another while others write to the
+    /// list, so what they lack is deleted only when two readings prove to be snapshots of the same records; the second is
+    /// made only when the first would delete.
+    pub async fn pages(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<()> {
         planner.reset();
         planner.answer("");
-        self.all_pages(path, size, planner, meter).await?;
-        if planner.would_delete() {
-            planner.read_again();
-            self.all_pages(path, size, planner, meter).await?;
+        let first = self.reading(path, planner, meter).await?;
+        if !first.doubts().is_empty() || !planner.would_delete() {
+            return Ok(());
+        }
+        planner.read_again();
+        let second = self.reading(path, planner, meter).await?;
+        if second.doubts().is_empty() && !second.has_ids_of(&first) && planner.would_delete() {
+            planner
+                .keep_missing("", "two readings of the pages, one after the other, hold different records");
         }
         Ok(())
     }
@@ -72,39 +86,55 @@ impl Client {
         .await
     }
 
-    async fn all_pages(&self, path: &str, size: usize, planner: &mut Planner, meter: &Meter) -> Result<()> {
-        let mut ids = HashSet::new();
-        for page in 1..=MAX_PAGES {
-            let request = Request::get(path, Accept::Json).query([("page", page.to_string().as_str())]);
-            // A page is held as a whole, so that a repeated attempt at it leaves no trace of the first.
-            let records = self
-                .read(&request, async |answer| {
-                    let mut records = Vec::with_capacity(size);
-                    items(answer, |record| {
-                        records.push(record.to_vec());
-                        Ok(())
-                    })
-                    .await?;
-                    Ok(records)
-                })
-                .await?;
-            let mut brings_new = false;
-            for record in &records {
-                brings_new |= ids.insert(id(record));
-                meter.add(1);
-                planner.record(record, &[])?;
-            }
-            if records.len() < size || !brings_new {
-                return Ok(());
+    /// Reads all pages once. A reading that is no snapshot switches deletion off.
+    async fn reading(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<Reading> {
+        let mut reading = Reading::default();
+        for number in 1..=MAX_PAGES {
+            let page = self.page(path, number).await?;
+            match reading.take(&page) {
+                Turn::Nothing => {}
+                Turn::Records => {
+                    for record in &page.records {
+                        meter.add(1);
+                        planner.record(record, &[])?;
+                    }
+                }
+                Turn::End => {
+                    for doubt in reading.doubts() {
+                        planner.keep_missing("", &format!("the pages are no snapshot of the list: {doubt}"));
+                    }
+                    return Ok(reading);
+                }
             }
         }
-        Err(Failure::new(Kind::InvalidAnswer, format!("fintablo {path}: more than {MAX_PAGES} pages"))
-            .hint("nothing was changed; the upstream may ignore the page number"))
+        Err(Failure::new(Kind::InvalidAnswer, format!("fintablo {path}: more than {MAX_PAGES} pages")).hint(
+            "nothing was changed; the upstream answers every page number with something new, ask FinTablo",
+        ))
+    }
+
+    /// Reads one page. It is held as a whole, so that a repeated attempt at it leaves no trace of the first.
+    async fn page(&self, path: &str, number: usize) -> Result<Page> {
+        let request = Request::get(path, Accept::Json).query([("page", number.to_string().as_str())]);
+        let read = async |answer: Answer| {
+            let headers = answer.headers.clone();
+            let mut records = Vec::new();
+            let envelope = items(answer, |record| {
+                records.push(record.to_vec());
+                Ok(())
+            })
+            .await?;
+            Ok(Page { records, totals: Totals::read(&headers, &envelope) })
+        };
+        // Without its first page the list itself is not there.
+        if number == 1 {
+            return self.read(&request, read).await;
+        }
+        Ok(self.read_if_there(&request, read).await?.unwrap_or_default())
     }
 }
 
-/// Hands each item to `on_record` and checks the envelope: an HTTP 200 may still carry another status inside.
-async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Result<(), Trouble> {
+/// Hands each item to `on_record` and returns the envelope, checked: an HTTP 200 may still carry another status inside.
+async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Result<Vec<u8>, Trouble> {
     #[derive(Deserialize)]
     struct Envelope {
         status: Option<i64>,
@@ -119,29 +149,14 @@ async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Re
             failure.hint("nothing was changed; start this again, and if it stays so, ask FinTablo"),
         )
     };
-    let envelope: Envelope = serde_json::from_slice(&envelope)
+    let envelope = repair::mended(&envelope).unwrap_or(envelope);
+    let Envelope { status, text } = serde_json::from_slice(&envelope)
         .map_err(|error| refused(format!("the envelope is refused: {error}")))?;
-    match envelope.status {
-        Some(200) => Ok(()),
+    match status {
+        Some(200) => Ok(envelope),
         status => {
             let status = status.map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
-            Err(refused(format!(
-                "the answer says {status}: {}",
-                quote(&envelope.text.unwrap_or_default(), 120)
-            )))
+            Err(refused(format!("the answer says {status}: {}", quote(&text.unwrap_or_default(), 120))))
         }
-    }
-}
-
-/// The text of a record's id; the whole record where there is none, which the planner rejects.
-fn id(record: &[u8]) -> Vec<u8> {
-    #[derive(Deserialize)]
-    struct Keyed<'a> {
-        #[serde(borrow)]
-        id: &'a RawValue,
-    }
-    match serde_json::from_slice::<Keyed<'_>>(record) {
-        Ok(keyed) => keyed.id.get().trim_matches('"').as_bytes().to_vec(),
-        Err(_) => record.to_vec(),
     }
 }

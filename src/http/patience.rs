@@ -36,14 +36,14 @@ impl Patience {
         mut attempt: impl AsyncFnMut() -> Result<T, Trouble>,
         log_in: impl AsyncFn() -> Result<()>,
     ) -> Result<T> {
-        let mut waits = self.retries.delays.iter();
+        let mut tried = 0;
         let mut logged_in = false;
         loop {
             let trouble = match attempt().await {
                 Ok(value) => return Ok(value),
                 Err(trouble) => trouble,
             };
-            let wait = match trouble.retry {
+            match trouble.retry {
                 Retry::No => return Err(trouble.failure),
                 Retry::LogIn if logged_in => return Err(trouble.failure),
                 Retry::LogIn => {
@@ -51,18 +51,34 @@ impl Patience {
                     log_in().await?;
                     continue;
                 }
-                Retry::Yes => waits.next().map(|wait| self.jittered(*wait)),
                 Retry::After(wait) if wait > self.retries.retry_after_max => {
                     let text = format!("{} (asked to wait {} s)", trouble.failure.message, wait.as_secs());
                     return Err(Failure::new(Kind::Unreachable, text).hint("start this again later"));
                 }
-                Retry::After(wait) => waits.next().map(|_| wait),
-            };
-            let Some(wait) = wait.filter(|_| self.budget.get() > 0) else { return Err(trouble.failure) };
-            self.budget.set(self.budget.get() - 1);
-            tracing::info!(wait_ms = wait.as_millis(), "{}; trying again", trouble.failure);
-            tokio::time::sleep(wait).await;
+                Retry::Yes | Retry::After(_) => {}
+            }
+            if !self.pause(tried, &trouble).await {
+                return Err(trouble.failure);
+            }
+            tried += 1;
         }
+    }
+
+    /// Waits before what ended in `trouble` is tried again after `tried` such waits; false, without a wait, when that makes no
+    /// sense or the patience is over.
+    pub async fn pause(&self, tried: usize, trouble: &Trouble) -> bool {
+        let Some(delay) = self.retries.delays.get(tried).filter(|_| self.budget.get() > 0) else {
+            return false;
+        };
+        let wait = match trouble.retry {
+            Retry::Yes => self.jittered(*delay),
+            Retry::After(wait) if wait <= self.retries.retry_after_max => wait,
+            Retry::After(_) | Retry::No | Retry::LogIn => return false,
+        };
+        self.budget.set(self.budget.get() - 1);
+        tracing::info!(wait_ms = wait.as_millis(), "{}; trying again", trouble.failure);
+        tokio::time::sleep(wait).await;
+        true
     }
 
     /// A wait spread by the configured share, so that several hosts do not come back at the same moment.

@@ -70,8 +70,8 @@ pub enum Sent {
     Answered(Vec<u8>),
     /// The server says no in its own words, and so has done nothing.
     Refused(Failure),
-    /// No connection, or no session: the server has done nothing, and the request may be sent again.
-    Unsent(Failure),
+    /// No connection, no session, or a server too busy to begin: it has done nothing, and the request may be sent again.
+    Unsent(Trouble),
     /// The server may have done what it was asked to do, or may yet do it.
     Lost(Failure),
 }
@@ -129,7 +129,7 @@ impl Client {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.enter().await?;
         let sent = self.send_signed(request).await?;
-        if !matches!(&sent, Sent::Unsent(failure) if failure.kind == Kind::Refused) {
+        if !matches!(&sent, Sent::Unsent(trouble) if trouble.retry == Retry::LogIn) {
             return Ok(sent);
         }
         tracing::info!("the iiko session is over; logging in once more");
@@ -140,14 +140,15 @@ impl Client {
     /// Sends a request once, with the token that is there.
     async fn send_signed(&self, request: &Request) -> Result<Sent> {
         if self.leaving.get() {
-            return Ok(Sent::Unsent(Failure::new(Kind::Unreachable, "the run is being stopped")));
+            let failure = Failure::new(Kind::Unreachable, "the run is being stopped");
+            return Ok(Sent::Unsent(Trouble::fatal(failure)));
         }
         let token = self.token.borrow().clone();
         let (signed, secret) = self.signed(request);
         let answer = match self.single_use()?.send(&signed, secret).await {
             Ok(answer) => answer,
             Err(trouble) if trouble.reached => return Ok(Sent::Lost(trouble.failure)),
-            Err(trouble) => return Ok(Sent::Unsent(trouble.failure)),
+            Err(trouble) => return Ok(Sent::Unsent(trouble)),
         };
         let (status, is_html) = (answer.status, answer.is_html());
         let body = match self.check(answer, request).await {
@@ -159,14 +160,20 @@ impl Client {
             // Without a session iiko does nothing.
             Err(trouble) if status == StatusCode::UNAUTHORIZED && !is_html => {
                 self.forget(token.as_ref());
-                Sent::Unsent(trouble.failure)
+                Sent::Unsent(trouble)
             }
+            // In its own words it had no room for the request, and so has not begun with it.
+            Err(trouble) if matches!(status.as_u16(), 429 | 503) && !is_html => Sent::Unsent(trouble),
             // A page is not iiko's: whoever answers so may have passed the request on.
-            Err(trouble) if status.is_client_error() && !is_html && status.as_u16() != 429 => {
-                Sent::Refused(trouble.failure)
-            }
+            Err(trouble) if status.is_client_error() && !is_html => Sent::Refused(trouble.failure),
             Err(trouble) => Sent::Lost(trouble.failure),
         })
+    }
+
+    /// Waits before a request that ended in `trouble` is sent again after `tried` such waits; false, without a wait, when that
+    /// makes no sense or the patience of this run is over.
+    pub async fn pause(&self, tried: usize, trouble: &Trouble) -> bool {
+        self.upstream.patience.pause(tried, trouble).await
     }
 
     fn single_use(&self) -> Result<&Upstream> {

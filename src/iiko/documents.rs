@@ -12,7 +12,7 @@ use crate::{
     documents::{Kind as DocumentKind, Payload, Status},
     engine::{frame::Shape, number},
     error::{Failure, Kind, Result, quote},
-    http::{Accept, Request, list},
+    http::{Accept, Request, Trouble, list},
 };
 use chrono::NaiveDateTime;
 use hashbrown::HashMap;
@@ -49,8 +49,8 @@ pub enum Posted {
     Doubtful(Failure, Option<Uuid>),
     /// The server says no, and so has done nothing.
     Refused(Failure),
-    /// Nothing was sent; it may be sent again.
-    Unsent(Failure),
+    /// The server has surely done nothing; it may be sent again.
+    Unsent(Trouble),
     /// No answer: the server may have done it, or may yet do it.
     Lost(Failure),
 }
@@ -119,7 +119,7 @@ impl Client {
         Ok(match self.send_once(&request).await? {
             Sent::Answered(body) => read_envelope(payload.kind, &body),
             Sent::Refused(failure) => Posted::Refused(failure),
-            Sent::Unsent(failure) => Posted::Unsent(failure),
+            Sent::Unsent(trouble) => Posted::Unsent(trouble),
             Sent::Lost(failure) => Posted::Lost(failure),
         })
     }
@@ -286,7 +286,7 @@ mod tests {
         };
         assert_eq!(payload.difference(&document), None);
         let Posted::Accepted(document) = read(&answer("SUCCESS", "0042", "0.000847058")) else { panic!() };
-        assert_eq!(payload.difference(&document), Some("its number is 0042".to_owned()));
+        assert_eq!((payload.difference(&document), document.number.as_str()), (None, "0042"));
         let Posted::Accepted(document) = read(&answer("SUCCESS", &payload.number, "8.47058e-4")) else {
             panic!()
         };

@@ -15,14 +15,18 @@ mod session_file;
 mod xml;
 
 use crate::{
-    engine::{Planner, Remembered, frame::Shape, number},
+    engine::{
+        Planner, Remembered,
+        frame::{BadFrame, Framer, Shape},
+        number,
+        record::{BadRecord, Record},
+    },
     error::{Failure, Kind, Result},
     http::{Accept, Request, list},
     printer::Meter,
 };
 use hashbrown::HashSet;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 pub use api::Client;
@@ -72,7 +76,13 @@ impl Client {
             planner.answer("");
             xml::records(answer, xml::Form { root: Some(root), record, lists }, |record| {
                 meter.add(1);
-                planner.record(record, &[])
+                match record {
+                    xml::Record::Whole(json) => planner.record(json, &[])?,
+                    xml::Record::Broken(bytes, why) => {
+                        planner.reject(&|field| xml::element(bytes, field), why);
+                    }
+                }
+                Ok(())
             })
             .await
         })
@@ -144,25 +154,26 @@ impl Client {
             }
         };
         // The whole list is checked before its first record counts: what was counted cannot be taken back.
-        match serde_json::from_slice::<Vec<&RawValue>>(&body) {
-            Err(error) => planner.fail(
+        let mut records: Vec<Vec<u8>> = Vec::new();
+        let mut frames = Framer::new(Shape::List);
+        let read = frames.feed(&body, |record| {
+            records.push(record.to_vec());
+            Ok::<(), BadFrame>(())
+        });
+        if let Err(error) = read.and_then(|()| frames.finish()) {
+            let failure = Failure::new(Kind::InvalidAnswer, format!("iiko {path}: {error}"));
+            planner.fail(
                 root_type,
-                Failure::new(
-                    Kind::InvalidAnswer,
-                    format!("iiko {path}: the answer is not the expected list"),
-                )
-                .hint(
+                failure.hint(
                     "nothing was changed; start this again, and if it stays so, look at the server's version",
-                )
-                .source(error),
-            ),
-            Ok(records) => {
-                planner.answer(root_type);
-                for record in records {
-                    meter.add(1);
-                    planner.record(record.get().as_bytes(), &[])?;
-                }
-            }
+                ),
+            );
+            return Ok(true);
+        }
+        planner.answer(root_type);
+        for record in &records {
+            meter.add(1);
+            planner.record(record, &[])?;
         }
         Ok(true)
     }
@@ -188,8 +199,11 @@ impl Client {
             unnamed.clear();
             list::records(answer, Shape::List, |record| {
                 meter.add(1);
-                let balance = Balance::read(record)?;
-                if balance.is_zero() {
+                let Ok(balance) = Balance::read(record) else {
+                    // The planner says what is wrong with it.
+                    return planner.record(record, &[]);
+                };
+                if balance.is_zero {
                     return Ok(());
                 }
                 let Some(product) = product_name(&balance, products) else {
@@ -205,16 +219,17 @@ impl Client {
         if unnamed.is_empty() {
             return Ok(());
         }
-        let mut missing = HashSet::new();
-        for record in &unnamed {
-            missing.extend(Balance::read(record)?.product.and_then(|id| Uuid::try_parse(id).ok()));
-        }
-        let found = self.product_names(missing).await?;
-        for record in &unnamed {
-            let balance = Balance::read(record)?;
-            let product = product_name(&balance, &found)
-                .unwrap_or_else(|| format!("unknown:{}", balance.product.unwrap_or_default()));
-            planner.record(record, &[&store_name(&balance, stores), &product])?;
+        let unnamed: Vec<(Vec<u8>, Balance)> = unnamed
+            .into_iter()
+            .filter_map(|record| Balance::read(&record).ok().map(|of| (record, of)))
+            .collect();
+        let found = self
+            .product_names(unnamed.iter().filter_map(|(_, balance)| balance.product_id()).collect())
+            .await?;
+        for (record, balance) in &unnamed {
+            let product = product_name(balance, &found)
+                .unwrap_or_else(|| format!("unknown:{}", balance.product.as_deref().unwrap_or_default()));
+            planner.record(record, &[&store_name(balance, stores), &product])?;
         }
         Ok(())
     }
@@ -232,15 +247,15 @@ impl Client {
                 .read(&request, async |answer| {
                     let mut found = Vec::new();
                     list::records(answer, Shape::List, |record| {
-                        found.extend(serde_json::from_slice::<Named>(record).ok());
+                        found.extend(named(record));
                         Ok(())
                     })
                     .await?;
                     Ok(found)
                 })
                 .await?;
-            for product in found {
-                names.insert(product.id, vec![Some(product.name)]);
+            for (id, name) in found {
+                names.insert(id, vec![Some(name)]);
             }
         }
         Ok(names)
@@ -253,44 +268,41 @@ fn directories_request(path: &str, root_types: &[&str]) -> Request {
         .query(root_types.iter().map(|root_type| ("rootType", *root_type)))
 }
 
-#[derive(Deserialize)]
-struct Named {
-    id: Uuid,
-    name: String,
+/// A product's id and name; none when it does not have both.
+fn named(record: &[u8]) -> Option<(Uuid, String)> {
+    let mut members = Record::default();
+    members.read(record).ok()?;
+    let id = Uuid::try_parse(&members.text_of("id")?).ok()?;
+    Some((id, members.text_of("name")?.into_owned()))
 }
 
 /// The members of a balance that decide whether it is stored and what it is called.
-#[derive(Deserialize)]
-struct Balance<'a> {
-    #[serde(borrow)]
-    store: Option<&'a str>,
-    #[serde(borrow)]
-    product: Option<&'a str>,
-    #[serde(borrow)]
-    amount: Option<&'a RawValue>,
+struct Balance {
+    store: Option<String>,
+    product: Option<String>,
+    is_zero: bool,
 }
 
-impl<'a> Balance<'a> {
-    fn read(record: &'a [u8]) -> Result<Self> {
-        serde_json::from_slice(record).map_err(|error| {
-            Failure::new(Kind::InvalidAnswer, "iiko balances: a record is refused")
-                .hint("nothing was changed; look at the server's version")
-                .source(error)
-        })
+impl Balance {
+    fn read(record: &[u8]) -> Result<Self, BadRecord> {
+        let mut members = Record::default();
+        members.read(record)?;
+        let text = |name: &str| members.text_of(name).map(Cow::into_owned);
+        let is_zero = text("amount").and_then(|amount| number::normalise(&amount)).as_deref() == Some("0");
+        Ok(Self { store: text("store"), product: text("product"), is_zero })
     }
 
-    fn is_zero(&self) -> bool {
-        self.amount.and_then(|amount| number::normalise(amount.get().trim_matches('"'))).as_deref()
-            == Some("0")
+    fn product_id(&self) -> Option<Uuid> {
+        Uuid::try_parse(self.product.as_deref()?).ok()
     }
 }
 
-fn product_name(balance: &Balance<'_>, names: &Remembered) -> Option<String> {
-    names.get(Uuid::try_parse(balance.product?).ok()?, "name").map(str::to_owned)
+fn product_name(balance: &Balance, names: &Remembered) -> Option<String> {
+    names.get(balance.product_id()?, "name").map(str::to_owned)
 }
 
-fn store_name(balance: &Balance<'_>, names: &Remembered) -> String {
-    let id = balance.store.unwrap_or_default();
+fn store_name(balance: &Balance, names: &Remembered) -> String {
+    let id = balance.store.as_deref().unwrap_or_default();
     let name = Uuid::try_parse(id).ok().and_then(|id| names.get(id, "name"));
     name.map_or_else(|| format!("unknown:{id}"), str::to_owned)
 }

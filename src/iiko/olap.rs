@@ -29,6 +29,15 @@ pub struct Query<'a> {
     pub aggregates: &'a [&'a str],
 }
 
+/// What a report says.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Its rows.
+    pub rows: Vec<Row>,
+    /// The rows that cannot be read, by what can be told of their groups, and why.
+    pub rejected: Vec<String>,
+}
+
 /// A row: the value of each field that was asked for; none where the server has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row(HashMap<String, Option<String>>);
@@ -48,8 +57,8 @@ impl<const N: usize> From<[(&str, Option<&str>); N]> for Row {
 
 impl Client {
     /// Reads a report to its end. Refused when it is cut or foreign, when a row lacks a field, or when two rows have the
-    /// same groups.
-    pub async fn report(&self, query: &Query<'_>) -> Result<Vec<Row>> {
+    /// same groups; a row that is not well-formed leaves the others alone.
+    pub async fn report(&self, query: &Query<'_>) -> Result<Report> {
         let day = |date: NaiveDate| date.format("%d.%m.%Y").to_string();
         let (from, to) = (day(query.days.0), day(query.days.1));
         let request = Request::get("reports/olap", Accept::Xml)
@@ -59,20 +68,28 @@ impl Client {
             .total(self.report_time())
             .max_answer(MAX_REPORT);
         self.read(&request, async |answer| {
-            let mut rows = Vec::new();
+            let mut report = Report::default();
             let mut seen = HashSet::new();
             xml::records(answer, xml::Form { root: None, record: "r", lists: &[] }, |record| {
-                let row = row(query, record)?;
+                let row = match record {
+                    xml::Record::Whole(json) => row(query, json)?,
+                    xml::Record::Broken(bytes, why) => {
+                        let told = query.groups.iter().filter_map(|field| xml::element(bytes, field));
+                        let told = quote(&told.collect::<Vec<_>>().join(", "), 160);
+                        report.rejected.push(format!("{told}: {why}"));
+                        return Ok(());
+                    }
+                };
                 let groups: Vec<Option<String>> =
                     query.groups.iter().map(|field| row.get(field).map(str::to_owned)).collect();
                 if !seen.insert(groups) {
                     return Err(refused("two rows have the same groups"));
                 }
-                rows.push(row);
+                report.rows.push(row);
                 Ok(())
             })
             .await?;
-            Ok(rows)
+            Ok(report)
         })
         .await
     }

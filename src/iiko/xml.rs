@@ -3,21 +3,25 @@
 //! Only direct children are records: an `<employee>` holds a flag element of the same name. An element that repeats
 //! becomes a list, an empty one null. A foreign root, a DOCTYPE, another encoding than UTF-8, a second root or a
 //! missing end are refused, because a serde parser would read any of them as an empty list.
+//!
+//! - `frame`: where a record begins and ends
+//!
+//! A character that is none, and a reference to one, becomes U+FFFD. A record that is not well-formed is handed on as what
+//! it is: read with leniency, it would seem to lack what it only spells wrong.
 
+mod frame;
+
+use self::frame::{BadFrame, Framer};
 use crate::{
     error::{Failure, Kind, Result, quote},
     http::{Answer, Trouble},
-    testing,
 };
-use futures_util::stream;
 use quick_xml::{
     Reader,
     escape::resolve_xml_entity,
     events::{BytesStart, Event},
 };
 use serde_json::{Map, Value};
-use std::cell::Cell;
-use tokio_util::io::StreamReader;
 
 /// Nesting beyond this is refused; real records have six levels.
 const MAX_DEPTH: usize = 64;
@@ -36,59 +40,84 @@ pub(super) struct Form {
     pub(super) lists: &'static [&'static str],
 }
 
-/// Hands each record of the answer to `on_record`, as JSON.
+/// A record of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Record<'a> {
+    /// As JSON.
+    Whole(&'a [u8]),
+    /// Not well-formed: its bytes, and why.
+    Broken(&'a [u8], &'a str),
+}
+
+/// Hands each record of the answer to `on_record`.
 pub(super) async fn records(
-    answer: Answer,
+    mut answer: Answer,
     form: Form,
-    mut on_record: impl FnMut(&[u8]) -> Result<()>,
+    mut on_record: impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<(), Trouble> {
     let label = answer.label.clone();
-    let since_record = Cell::new(0);
-    let chunks = stream::try_unfold(answer, async |mut answer| {
-        let read = answer.chunk().await;
-        let length =
-            since_record.get() + read.as_ref().ok().and_then(Option::as_ref).map_or(0, bytes::Bytes::len);
-        since_record.set(length);
-        let read = if length > MAX_RECORD { Err(too_long(&label)) } else { read };
-        match read {
-            Ok(chunk) => Ok(chunk.map(|chunk| (chunk, answer))),
-            Err(trouble) => Err(std::io::Error::other(Carried(std::sync::Mutex::new(Some(trouble))))),
-        }
-    });
-    let mut reader = Reader::from_reader(StreamReader::new(Box::pin(chunks)));
-    reader.config_mut().expand_empty_elements = true;
-    let mut tree =
-        Tree { form, label: &label, stack: Vec::new(), root_closed: false, records: 0, foreign_root: None };
-    let mut buffer = Vec::new();
-    loop {
-        let event = reader.read_event_into_async(&mut buffer).await.map_err(|error| tree.broken(&error))?;
-        if matches!(event, Event::Eof) {
-            break;
-        }
-        if let Some(record) = tree.take(event)? {
-            since_record.set(0);
-            on_record(&record)?;
-        }
-        buffer.clear();
-    }
-    if tree.root_closed || testing::bug("open-root") {
-        return match tree.foreign_root.take().filter(|_| tree.records == 0) {
-            Some(root) => Err(tree.foreign(&format!("<{}> without a record", quote(&root, 60)))),
-            None => Ok(()),
+    let refused = |bad: BadFrame| refused(&label, bad);
+    let mut framer = Framer::new(form);
+    let mut take = |bytes: &[u8], broken: Option<&'static str>| {
+        let read = broken.map_or_else(|| read(bytes, form.lists), |why| Err(why.to_owned()));
+        let taken = match &read {
+            Ok(json) => on_record(Record::Whole(json)),
+            Err(why) => on_record(Record::Broken(bytes, why)),
         };
+        taken.map_err(Stop::Record)
+    };
+    while let Some(chunk) = answer.chunk().await? {
+        framer.feed(&chunk, &mut take).map_err(|stop| match stop {
+            Stop::Frame(bad) => refused(bad),
+            Stop::Record(failure) => Trouble::fatal(failure),
+        })?;
+        if framer.waiting() > MAX_RECORD {
+            return Err(refused(BadFrame::Foreign(format!(
+                "it holds a record of more than {MAX_RECORD} bytes"
+            ))));
+        }
     }
-    Err(if tree.stack.is_empty() { tree.foreign("it is empty") } else { tree.cut() })
+    framer.finish().map_err(refused)
 }
 
-fn too_long(label: &str) -> Trouble {
-    let text = format!("{label}: the answer holds a record of more than {MAX_RECORD} bytes");
-    Trouble::fatal(Failure::new(Kind::InvalidAnswer, text).hint("nothing was changed; look at the server"))
+/// Why no further record is read.
+enum Stop {
+    Frame(BadFrame),
+    Record(Failure),
 }
 
-/// A failed read of the body, carried through the parser's error.
-#[derive(Debug, thiserror::Error)]
-#[error("the body could not be read")]
-struct Carried(std::sync::Mutex<Option<Trouble>>);
+impl From<BadFrame> for Stop {
+    fn from(bad: BadFrame) -> Self {
+        Self::Frame(bad)
+    }
+}
+
+fn refused(label: &str, bad: BadFrame) -> Trouble {
+    let failure = |text: &str| {
+        Failure::new(Kind::InvalidAnswer, format!("{label}: {text}"))
+            .hint("nothing was changed; check IIKO_BASE_URL and the server's version")
+    };
+    match bad {
+        BadFrame::Cut => Trouble::transient(failure("the answer is cut: its root element is not closed")),
+        BadFrame::Foreign(why) => {
+            Trouble::fatal(failure(&format!("the answer is not the expected list: {why}")))
+        }
+        BadFrame::Uncertain(why) => {
+            let text =
+                format!("the answer is not valid XML, and where its records end would be a guess: {why}");
+            Trouble::transient(failure(&text))
+        }
+    }
+}
+
+/// The text of a record's element as far as it can be told of one that is not well-formed.
+pub(super) fn element(record: &[u8], name: &str) -> Option<String> {
+    let start = format!("<{name}>");
+    let begin = memchr::memmem::find(record, start.as_bytes())? + start.len();
+    let text = &record[begin..];
+    let text = String::from_utf8_lossy(&text[..memchr::memchr(b'<', text)?]).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
 
 #[derive(Debug, Default)]
 struct Element {
@@ -98,151 +127,163 @@ struct Element {
     is_nil: bool,
 }
 
-struct Tree<'a> {
-    form: Form,
-    label: &'a str,
-    /// The open elements, the root first.
-    stack: Vec<Element>,
-    root_closed: bool,
-    records: usize,
-    /// A root that no list was seen to have: without a record it is somebody else's answer.
-    foreign_root: Option<String>,
+/// A record as JSON, or why it is not well-formed.
+fn read(bytes: &[u8], lists: &[&str]) -> Result<Vec<u8>, String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut reader = Reader::from_str(&text);
+    reader.config_mut().expand_empty_elements = true;
+    // The open elements, the record first.
+    let mut stack: Vec<Element> = Vec::new();
+    loop {
+        let event = reader.read_event().map_err(|error| quote(&error.to_string(), 120))?;
+        match event {
+            Event::Start(start) if stack.len() < MAX_DEPTH => stack.push(open(&start)?),
+            Event::Start(_) => return Err(format!("nested more than {MAX_DEPTH} levels deep")),
+            Event::End(_) => {
+                let element = stack.pop().ok_or("it closes what it did not open")?;
+                match stack.last_mut() {
+                    Some(parent) => parent.take(element, lists),
+                    None => return Ok(serde_json::to_vec(&element.children).expect("a map of JSON values")),
+                }
+            }
+            Event::Text(text) => push(&mut stack, &text.xml10_content()),
+            Event::CData(text) => push(&mut stack, &text.xml10_content()),
+            Event::GeneralRef(name) => push(&mut stack, &resolve(&name)?),
+            Event::Eof => return Err("its tags do not pair up".to_owned()),
+            // The frame has refused declarations, and empty elements are expanded.
+            Event::Comment(_) | Event::PI(_) | Event::Decl(_) | Event::DocType(_) | Event::Empty(_) => {}
+        }
+    }
 }
 
-/// Roots that an empty list of any root may have; only the first is documented.
-const EMPTY_ROOTS: [&str; 3] = ["report", "rows", "data"];
-
-impl Tree<'_> {
-    /// Takes the next event; returns a record when it ends one.
-    fn take(&mut self, event: Event<'_>) -> Result<Option<Vec<u8>>, Trouble> {
-        match event {
-            Event::Start(start) => self.open(&start)?,
-            Event::End(_) => return self.close(),
-            Event::Text(text) => {
-                self.push_text(&text.xml10_content())?;
-            }
-            Event::CData(text) => {
-                self.push_text(&text.xml10_content())?;
-            }
-            Event::GeneralRef(reference) => {
-                let character = reference.resolve_char_ref().map_err(|error| self.broken(&error))?;
-                match (character, resolve_xml_entity(&reference)) {
-                    (Some('\0'), _) => return Err(self.foreign("it holds a NUL character")),
-                    (Some(character), _) => self.push_text(character.encode_utf8(&mut [0; 4]))?,
-                    (None, Some(text)) => self.push_text(text)?,
-                    (None, None) => return Err(self.foreign("it holds an unknown entity")),
-                }
-            }
-            Event::Decl(declaration) => {
-                let utf8 = match declaration.encoding() {
-                    None => true,
-                    Some(Ok(name)) => name.eq_ignore_ascii_case("utf-8"),
-                    Some(Err(_)) => false,
-                };
-                if !utf8 {
-                    return Err(self.foreign("it is not UTF-8"));
-                }
-            }
-            Event::DocType(_) => return Err(self.foreign("it declares a document type")),
-            Event::Empty(_) => unreachable!("empty elements are expanded"),
-            Event::Comment(_) | Event::PI(_) | Event::Eof => {}
+fn open(start: &BytesStart<'_>) -> Result<Element, String> {
+    let name = start.name().as_ref().to_owned();
+    check_name(&name)?;
+    let mut is_nil = false;
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| format!("in <{}>: {error}", quote(&name, 60)))?;
+        check_name(attribute.key.as_ref())?;
+        for reference in attribute.value.split('&').skip(1) {
+            let (name, _) = reference.split_once(';').ok_or("an `&` begins no reference")?;
+            resolve(name)?;
         }
-        Ok(None)
+        is_nil |= attribute.key.as_ref() == "xsi:nil" && *attribute.value == *"true";
     }
+    Ok(Element { name, is_nil, ..Element::default() })
+}
 
-    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), Trouble> {
-        let name = start.name().as_ref().to_owned();
-        let expected = match self.stack.len() {
-            0 if self.root_closed => return Err(self.foreign("it has a second root")),
-            0 => self.form.root,
-            1 => Some(self.form.record),
-            MAX_DEPTH => return Err(self.foreign("it is nested too deeply")),
-            _ => None,
-        };
-        if expected.is_some_and(|expected| expected != name) {
-            let text = format!("<{}> where <{}> is expected", quote(&name, 60), expected.unwrap_or_default());
-            return Err(self.foreign(&text));
-        }
-        if self.stack.is_empty() && self.form.root.is_none() && !EMPTY_ROOTS.contains(&name.as_str()) {
-            self.foreign_root = Some(name.clone());
-        }
-        let is_nil =
-            start.try_get_attribute("xsi:nil").ok().flatten().is_some_and(|nil| *nil.value == *"true");
-        self.stack.push(Element { name, is_nil, ..Element::default() });
-        Ok(())
+/// A name with anything else in it is another name than the one that was meant.
+fn check_name(name: &str) -> Result<(), String> {
+    let is_first = |first: char| first.is_alphabetic() || matches!(first, '_' | ':');
+    let is_part = |part: char| part.is_alphanumeric() || matches!(part, '_' | ':' | '.' | '-' | '\u{b7}');
+    if name.starts_with(is_first) && name.chars().all(is_part) {
+        return Ok(());
     }
+    Err(format!("`{}` is no name", quote(name, 60)))
+}
 
-    fn close(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
-        let Some(element) = self.stack.pop() else {
-            return Err(self.foreign("it closes what it did not open"));
-        };
-        if self.stack.is_empty() {
-            self.root_closed = true;
-            return Ok(None);
-        }
-        let lists = self.form.lists;
-        if self.stack.len() == 1 {
-            self.records += 1;
-            let record = serde_json::to_vec(&element.children).expect("a map of JSON values");
-            return Ok(Some(record));
-        }
-        let name = element.name.clone();
-        let value = element.into_value();
-        let siblings = &mut self.stack.last_mut().expect("more than one is open").children;
-        match siblings.get_mut(&name) {
-            Some(Value::Array(list)) => list.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-            None if lists.contains(&name.as_str()) => drop(siblings.insert(name, Value::Array(vec![value]))),
-            None => drop(siblings.insert(name, value)),
-        }
-        Ok(None)
+/// What a reference stands for: the character that it numbers, U+FFFD where there is none of that number, or the entity of
+/// that name.
+fn resolve(reference: &str) -> Result<String, String> {
+    let unknown = || format!("`&{};` is not known", quote(reference, 20));
+    let Some(number) = reference.strip_prefix('#') else {
+        return resolve_xml_entity(reference).map(str::to_owned).ok_or_else(unknown);
+    };
+    let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |digits| (digits, 16));
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return Err(unknown());
     }
+    let character = u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+    Ok(character.filter(|character| *character != '\0').unwrap_or(char::REPLACEMENT_CHARACTER).to_string())
+}
 
-    fn push_text(&mut self, text: &str) -> Result<(), Trouble> {
-        let depth = self.stack.len();
-        if let Some(element) = self.stack.last_mut().filter(|_| depth > 1) {
-            element.text.push_str(text);
-            return Ok(());
-        }
-        if text.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n']).is_empty() {
-            return Ok(());
-        }
-        // Words where records belong are somebody's error message, not an empty list.
-        Err(self.foreign(if depth == 1 { "its root holds text" } else { "it is not XML" }))
-    }
-
-    fn cut(&self) -> Trouble {
-        Trouble::transient(self.failure("the answer is cut: its root element is not closed"))
-    }
-
-    fn foreign(&self, why: &str) -> Trouble {
-        Trouble::fatal(self.failure(&format!("the answer is not the expected list: {why}")))
-    }
-
-    fn broken(&self, error: &quick_xml::Error) -> Trouble {
-        if let quick_xml::Error::Io(error) = error
-            && let Some(carried) = error.get_ref().and_then(|inner| inner.downcast_ref::<Carried>())
-            && let Some(trouble) = carried.0.lock().ok().and_then(|mut slot| slot.take())
-        {
-            return trouble;
-        }
-        // A syntax error at the end of the text is a cut; one in its middle is not told apart and may be tried again.
-        Trouble::transient(
-            self.failure(&format!("the answer is not valid XML: {}", quote(&error.to_string(), 120))),
-        )
-    }
-
-    fn failure(&self, text: &str) -> Failure {
-        Failure::new(Kind::InvalidAnswer, format!("{}: {text}", self.label))
-            .hint("nothing was changed; check IIKO_BASE_URL and the server's version")
+fn push(stack: &mut [Element], text: &str) {
+    if let Some(element) = stack.last_mut() {
+        element.text.push_str(text);
     }
 }
 
 impl Element {
+    fn take(&mut self, child: Self, lists: &[&str]) {
+        let name = child.name.clone();
+        let value = child.into_value();
+        match self.children.get_mut(&name) {
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+            None if lists.contains(&name.as_str()) => {
+                drop(self.children.insert(name, Value::Array(vec![value])));
+            }
+            None => drop(self.children.insert(name, value)),
+        }
+    }
+
     fn into_value(self) -> Value {
         if !self.children.is_empty() {
             return Value::Object(self.children);
         }
         if self.is_nil || self.text.is_empty() { Value::Null } else { Value::String(self.text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(record: &[u8]) -> Result<String, String> {
+        read(record, &["list"]).map(|json| String::from_utf8(json).unwrap())
+    }
+
+    #[test]
+    fn what_can_be_stored_is_stored() {
+        for (inside, expected) in [
+            (&b"a\xffb\xd0"[..], "\"a\u{fffd}b\u{fffd}\""),
+            (b"&#0;&#xD83C;&#x110000;&#99999999999;", "\"\u{fffd}\u{fffd}\u{fffd}\u{fffd}\""),
+            (b"&#x1F;&#x41;&#65;&lt;&amp;", r#""\u001fAA<&""#),
+            (b"<![CDATA[A & <B>]]>]]>", "\"A & <B>]]>\""),
+        ] {
+            let record = [&b"<r><name>"[..], inside, b"</name></r>"].concat();
+            assert_eq!(json(&record), Ok(format!("{{\"name\":{expected}}}")));
+        }
+        let nested = "<r a='&#x1F;&lt;'><list>1</list><e/><n xsi:nil=\"true\">x</n><o><p>1</p><p>2</p></o><О.н-1/></r>";
+        assert_eq!(
+            json(nested.as_bytes()).as_deref(),
+            Ok(r#"{"e":null,"list":["1"],"n":null,"o":{"p":["1","2"]},"О.н-1":null}"#)
+        );
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_never_read_as_something_else() {
+        for record in [
+            "<r><na&me>x</na&me></r>",
+            "<r><name&>x</name&></r>",
+            "<r><name &>x</name></r>",
+            "<r><name a=b>x</name></r>",
+            "<r><name a='&'>x</name></r>",
+            "<r><name a='&x;'>x</name></r>",
+            "<r><name a='1' a='2'>x</name></r>",
+            "<r><name>x</name &></r>",
+            "<r &><name>x</name></r>",
+            "<r><name>A & B</name></r>",
+            "<r><name>A &B; C</name></r>",
+            "<r><name>A &nbsp; B</name></r>",
+            "<r><name>&#;</name></r>",
+            "<r><name>&#x;</name></r>",
+            "<r><name>&#xZ;</name></r>",
+            "<r><name>&#+1;</name></r>",
+            "<r><name>A &</name></r>",
+            "<r><n\u{fffd}me>x</n\u{fffd}me></r>",
+        ] {
+            assert!(json(record.as_bytes()).is_err(), "{record}: {:?}", json(record.as_bytes()));
+        }
+        let deep = format!("<r>{}{}</r>", "<a>".repeat(100), "</a>".repeat(100));
+        assert!(json(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn elements_are_told_as_far_as_they_go() {
+        let record = b"<r><id> 7 </id><name>A & B\xff</nome><e/></r>";
+        assert_eq!(element(record, "id").as_deref(), Some("7"));
+        assert_eq!(element(record, "name").as_deref(), Some("A & B\u{fffd}"));
+        assert_eq!((element(record, "e"), element(record, "absent")), (None, None));
     }
 }

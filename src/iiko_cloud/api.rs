@@ -5,6 +5,7 @@
 
 use crate::{
     config::Config,
+    engine::repair,
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
     redact,
@@ -80,20 +81,24 @@ pub(super) struct OfOrganization<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct TerminalGroup {
     pub(super) id: Uuid,
+    #[serde(rename = "organizationId")]
+    pub(super) organization_id: Option<Uuid>,
     pub(super) name: Option<String>,
 }
 
-/// The answer of `stop_lists`. The items of an organization are terminal groups; one client has seen the items of a
-/// stop-list there.
+/// The answer of `stop_lists`.
 #[derive(Debug, Deserialize)]
 pub(super) struct StopLists {
     #[serde(rename = "terminalGroupStopLists")]
-    pub(super) lists: Vec<OfOrganization<Box<RawValue>>>,
+    pub(super) lists: Vec<OrganizationList>,
 }
 
-/// The stop-list of a terminal group. The id is not among the required members.
+/// What it says of an organization. The items are the stop-lists of its terminal groups; clients have seen the items of
+/// stop-lists there, and the terminal group beside the organization.
 #[derive(Debug, Deserialize)]
-pub(super) struct GroupList {
+pub(super) struct OrganizationList {
+    #[serde(rename = "organizationId")]
+    pub(super) organization_id: Uuid,
     #[serde(rename = "terminalGroupId")]
     pub(super) terminal_group_id: Option<Uuid>,
     pub(super) items: Vec<Box<RawValue>>,
@@ -207,6 +212,8 @@ impl Client {
         self.upstream.expect(&answer, request)?;
         let label = answer.label.clone();
         let body = answer.bytes(usize::MAX).await?;
+        // One document, read as a whole: what is no character in it becomes U+FFFD, and what is no JSON refuses it all.
+        let body = repair::mended(&body).unwrap_or(body);
         let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();
         let understood = serde_json::from_slice(&body).map_err(|error| {
             // serde's own words may quote the answer, and with it a token.
@@ -238,7 +245,7 @@ async fn refusal(answer: Answer, unauthorized: Retry) -> Trouble {
         |kind, hint: &str| Failure::new(kind, format!("{label}: status {status}: {text}")).hint(hint);
     match status {
         401 => {
-            let hint = "check the API key or login: iikoWeb shows them, and which organizations they may see";
+            let hint = "check IIKO_CLOUD_API_KEY or IIKO_CLOUD_API_LOGIN: iikoWeb shows them, and which organizations they may see";
             Trouble { failure: failure(Kind::Refused, hint), retry: unauthorized, reached: true }
         }
         408 | 429 | 500..=599 => Trouble {

@@ -29,20 +29,22 @@ pub struct Asked {
 
 /// Reads the outbox and nothing else.
 pub async fn list(ctx: &Context, which: &Which) -> Result<Vec<DocumentReport>> {
-    let mut store = ctx.database.connect(ctx.access).await?;
+    let mut store = ctx.database.connect_existing(ctx.access).await?;
     let rows = store.documents(which).await?;
     store.close().await?;
     Ok(rows.iter().map(DocumentReport::of).collect())
 }
 
-/// Reads what iiko has of documents and writes down what follows. Nothing is sent.
-pub async fn reconcile(ctx: &Context, asked: &Asked) -> Report {
+/// Reads what iiko has of documents and writes down what follows. Nothing is sent. Fails before anything has begun when
+/// there is no such document.
+pub async fn reconcile(ctx: &Context, asked: &Asked) -> Result<Report> {
+    check_asked(ctx, asked).await?;
     let report = RefCell::new(Report::new(ctx.business_date));
     let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;
-        for row in asked_for(store.as_mut(), asked).await? {
+        for row in asked_for(ctx, store.as_mut(), asked).await? {
             let step = StepReport::new("reconcile", Some(ENTITY), Some(row.key()));
             let (step, document) =
                 match reconcile::settle(ctx, store.as_mut(), row.clone(), ctx.business_date).await {
@@ -56,18 +58,19 @@ pub async fn reconcile(ctx: &Context, asked: &Asked) -> Report {
         finish(ctx, store, "reconcile").await
     });
     let run = run.await;
-    report.into_inner().of(run)
+    Ok(report.into_inner().of(run))
 }
 
-/// Gives a document up.
-pub async fn abandon(ctx: &Context, key: &str) -> Report {
+/// Gives a document up. Fails before anything has begun when there is no such document.
+pub async fn abandon(ctx: &Context, key: &str) -> Result<Report> {
+    let asked = Asked { keys: vec![key.to_owned()] };
+    check_asked(ctx, &asked).await?;
     let report = RefCell::new(Report::new(ctx.business_date));
     let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
         let mut store = ctx.database.connect(ctx.access).await?;
         posting::open(ctx, locks, store.as_mut()).await?;
-        let asked = Asked { keys: vec![key.to_owned()] };
-        for row in asked_for(store.as_mut(), &asked).await? {
+        for row in asked_for(ctx, store.as_mut(), &asked).await? {
             let row = reconcile::abandon(ctx, store.as_mut(), row).await?;
             ctx.reports.borrow_mut().push(StepReport::new("abandon", Some(ENTITY), Some(row.key())));
             report.borrow_mut().documents.push(DocumentReport::of(&row));
@@ -75,13 +78,28 @@ pub async fn abandon(ctx: &Context, key: &str) -> Report {
         finish(ctx, store, "abandon").await
     });
     let run = run.await;
-    report.into_inner().of(run)
+    Ok(report.into_inner().of(run))
 }
 
-async fn asked_for(store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
+/// A mistyped number is no run: it is told before there are locks, a session, or a row in the log.
+async fn check_asked(ctx: &Context, asked: &Asked) -> Result<()> {
+    let mut store = ctx.database.connect_existing(ctx.access).await?;
+    named(store.as_mut(), asked).await?;
+    store.close().await
+}
+
+/// The documents to work with; of those that cannot be worked with it is written down.
+async fn asked_for(ctx: &Context, store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
     if asked.keys.is_empty() {
         return store.documents(&Which { unsettled: true, ..Which::default() }).await;
     }
+    let rows = named(store, asked).await?;
+    posting::quarantine(ctx, store, &rows).await?;
+    Ok(rows)
+}
+
+/// The documents that are asked for by key. Fails when one of them is not there.
+async fn named(store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for key in &asked.keys {
         let found = store.documents(&Which { key: Some(key.clone()), ..Which::default() }).await?;
@@ -103,7 +121,7 @@ pub fn unknown_key(key: &str) -> Failure {
 fn told(mut step: StepReport, settled: &Settled, report: &RefCell<Report>) -> (StepReport, DocumentReport) {
     let Settled { row, before, seen, hint, leftovers } = settled;
     let moved = if row.state == *before { String::new() } else { format!(" (it was {})", before.name()) };
-    let text = format!("{}: {}{moved}: {seen}", row.key(), row.state.name());
+    let text = format!("{}: {}{moved}: {seen}", row.called(), row.state.name());
     step.updated = u64::from(row.state != *before);
     if row.state == State::Unknown {
         let mut failure = Failure::new(Kind::Unknown, seen.clone());

@@ -89,8 +89,8 @@ pub(super) async fn read(
             return stoplist::read(ctx, &lookups.stoplist, planner, meter).await.map(Some);
         }
         Feed::SheetLevels => min_stock::read(ctx, &lookups.sheet, planner, meter).await,
-        Feed::FinTablo { path, page: None } => ctx.fintablo()?.list(path, planner, meter).await,
-        Feed::FinTablo { path, page: Some(size) } => ctx.fintablo()?.pages(path, size, planner, meter).await,
+        Feed::FinTablo { path, paged: false } => ctx.fintablo()?.list(path, planner, meter).await,
+        Feed::FinTablo { path, paged: true } => ctx.fintablo()?.pages(path, planner, meter).await,
     }
     .map(|()| None)
 }

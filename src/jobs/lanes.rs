@@ -4,7 +4,7 @@ use super::{
     Need, Options, Push, SHEETS, Step, Work, mirror,
     notify::Telling,
     prune, push,
-    run::{close, enter, exclude, guarded, identity, log_abandoned, other_source, session},
+    run::{close, enter, exclude, guarded, identity, log_abandoned, mismatch, session},
     slot::{self, Entry},
 };
 use crate::{
@@ -106,7 +106,7 @@ async fn open_all(
         locked.push((lane, lock(ctx, lane, store).await?));
     }
     ctx.at_work.send_replace(true);
-    let reading = stream::iter(locked).map(|(lane, store)| open(lane, options, identities, store));
+    let reading = stream::iter(locked).map(|(lane, store)| open(ctx, lane, options, identities, store));
     reading.buffered(at_once(ctx, lanes)).try_collect().await
 }
 
@@ -130,6 +130,7 @@ async fn lock(ctx: &Context, lane: &Lane, mut store: Box<dyn Store>) -> Result<B
 
 /// Reads what the database holds of a lane, and refuses one that is another source's.
 async fn open(
+    ctx: &Context,
     lane: &Lane,
     options: &Options,
     identities: &HashMap<&'static str, String>,
@@ -142,7 +143,9 @@ async fn open(
         let Some(identity) = identities.get(upstream) else { continue };
         match prepared.identity.get(upstream) {
             Some(stored) if stored == identity => {}
-            Some(stored) if !options.adopt_source => return Err(other_source(upstream, stored, identity)),
+            Some(stored) if !options.adopt_source => {
+                return Err(mismatch(ctx, upstream, stored, identity).await);
+            }
             _ => drop(adopt.insert(upstream, identity.clone())),
         }
     }

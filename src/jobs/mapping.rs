@@ -24,7 +24,6 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
     a1::check_title("MIN_STOCK_MAPPING_TAB", &titles.mapping_tab)?;
     a1::check_title("MIN_STOCK_IMPORT_TAB", &titles.import_tab)?;
     let names = nomenclature::display_names(ctx, store).await?;
-    report.fetched = names.len() as u64;
     let client = ctx.sheets()?;
     let mut pauses = Pauses::new(&ctx.config.retries);
     loop {
@@ -32,7 +31,9 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
         let failure = match Look::take(client, titles).await? {
             Err(refusal) => refusal,
             Ok(look) => {
-                let changes = changes(look, &names, titles, report);
+                let names = names.beside(look.shown());
+                report.fetched = names.len() as u64;
+                let changes = changes(&look, &names, titles, report);
                 if changes.is_empty() || ctx.is_dry_run() {
                     return Ok(());
                 }
@@ -59,6 +60,11 @@ struct Look {
 }
 
 impl Look {
+    /// The names that the reference shows.
+    fn shown(&self) -> impl Iterator<Item = &str> {
+        self.reference.iter().flat_map(|tab| (0..tab.grid.rows.len()).map(|row| tab.grid.get(row, 0).text()))
+    }
+
     async fn take(client: &Client, titles: &MinStock) -> Result<Possible<Self>> {
         let tabs = client.tabs().await?;
         let find = |title: &str| tabs.iter().find(|tab| tab.is_called(title));
@@ -83,8 +89,8 @@ impl Look {
     }
 }
 
-fn changes(look: Look, names: &[String], titles: &MinStock, report: &mut StepReport) -> Vec<Change> {
-    let mut ground = Ground { changes: Vec::new(), taken: look.numbers };
+fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepReport) -> Vec<Change> {
+    let mut ground = Ground { changes: Vec::new(), taken: look.numbers.clone() };
     let reference = ground.tab(look.reference.as_ref(), &titles.mapping_tab, true, names.len());
     let import = ground.tab(look.import.as_ref(), &titles.import_tab, false, look.first + CHOOSING_ROWS);
     let mut changes = ground.changes;

@@ -6,11 +6,11 @@
 use super::{
     Need, Options,
     feed::{self, Lookups},
-    stoplist,
+    nomenclature, stoplist,
 };
 use crate::{
     context::Context,
-    engine::{Index, Plan, Planner, ScopePlan},
+    engine::{Index, Plan, Planner, Remembered, ScopePlan},
     error::{Failure, Kind, Result},
     printer::Meter,
     report::{Status, StepReport},
@@ -32,6 +32,8 @@ struct Turn {
 /// What an answer leads to.
 struct Read {
     plan: Plan,
+    /// What later steps look up of it.
+    fetched: Remembered,
     /// Beside the rows of a stop-list.
     stoplist: Option<stoplist::Outcome>,
 }
@@ -133,14 +135,10 @@ impl Fetcher<'_> {
         let mut planner = Planner::new(&entity.table, settings, index);
         let stoplist = feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;
         let (plan, fetched) = planner.finish(|scope| self.options.allowed(&entity.table, scope));
-        // What the guard keeps in the database is there for later steps, too.
-        let is_whole = plan.scopes.iter().all(|scope| scope.delete_blocked == 0);
-        if is_whole {
-            self.ctx.fetched.borrow_mut().insert(entity.table.name, Rc::new(fetched));
-        }
         tracing::debug!("{plan}");
-        let stoplist = stoplist.map(|outcome| if is_whole { outcome } else { outcome.without_deletion() });
-        Ok(Read { plan, stoplist })
+        let stoplist =
+            stoplist.map(|outcome| if keeps_rows(&plan) { outcome.without_deletion() } else { outcome });
+        Ok(Read { plan, fetched, stoplist })
     }
 }
 
@@ -172,10 +170,12 @@ impl Writer<'_> {
     /// connection was lost and nothing was committed.
     async fn settle(&mut self, begun: &Begun, mut read: Read) -> Result<Vec<StepReport>> {
         let reports = self.reports(&read).await;
-        if self.ctx.is_dry_run() {
-            return Ok(reports);
-        }
-        match self.apply(begun, &mut read, &reports).await {
+        let applied = match self.hand_on(&mut read).await {
+            Ok(()) if self.ctx.is_dry_run() => return Ok(reports),
+            Ok(()) => self.apply(begun, &mut read, &reports).await,
+            Err(failure) => Err(failure),
+        };
+        match applied {
             Ok(Applied::Done) => Ok(reports),
             Ok(Applied::Conflict) => {
                 tracing::warn!(
@@ -197,8 +197,21 @@ impl Writer<'_> {
         }
     }
 
+    /// Leaves for later steps what they look up. What the answer does not tell is what the mirror has of it: before the plan
+    /// is applied, so that a dry run hands on the same.
+    async fn hand_on(&mut self, read: &mut Read) -> Result<()> {
+        let table = read.plan.table;
+        let mut fetched = std::mem::take(&mut read.fetched);
+        if !fetched.columns().is_empty() && (keeps_rows(&read.plan) || !fetched.is_whole()) {
+            let mirror = nomenclature::stored(self.store, table, fetched.columns()).await?;
+            fetched = fetched.completed(mirror);
+        }
+        self.ctx.fetched.borrow_mut().insert(table.name, Rc::new(fetched));
+        Ok(())
+    }
+
     /// One report for each scope of a plan, telling what it does.
-    async fn reports(&mut self, Read { plan, stoplist }: &Read) -> Vec<StepReport> {
+    async fn reports(&mut self, Read { plan, stoplist, .. }: &Read) -> Vec<StepReport> {
         let mut reports = Vec::new();
         for scope in &plan.scopes {
             let mut report = report(self.fetcher.step, plan.table.name, scope);
@@ -245,6 +258,7 @@ impl Writer<'_> {
         let index = prepared.indexes.pop().unwrap_or_default();
         let mut read = self.fetcher.read(entity, index, &begun.meter).await?;
         let reports = self.reports(&read).await;
+        self.hand_on(&mut read).await?;
         match self.apply(begun, &mut read, &reports).await? {
             Applied::Done => Ok(reports),
             Applied::Conflict => Err(Failure::new(
@@ -299,6 +313,11 @@ impl Writer<'_> {
     }
 }
 
+/// Whether rows stay in the database that the answer lacks.
+fn keeps_rows(plan: &Plan) -> bool {
+    plan.scopes.iter().any(|scope| scope.delete_blocked > 0)
+}
+
 fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {
     let mut report = StepReport::new(step, Some(table), scope.scope.as_deref());
     report.fetched = scope.fetched;
@@ -308,6 +327,7 @@ fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {
     report.deleted = scope.deleted;
     report.delete_blocked = scope.delete_blocked;
     report.rejected = scope.rejected;
+    report.notes.clone_from(&scope.notes);
     report.warnings.clone_from(&scope.warnings);
     report.hint.clone_from(&scope.hint);
     if let Some(failure) = &scope.failure {
@@ -329,7 +349,8 @@ pub(super) fn log_row(
     duration_ms: u64,
 ) -> LogRow {
     let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let message = report.error.clone().into_iter().chain(report.warnings.iter().cloned()).collect::<Vec<_>>();
+    let sentences = report.error.iter().chain(&report.warnings).chain(&report.notes);
+    let message = sentences.map(String::as_str).collect::<Vec<_>>();
     LogRow {
         run_id: ctx.run_id,
         entity_type: report.entity.clone().unwrap_or_else(|| report.step.clone()),

@@ -4,7 +4,7 @@ use super::Need;
 use crate::{
     config::Config,
     context::Context,
-    engine::Remembered,
+    engine::{Remembered, Table},
     error::{Failure, Kind, Result, quote},
     store::Store,
     tables::{DEPARTMENT, PRODUCT, PRODUCT_GROUP},
@@ -39,8 +39,12 @@ pub struct Nomenclature {
     pub products: Vec<Item>,
     /// Departments of type DEPARTMENT.
     pub departments: Vec<Item>,
-    /// The names of all products, also of those that are not in the sheet.
-    names: Rc<Remembered>,
+    /// All products, also those that are not in the sheet.
+    all_products: Rc<Remembered>,
+    groups: Rc<Remembered>,
+    all_departments: Rc<Remembered>,
+    /// The groups whose products are in the sheet; none for all.
+    wanted: Option<HashSet<Uuid>>,
 }
 
 /// Reads what a step looks up in one table.
@@ -49,15 +53,24 @@ pub(super) async fn look_up(ctx: &Context, store: &mut dyn Store, need: &Need) -
     if let Some(fetched) = fetched {
         return Ok(fetched);
     }
-    let columns: Vec<&'static str> = need.table.key.iter().chain(need.columns).copied().collect();
-    let mut rows = Remembered::new(need.columns.to_vec());
-    for mut values in store.select(need.table, &columns).await? {
+    let rows = Rc::new(stored(store, need.table, need.columns).await?);
+    // The next step of this run looks the same up.
+    ctx.fetched.borrow_mut().entry(need.table.name).or_insert_with(|| Rc::clone(&rows));
+    Ok(rows)
+}
+
+/// Columns of the rows that the database holds of a table.
+pub(super) async fn stored(
+    store: &mut dyn Store,
+    table: &'static Table,
+    columns: &[&'static str],
+) -> Result<Remembered> {
+    let selected: Vec<&'static str> = table.key.iter().chain(columns).copied().collect();
+    let mut rows = Remembered::new(columns.to_vec());
+    for mut values in store.select(table, &selected).await? {
         let id = values.remove(0).and_then(|id| Uuid::try_parse(&id).ok());
         rows.insert(id.expect("the table's key is one uuid"), values);
     }
-    let rows = Rc::new(rows);
-    // The next step of this run looks the same up.
-    ctx.fetched.borrow_mut().entry(need.table.name).or_insert_with(|| Rc::clone(&rows));
     Ok(rows)
 }
 
@@ -65,21 +78,17 @@ impl Nomenclature {
     /// Reads it. Fails when a configured group does not exist, and when nothing at all is found: an empty nomenclature
     /// is no reason to empty a sheet.
     pub(super) async fn read(ctx: &Context, store: &mut dyn Store) -> Result<Self> {
-        let names = look_up(ctx, store, &PRODUCTS).await?;
+        let all_products = look_up(ctx, store, &PRODUCTS).await?;
         let groups = look_up(ctx, store, &GROUPS).await?;
-        let departments = look_up(ctx, store, &DEPARTMENTS).await?;
+        let all_departments = look_up(ctx, store, &DEPARTMENTS).await?;
         let wanted = wanted_groups(&ctx.config, &groups)?;
         let in_groups = |id: Uuid| match &wanted {
             None => true,
-            Some(wanted) => parent(&names, id).is_some_and(|group| wanted.contains(&group)),
+            Some(wanted) => parent(&all_products, id).is_some_and(|group| wanted.contains(&group)),
         };
-        let products = sorted(&names, |id| {
-            matches!(names.get(id, "product_type"), Some("GOODS" | "DISH"))
-                && is_there(&names, id)
-                && in_groups(id)
-        });
+        let products = sorted(&all_products, |id| is_sold_or_used(&all_products, id) && in_groups(id));
         let departments =
-            sorted(&departments, |id| departments.get(id, "department_type") == Some("DEPARTMENT"));
+            sorted(&all_departments, |id| all_departments.get(id, "department_type") == Some("DEPARTMENT"));
         if products.is_empty() || departments.is_empty() {
             let what = if products.is_empty() { "product" } else { "department" };
             return Err(Failure::new(Kind::Safety, format!("the mirror holds no {what} for the sheet"))
@@ -87,36 +96,106 @@ impl Nomenclature {
                     "run `zerkalo sync iiko` first; check MIN_STOCK_EXPORT_GROUPS; the sheet was not touched",
                 ));
         }
-        Ok(Self { products, departments, names })
+        Ok(Self { products, departments, all_products, groups, all_departments, wanted })
     }
 
     /// The name of a product, whether it is in the sheet or not.
     pub(super) fn product_name(&self, id: Uuid) -> Option<&str> {
-        self.names.get(id, "name")
+        self.all_products.get(id, "name")
+    }
+
+    /// Whether there may be products or departments that are not known, because of records that could not be used.
+    pub(super) fn has_doubts(&self) -> bool {
+        ![&self.all_products, &self.groups, &self.all_departments].into_iter().all(|rows| rows.is_whole())
+    }
+
+    /// Whether a product that does not seem to belong in the sheet may belong there all the same: neither its own record
+    /// nor the mirror says what it is, or what one of the groups is that it is in.
+    pub(super) fn is_product_in_doubt(&self, id: Uuid) -> bool {
+        let Some(wanted) = &self.wanted else { return self.all_products.is_in_doubt(id) };
+        if !is_sold_or_used(&self.all_products, id) {
+            return self.all_products.is_in_doubt(id);
+        }
+        let mut above = HashSet::new();
+        let mut group = parent(&self.all_products, id);
+        while let Some(id) = group.filter(|id| !wanted.contains(id) && above.insert(*id)) {
+            if self.groups.is_in_doubt(id) {
+                return true;
+            }
+            group = parent(&self.groups, id);
+        }
+        false
+    }
+
+    /// Whether a department that does not seem to be there may be there all the same.
+    pub(super) fn is_department_in_doubt(&self, id: Uuid) -> bool {
+        self.all_departments.is_in_doubt(id)
+    }
+
+    /// Adds what is in the sheet (`products` and `departments`, with their names there) and in doubt: what nobody knows is
+    /// not gone. How many there are.
+    pub(super) fn keep_doubtful<'s>(
+        &mut self,
+        products: impl Iterator<Item = (Uuid, &'s str)>,
+        departments: impl Iterator<Item = (Uuid, &'s str)>,
+    ) -> usize {
+        let mut seen = HashSet::new();
+        // A product may have two rows.
+        let mut item = |(id, name): (Uuid, &str)| seen.insert(id).then(|| Item { id, name: name.to_owned() });
+        let products: Vec<Item> =
+            products.filter(|(id, _)| self.is_product_in_doubt(*id)).filter_map(&mut item).collect();
+        let departments: Vec<Item> =
+            departments.filter(|(id, _)| self.is_department_in_doubt(*id)).filter_map(&mut item).collect();
+        for (all, kept) in [(&mut self.products, products), (&mut self.departments, departments)] {
+            all.extend(kept);
+            sort(all);
+        }
+        seen.len()
     }
 }
 
 /// Display names of goods for the mapping reference: without the kitchen's technical prefixes, sorted without case,
 /// each once.
-pub(super) async fn display_names(ctx: &Context, store: &mut dyn Store) -> Result<Vec<String>> {
+pub(super) async fn display_names(ctx: &Context, store: &mut dyn Store) -> Result<DisplayNames> {
     let products = look_up(ctx, store, &PRODUCTS).await?;
     let goods = |id: &Uuid| products.get(*id, "product_type") == Some("GOODS") && is_there(&products, *id);
     let names = products.ids().filter(goods).filter_map(|id| products.get(id, "name"));
-    let mut by_key: HashMap<String, String> = HashMap::new();
-    for name in names.map(without_prefix).filter(|name| !name.is_empty()) {
-        let shown = by_key.entry(sort_key(name)).or_insert_with(|| name.to_owned());
-        // Of two spellings the same one every time, whatever order they come in.
-        if name < shown.as_str() {
-            name.clone_into(shown);
-        }
-    }
-    if by_key.is_empty() {
+    let names = each_once(names.map(without_prefix).filter(|name| !name.is_empty()));
+    if names.is_empty() {
         return Err(Failure::new(Kind::Safety, "the mirror holds no goods for the mapping reference")
             .hint("run `zerkalo sync iiko` first; the sheet was not touched"));
     }
-    let mut names: Vec<(String, String)> = by_key.into_iter().collect();
+    Ok(DisplayNames { names, is_whole: products.is_whole() })
+}
+
+/// Display names of goods.
+pub(super) struct DisplayNames {
+    names: Vec<String>,
+    /// Whether these are all that there are.
+    is_whole: bool,
+}
+
+impl DisplayNames {
+    /// The names that belong in a sheet that shows these: as long as there are goods that nobody knows, none leaves it.
+    pub(super) fn beside<'s>(&'s self, shown: impl Iterator<Item = &'s str>) -> Vec<String> {
+        if self.is_whole {
+            return self.names.clone();
+        }
+        each_once(self.names.iter().map(String::as_str).chain(shown.filter(|name| !name.is_empty())))
+    }
+}
+
+/// Names sorted without case, each once.
+fn each_once<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut by_key: HashMap<String, &str> = HashMap::new();
+    for name in names {
+        let shown = by_key.entry(sort_key(name)).or_insert(name);
+        // Of two spellings the same one every time, whatever order they come in.
+        *shown = name.min(*shown);
+    }
+    let mut names: Vec<(String, &str)> = by_key.into_iter().collect();
     names.sort_unstable();
-    Ok(names.into_iter().map(|(_, name)| name).collect())
+    names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 /// The name without outer spaces and without a technical prefix.
@@ -142,8 +221,17 @@ fn sorted(rows: &Remembered, wanted: impl Fn(Uuid) -> bool) -> Vec<Item> {
     let name = |id: Uuid| rows.get(id, "name").unwrap_or_default().to_owned();
     let mut items: Vec<Item> =
         rows.ids().filter(|id| wanted(*id)).map(|id| Item { id, name: name(id) }).collect();
-    items.sort_by_cached_key(|item| (sort_key(&item.name), item.name.clone(), item.id));
+    sort(&mut items);
     items
+}
+
+fn sort(items: &mut [Item]) {
+    items.sort_by_cached_key(|item| (sort_key(&item.name), item.name.clone(), item.id));
+}
+
+/// Goods and dishes that are not deleted.
+fn is_sold_or_used(rows: &Remembered, id: Uuid) -> bool {
+    matches!(rows.get(id, "product_type"), Some("GOODS" | "DISH")) && is_there(rows, id)
 }
 
 fn is_there(rows: &Remembered, id: Uuid) -> bool {

@@ -8,9 +8,9 @@ use crate::{
     config::Transfer,
     context::Context,
     documents::{
-        Kind as DocumentKind, Payload, amount,
+        Kind as DocumentKind, Payload, amount, key,
         machine::{End, Outcome},
-        row::{Row, State},
+        row::{Row, State, Which},
     },
     error::{Failure, Kind, Result, quote},
     report::{Status, StepReport, documents::DocumentReport},
@@ -48,9 +48,40 @@ pub(super) async fn open(ctx: &Context, locks: &Locks, store: &mut dyn Store) ->
     check_identity(ctx, prepared.identity.get("iiko"))?;
     if !ctx.is_dry_run() {
         log_abandoned(ctx, store, locks).await?;
+        let unsettled = store.documents(&Which { unsettled: true, ..Which::default() }).await?;
+        quarantine(ctx, store, &unsettled).await?;
         ctx.pending.borrow_mut().insert(ENTITY, ("documents", ctx.started_at));
     }
     Ok(())
+}
+
+/// Writes down of rows that cannot be worked with that they are `unknown`, so that a person can give them up.
+pub(super) async fn quarantine(ctx: &Context, store: &mut dyn Store, rows: &[Row]) -> Result<()> {
+    for row in rows.iter().filter(|row| row.damage.is_some() && row.state == State::Unknown) {
+        tracing::warn!("document {}: {}", row.key(), row.last_error.as_deref().unwrap_or_default());
+        if !ctx.is_dry_run() {
+            store.quarantine(row, ctx.run_id, ctx.clock.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The first number of a document that no other one has, neither in the outbox nor among those that are `planned` with it.
+pub(super) async fn free_number(
+    store: &mut dyn Store,
+    payload: &Payload,
+    subject: &str,
+    sequence: u32,
+    planned: &[Row],
+) -> Result<String> {
+    for number in key::numbers(payload, subject, sequence) {
+        let is_planned = planned.iter().any(|row| row.key() == number);
+        let same = Which { key: Some(number.clone()), ..Which::default() };
+        if !is_planned && store.documents(&same).await?.is_empty() {
+            return Ok(number);
+        }
+    }
+    unreachable!("there is always a further number")
 }
 
 /// Writes the log row of a run.
@@ -117,13 +148,14 @@ pub(super) fn planned(ctx: &Context, payload: Payload, title: String, subject: S
         sequence,
         state: State::Planned,
         iiko_id: None,
+        iiko_number: None,
         attempts: 0,
         last_error: None,
         seen_at: None,
         run_id: ctx.run_id,
         created_at: now,
         updated_at: now,
-        is_intact: true,
+        damage: None,
     }
 }
 
@@ -158,6 +190,9 @@ pub(super) fn told(step: &str, outcome: &Outcome) -> (StepReport, DocumentReport
             "iiko has needless drafts of it, which move nothing; remove them there: {}",
             ids.join(", ")
         ));
+    }
+    if let Some(number) = &row.iiko_number {
+        report.warnings.push(format!("iiko calls it №{}", quote(number, 40)));
     }
     if report.status == Status::Success && !report.warnings.is_empty() {
         report.status = Status::Warning;

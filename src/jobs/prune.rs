@@ -36,7 +36,7 @@ pub fn keep(ctx: &Context) -> Keep {
 
 /// Deletes what is old, or in a dry run counts it.
 pub async fn run(ctx: &Context) -> Result<Expired> {
-    let mut store = ctx.database.connect(ctx.access).await?;
+    let mut store = ctx.database.connect_existing(ctx.access).await?;
     let expired = prune(ctx, store.as_mut()).await?;
     store.close().await?;
     Ok(expired)

@@ -65,7 +65,7 @@ pub fn table(name: &str) -> Result<&'static Table> {
 
 /// What deleted rows there are.
 pub async fn graves(ctx: &Context) -> Result<Vec<Grave>> {
-    let mut store = ctx.database.connect(ctx.access).await?;
+    let mut store = ctx.database.connect_existing(ctx.access).await?;
     let graves = store.graves().await?;
     store.close().await?;
     Ok(graves)
@@ -90,8 +90,8 @@ pub async fn run(ctx: &Context, what: What, deletion: Deletion) -> Result<Restor
 
 /// Lets the next good answer decide again which rows of a table are deleted.
 pub async fn release(ctx: &Context, table: &'static Table) -> Result<Restored> {
-    let mut store = ctx.database.connect(Access::DryRun).await?;
-    let holds = store.overview().await?.unwrap_or_default().holds;
+    let mut store = ctx.database.connect_existing(Access::DryRun).await?;
+    let holds = store.overview().await?.holds;
     store.close().await?;
     let Some(hold) = holds.into_iter().find(|hold| hold.table == table.name) else {
         return Err(Failure::new(Kind::Usage, format!("nobody holds deletion off for {}", table.name))
@@ -113,7 +113,7 @@ pub async fn release(ctx: &Context, table: &'static Table) -> Result<Restored> {
 /// The tables that are meant. Fails when there is nothing to do.
 async fn meant(ctx: &Context, what: What, deletion: Deletion) -> Result<Vec<&'static Table>> {
     // Read only: the locks that a writer needs are not taken yet.
-    let mut store = ctx.database.connect(Access::DryRun).await?;
+    let mut store = ctx.database.connect_existing(Access::DryRun).await?;
     let graves = store.graves().await?;
     store.close().await?;
     let nothing = |text: String| {
@@ -152,7 +152,7 @@ async fn guarded(
     run::guarded(ctx, names, &order, Telling::NOTHING, async |locks: &Locks| {
         let mut store = ctx.database.connect(ctx.access).await?;
         if !ctx.is_dry_run() {
-            store.exclude(&order).await?;
+            run::exclude(ctx, store.as_mut(), &order).await?;
             store.prepare(&[], false).await?;
             run::log_abandoned(ctx, store.as_mut(), locks).await?;
         }

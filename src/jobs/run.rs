@@ -223,9 +223,9 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
     patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
 }
 
-/// Keeps other hosts from what is called so, as [`Store::exclude`] does, waiting for it as long as the run may.
+/// Keeps other hosts from what is called so, as [`Store::try_exclude`] does, waiting for it as long as the run may.
 pub(crate) async fn exclude(ctx: &Context, store: &mut dyn Store, names: &[&str]) -> Result<()> {
-    patiently(ctx, async || store.exclude(names).await).await
+    patiently(ctx, async || store.try_exclude(names).await).await
 }
 
 /// Tries to lock something until nobody else holds it or the run's patience (`--lock-wait`) is over. Nothing is held
@@ -301,7 +301,31 @@ fn without_scheme(url: &str) -> String {
     url.split_once("://").map_or(url, |(_, place)| place).to_lowercase()
 }
 
-pub(crate) fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
+/// Why a database is left alone that mirrors another source than the settings name. A token, a login or an id that opens
+/// nothing is a mistyped one and no other source, so it is tried; not at another address, which is told at once.
+pub(crate) async fn mismatch(ctx: &Context, upstream: &str, stored: &str, identity: &str) -> Failure {
+    let place = |identity: &str| identity.split(' ').next().map(str::to_owned);
+    if (upstream == SHEETS || place(stored) == place(identity))
+        && let Err(failure) = try_out(ctx, upstream).await
+    {
+        return failure;
+    }
+    other_source(upstream, stored, identity)
+}
+
+/// Reads a little of an upstream: what the settings name really opens it.
+async fn try_out(ctx: &Context, upstream: &str) -> Result<()> {
+    match upstream {
+        "fintablo" => drop(ctx.fintablo()?.count("category").await?),
+        CLOUD => ctx.iiko_cloud()?.try_out().await?,
+        SHEETS => drop(ctx.sheets()?.tabs().await?),
+        // Its address is all that tells it from others.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
     Failure::new(Kind::Safety, format!("this database mirrors {upstream} {stored}, and the settings name {identity}"))
         .hint(
             "use another DATABASE_SCHEMA (SQLite: another file) for another source; if it is the same one under a new \

@@ -24,7 +24,7 @@ use crate::{
     telegram::{self, Content, Delivered, Message},
 };
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::{cell::RefCell, path::PathBuf};
 
 /// The step's name, which is the command's.
@@ -35,7 +35,7 @@ pub(super) const STEP: &str = "stoplist-report";
 pub struct Options {
     /// The day on which the working hours begin; the latest that have begun, unless told.
     pub date: Option<NaiveDate>,
-    /// Send once more what may or may not have come.
+    /// Send once more what may or may not have come; of a day that still goes on, also what has come.
     pub resend: bool,
     /// Where the picture is written to.
     pub picture: Option<PathBuf>,
@@ -82,7 +82,7 @@ impl Evening<'_> {
         if !ctx.is_dry_run() {
             // A slot's look has excluded the job already.
             if ctx.slot.is_none() {
-                store.exclude(&[&format!("job {STEP}")]).await?;
+                run::exclude(ctx, store.as_mut(), &[&format!("job {STEP}")]).await?;
             }
             ctx.at_work.send_replace(true);
             ctx.pending.borrow_mut().insert(STEP, (STEP, ctx.started_at));
@@ -140,8 +140,8 @@ impl Evening<'_> {
         let date = day.hours.date;
         let mut key = format!("{STEP} {date}");
         if day.is_in_progress() {
-            // The report of the whole day is another one.
-            key = format!("{key} until {}", day.until.to_rfc3339_opts(SecondsFormat::Secs, true));
+            // The report of the whole day is another one; of those before it a chat gets one, unless somebody asks for more.
+            key.push_str(" so far");
         }
         let text = message(day, date == ctx.business_date);
         self.report.borrow_mut().text = Some(text.clone());
@@ -174,8 +174,12 @@ impl Evening<'_> {
         if self.options.resend {
             // What a killed run was sending counts, too.
             telegram::give_up_abandoned(ctx, store, STEP).await?;
+            let states: &[DeliveryState] = match &self.report.borrow().day {
+                Some(day) if day.is_in_progress() => &[DeliveryState::Unknown, DeliveryState::Sent],
+                _ => &[DeliveryState::Unknown],
+            };
             for message in messages.into_iter().flatten() {
-                let released = store.release_deliveries(&message.key, ctx.clock.now()).await?;
+                let released = store.release_deliveries(&message.key, states, ctx.clock.now()).await?;
                 tracing::info!("{released} of `{}` may be sent once more", message.key);
             }
         }
@@ -193,6 +197,12 @@ impl Evening<'_> {
                 deliveries.iter().any(|delivery| delivery.chat == *chat && has_come(delivery))
             });
             self.report.borrow_mut().deliveries.extend(deliveries);
+        }
+        let in_progress = self.report.borrow().day.as_ref().is_some_and(Day::is_in_progress);
+        if in_progress && step.inserted == 0 && results.iter().all(|result| result.before == chats.len()) {
+            step.notes.push(
+                "every chat has had this day's report already; --resend sends it as it is now".to_owned(),
+            );
         }
         if !step.warnings.is_empty() {
             step.status = Status::Warning;
@@ -250,10 +260,13 @@ fn trouble(delivery: &Delivery) -> Option<String> {
 /// Why the run has failed: something that a later start of the slot may do better, or no chat at all that took it.
 fn undelivered(results: &[Delivered]) -> Option<Failure> {
     if let Some(kind) = results.iter().find_map(|delivered| delivered.later) {
-        return Some(
-            Failure::new(kind, "not every chat could be sent the report")
-                .hint("start this again: it is sent to those that have not got it"),
-        );
+        let hint = match kind {
+            Kind::Refused => {
+                "check TELEGRAM_BOT_TOKEN, then start this again: it is sent to those that have not got it"
+            }
+            _ => "start this again: it is sent to those that have not got it",
+        };
+        return Some(Failure::new(kind, "not every chat could be sent the report").hint(hint));
     }
     let first = results.first()?;
     let nobody = first.sent + first.before + first.unknown == 0;

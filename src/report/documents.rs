@@ -13,7 +13,10 @@ use crate::{
         row::{Row, State},
     },
     error::quote,
-    jobs::negative_transfer::plan::{Short, Skipped},
+    jobs::negative_transfer::{
+        plan::{Short, Skipped},
+        unmatched::Unmatched,
+    },
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
@@ -39,6 +42,8 @@ pub struct DocumentReport {
     pub state: State,
     /// Its id in iiko.
     pub iiko_id: Option<Uuid>,
+    /// The number that iiko shows, where it is not ours.
+    pub iiko_number: Option<String>,
     /// `dateIncoming`.
     pub date_incoming: String,
     /// `comment`.
@@ -93,6 +98,7 @@ impl DocumentReport {
             business_date: row.business_date,
             state: row.state,
             iiko_id: row.iiko_id,
+            iiko_number: row.iiko_number.clone(),
             date_incoming: row.payload.date_incoming.format("%Y-%m-%dT%H:%M").to_string(),
             comment: row.payload.comment.clone(),
             lines: lines.collect(),
@@ -130,6 +136,9 @@ impl DocumentReport {
             format!("  dateIncoming {}, comment: {}\n", self.date_incoming, quote(&self.comment, 200));
         if let Some(id) = self.iiko_id {
             let _ = writeln!(out, "  iiko's id {id}");
+        }
+        if let Some(number) = &self.iiko_number {
+            let _ = writeln!(out, "  iiko calls it №{}", quote(number, 40));
         }
         if let Some(problem) = &self.problem {
             let _ = writeln!(out, "  {}", quote(problem, 300));
@@ -170,6 +179,8 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// Sources that have less than is taken.
     pub short: Vec<Short>,
+    /// What matches nothing, and what iiko has.
+    pub unmatched: Vec<Unmatched>,
     /// What else is to be told.
     pub notes: Vec<String>,
 }
@@ -185,6 +196,7 @@ impl Report {
             earlier: Vec::new(),
             skipped: Vec::new(),
             short: Vec::new(),
+            unmatched: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -209,6 +221,7 @@ impl Report {
         report["earlier"] = json!(self.earlier);
         report["skipped"] = json!(self.skipped);
         report["short"] = json!(self.short);
+        report["unmatched"] = json!(self.unmatched);
         report["notes"] = json!(self.notes);
         report
     }
@@ -235,8 +248,7 @@ impl Report {
             let _ = writeln!(out, "{note}");
         }
         if let Some(run) = &self.run {
-            let notes = run.notes(colour);
-            out.push_str(&notes);
+            out.push_str(&(run.remarks(colour) + &run.notes(colour)));
             if let Some(note) = run.slot.as_ref().and_then(|slot| slot.note.as_ref()) {
                 let _ = writeln!(out, "{note}");
             }
@@ -252,7 +264,8 @@ impl Report {
         for item in &self.skipped {
             let what = match (&item.product, &item.amount) {
                 (Some(product), Some(amount)) => format!(": {} ({amount})", quote(product, 80)),
-                _ => String::new(),
+                (Some(product), None) => format!(": {}", quote(product, 80)),
+                (None, _) => String::new(),
             };
             let _ = writeln!(out, "  {}{what}: {}", quote(&item.store, 80), item.reason);
         }
@@ -260,7 +273,8 @@ impl Report {
             let _ = writeln!(out, "taken although there is less of it:");
         }
         for short in &self.short {
-            let (has, taken) = (amount::show(short.has), amount::show(short.taken));
+            let has = short.has.map_or_else(|| "nobody knows how much".to_owned(), amount::show);
+            let taken = amount::show(short.taken);
             let _ = writeln!(
                 out,
                 "  {}: {}: has {has}, {taken} is taken",
@@ -350,6 +364,9 @@ pub fn list(documents: &[DocumentReport], zone: Tz, width: u16) -> String {
     let rows: Vec<Vec<Cell>> = documents.iter().map(cells).collect();
     let mut out = fitting(&LIST, &rows, width, false);
     for document in documents {
+        if let Some(number) = &document.iiko_number {
+            let _ = writeln!(out, "{}: iiko calls it №{}", document.key, quote(number, 40));
+        }
         if let Some(problem) = &document.problem {
             let _ = writeln!(out, "{}: {}", document.key, quote(problem, 300));
         }
@@ -364,12 +381,13 @@ mod tests {
     #[test]
     fn a_headline_is_no_wider_than_the_terminal() {
         let document = DocumentReport {
-            key: "T20261122-b0e5079b-1d4355a8-1".to_owned(),
+            key: "T261122-1d4355a8".to_owned(),
             kind: Kind::Transfer,
             title: "Хоз. товары (Московский) → Бар (Московский)".to_owned(),
             business_date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
             state: State::Done,
             iiko_id: None,
+            iiko_number: None,
             date_incoming: "2026-11-22T23:00".to_owned(),
             comment: String::new(),
             lines: Vec::new(),

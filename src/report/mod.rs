@@ -103,6 +103,9 @@ pub struct StepReport {
     /// What a reading of the stop-list has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stoplist: Option<StopChanges>,
+    /// What is told once and needs no look, one sentence each, without a full stop: nothing is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// One sentence each, without a full stop.
     pub warnings: Vec<String>,
     /// What to do next.
@@ -133,6 +136,7 @@ impl StepReport {
             missing: Vec::new(),
             details: Vec::new(),
             stoplist: None,
+            notes: Vec::new(),
             warnings: Vec::new(),
             hint: None,
             error: None,
@@ -326,6 +330,11 @@ impl RunReport {
     /// The last line of the table: how long it took, how many rows it touched, and its exit code.
     pub fn closing(&self) -> String {
         table::closing(self)
+    }
+
+    /// What is told and needs no look, a line each: nothing is wrong, so `--quiet` is silent about it.
+    pub fn remarks(&self, colour: bool) -> String {
+        table::remarks(self, colour)
     }
 
     /// Only the warnings and errors, a line each with its hint; empty when all is well (`--quiet`).

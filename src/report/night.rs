@@ -9,6 +9,7 @@ use super::{
 use crate::{
     documents::{amount, row::State},
     error::{Kind, quote},
+    jobs::negative_transfer::unmatched::{Unmatched, What},
     telegram::{LONGEST_TEXT, cut, plural},
 };
 
@@ -40,13 +41,20 @@ fn outcome(report: &Report, run: &RunReport) -> &'static str {
 
 fn lines(report: &Report, run: &RunReport) -> Vec<String> {
     let mut lines = Vec::new();
+    let is_stopped = report.unmatched.iter().any(|unmatched| unmatched.stops);
     if let Some(failure) = &run.failure {
-        lines.push(format!("❌ {}", said(failure.kind)));
+        let said = if is_stopped {
+            "остановлено: не нашлось того, с чем работать"
+        } else {
+            said(failure.kind)
+        };
+        lines.push(format!("❌ {said}"));
     }
-    let is_empty = report.documents.is_empty() && run.failure.is_none();
-    if is_empty && report.restaurants.is_empty() {
-        lines.push("Ни у одного ресторана нет склада хозтоваров вместе с баром или кухней.".to_owned());
-    } else if is_empty {
+    lines.extend(report.unmatched.iter().map(|unmatched| not_found(unmatched, report)));
+    // Of what was not seen nothing is said.
+    let is_seen =
+        !report.unmatched.iter().any(|unmatched| matches!(unmatched.what, What::Report | What::Store));
+    if report.documents.is_empty() && run.failure.is_none() && is_seen && !report.restaurants.is_empty() {
         lines.push(format!("Отрицательных остатков нет: {}.", report.restaurants.join(", ")));
     }
     for (restaurant, documents) in report.by_restaurant() {
@@ -59,7 +67,8 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
     for item in &report.skipped {
         let what = match (&item.product, &item.amount) {
             (Some(product), Some(amount)) => format!(": {} ({})", quote(product, 60), with_comma(amount)),
-            _ => " — два склада с одним названием".to_owned(),
+            (Some(product), None) => format!(": {} — в отчёте iiko нет количества", quote(product, 60)),
+            (None, _) => " — два склада с одним названием".to_owned(),
         };
         lines.push(format!("▫️ {}{what}", quote(&item.store, 60)));
     }
@@ -67,7 +76,9 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
         lines.push("⚠️ На складе меньше, чем нужно:".to_owned());
     }
     for short in &report.short {
-        let [has, taken] = [short.has, short.taken].map(|amount| with_comma(&amount::show(amount)));
+        let [has, taken] = [short.has, Some(short.taken)].map(|amount| {
+            amount.map_or_else(|| "неизвестно".to_owned(), |amount| with_comma(&amount::show(amount)))
+        });
         let (store, product) = (quote(&short.store, 60), quote(&short.product, 60));
         lines.push(format!("▫️ {store}: {product} — есть {has}, нужно {taken}"));
     }
@@ -78,7 +89,7 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
         format!(
             "▫️ {} №{} — {}",
             document.business_date.format("%d.%m.%Y"),
-            document.key,
+            number(document),
             state(document.state)
         )
     });
@@ -90,12 +101,50 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
     lines
 }
 
+/// What matches nothing, and what iiko has in its place.
+fn not_found(unmatched: &Unmatched, report: &Report) -> String {
+    let wanted = quote(&unmatched.wanted, 60);
+    let (names, more) = unmatched.names(|name| format!("«{name}»"));
+    let more = if more > 0 { format!(" и ещё {more}") } else { String::new() };
+    let has = if names.is_empty() {
+        String::new()
+    } else {
+        format!(" В iiko есть: {}{more}.", names.join(", "))
+    };
+    let date = report.business_date.format("%d.%m.%Y");
+    let said = match unmatched.what {
+        What::Source => format!("Склад-источник «{wanted}»: такого склада нет."),
+        What::Target => format!("Склады-получатели «{wanted}»: таких складов нет."),
+        What::Restaurant => {
+            format!("Ни у одного ресторана нет склада «{wanted}» вместе со складом-получателем.")
+        }
+        What::ProductGroup => format!("Группа товаров «{wanted}»: в отчёте iiko её нет."),
+        What::Report if unmatched.stops => {
+            format!("Отчёт iiko за {date} пуст, а в прошлый раз строк было {wanted}.")
+        }
+        What::Report => format!("Отчёт iiko за {date} пуст: об остатках ничего не известно."),
+        What::Store => {
+            format!("Склад «{wanted}»: в отчёте iiko его нет, а в базе нет того, что там есть. Переименован?")
+        }
+    };
+    format!("⚠️ {said}{has}")
+}
+
 fn told(document: &DocumentReport) -> String {
     let count = document.lines.len() as u64;
     let positions = plural(count, ["позиция", "позиции", "позиций"]);
     let kind = document.target().split('(').next().unwrap_or_default().trim();
     let sign = if document.state == State::Done { "✅" } else { "❌" };
-    format!("{sign} {}: {count} {positions}, №{} — {}", quote(kind, 40), document.key, state(document.state))
+    let (kind, number) = (quote(kind, 40), number(document));
+    format!("{sign} {kind}: {count} {positions}, №{number} — {}", state(document.state))
+}
+
+/// The number under which staff find a document in iiko.
+fn number(document: &DocumentReport) -> String {
+    match &document.iiko_number {
+        Some(number) => format!("{} (у нас {})", quote(number, 40), document.key),
+        None => document.key.clone(),
+    }
 }
 
 /// A decimal as it is written in Russian.
@@ -175,12 +224,13 @@ mod tests {
 
     fn document(title: &str, state: State) -> DocumentReport {
         DocumentReport {
-            key: "T20261122-b0e5079b-1d4355a8-1".to_owned(),
+            key: "T261122-1d4355a8".to_owned(),
             kind: crate::documents::Kind::Transfer,
             title: title.to_owned(),
             business_date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
             state,
             iiko_id: None,
+            iiko_number: None,
             date_incoming: "2026-11-22T23:00".to_owned(),
             comment: String::new(),
             lines: Vec::new(),
@@ -211,7 +261,7 @@ mod tests {
         report.short = vec![Short {
             store: "Хоз. товары (Московский)".to_owned(),
             product: "Салфетки".to_owned(),
-            has: amount::parse("0.5").unwrap(),
+            has: amount::parse("0.5"),
             taken: amount::parse("2").unwrap(),
         }];
         let failed = StepReport::new("negative-transfer", Some("document_outbox"), Some("T"))
@@ -221,8 +271,8 @@ mod tests {
             text,
             "🌙 Перемещение расходных материалов за 22.11.2026: проведено частично\n\
              🏠 Московский\n\
-             ✅ Бар: 0 позиций, №T20261122-b0e5079b-1d4355a8-1 — проведён\n\
-             ❌ Кухня: 0 позиций, №T20261122-b0e5079b-1d4355a8-1 — не проведён\n\
+             ✅ Бар: 0 позиций, №T261122-1d4355a8 — проведён\n\
+             ❌ Кухня: 0 позиций, №T261122-1d4355a8 — не проведён\n\
              ⚠️ Не перемещено:\n\
              ▫️ Бар (Московский): Трубочки (2)\n\
              ⚠️ На складе меньше, чем нужно:\n\
@@ -241,8 +291,14 @@ mod tests {
             text.contains("перемещать нечего\nОтрицательных остатков нет: Московский, Набережная."),
             "{text}"
         );
-        report.restaurants.clear();
-        assert!(message(&report, &run(Vec::new(), None)).unwrap().contains("Ни у одного ресторана"));
+        // Of what was not seen nothing is said.
+        let empty = Unmatched { what: What::Report, wanted: "0".to_owned(), has: Vec::new(), stops: false };
+        report.unmatched.push(empty);
+        let warned =
+            StepReport { status: Status::Warning, ..StepReport::new("negative-transfer", None, None) };
+        let text = message(&report, &run(vec![warned], None)).unwrap();
+        assert!(text.contains("Отчёт iiko за 22.11.2026 пуст") && !text.contains("остатков нет"), "{text}");
+        report.unmatched.clear();
         // A repeat that has found everything done tells nobody.
         report.documents = vec![document("А (Б) → В (Б)", State::Done)];
         assert_eq!(message(&report, &run(Vec::new(), None)), None);

@@ -137,7 +137,7 @@ pub(super) fn render(report: &RunReport, width: u16, colour: bool, full: bool) -
         out.push_str(&grid(&lines, width.max(NARROWEST), colour));
         out.push('\n');
     }
-    let notes = notes(report, colour);
+    let notes = remarks(report, colour) + &notes(report, colour);
     if !notes.is_empty() {
         out.push_str(&notes);
         out.push('\n');
@@ -288,7 +288,7 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     if let Some((sentence, hint)) = &failure {
         notes.push((Status::Error, sentence, *hint, Vec::new()));
     }
-    let mut out = missing(report) + &planned(report);
+    let mut out = missing(report, |step| lists_missing(report, step)) + &planned(report);
     for (position, (status, sentence, hint, names)) in notes.iter().enumerate() {
         let label = painted(status.name(), *status, colour);
         let names = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
@@ -302,13 +302,36 @@ pub(super) fn notes(report: &RunReport, colour: bool) -> String {
     out
 }
 
-/// Which rows a dry run would delete, and which ones a run kept or deleted loudly: what an operator looks at before
-/// allowing it.
-fn missing(report: &RunReport) -> String {
-    let mut out = String::new();
+/// What is told and needs no look, once: entities of which the same is told share a line.
+pub(super) fn remarks(report: &RunReport, colour: bool) -> String {
+    let mut out = missing(report, |step| !step.notes.is_empty() && !lists_missing(report, step));
+    let mut told: Vec<(&str, Vec<String>)> = Vec::new();
     for step in &report.steps {
-        let notable = report.dry_run || !step.warnings.is_empty();
-        if step.missing.is_empty() || !notable {
+        for note in &step.notes {
+            match told.iter_mut().find(|(sentence, _)| *sentence == note.as_str()) {
+                Some((_, names)) => names.push(step.name()),
+                None => told.push((note, vec![step.name()])),
+            }
+        }
+    }
+    let label = painted("note", Status::Success, colour);
+    for (sentence, names) in told {
+        let _ = writeln!(out, "{label}: {}: {sentence}", names.join(", "));
+    }
+    out
+}
+
+/// Whether an operator has to look at the rows that the upstream no longer has: those that a dry run would delete, and
+/// those that a run kept or deleted loudly.
+fn lists_missing(report: &RunReport, step: &StepReport) -> bool {
+    report.dry_run || !step.warnings.is_empty()
+}
+
+/// Which rows the upstream no longer has, of the steps that `tells` chooses.
+fn missing(report: &RunReport, tells: impl Fn(&StepReport) -> bool) -> String {
+    let mut out = String::new();
+    for step in report.steps.iter().filter(|step| tells(step)) {
+        if step.missing.is_empty() {
             continue;
         }
         let word = match (step.deleted > 0, report.dry_run) {

@@ -145,6 +145,7 @@ fn a_list_of_documents_breaks_no_number_and_no_date() {
         business_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
         state: crate::documents::row::State::Processing,
         iiko_id: None,
+        iiko_number: None,
         date_incoming: "2026-11-22T23:00".to_owned(),
         comment: String::new(),
         lines: Vec::new(),
@@ -152,6 +153,7 @@ fn a_list_of_documents_breaks_no_number_and_no_date() {
         problem: None,
         updated_at: DateTime::from_timestamp(1_795_381_207, 123_456_000).unwrap(),
     };
+    // Numbers of an earlier form stay.
     let keys = ["T20261122-b0e5079b-1d4355a8-1", "T20261122-b0e5079b-1d4355a8-2"];
     let documents = [document(keys[0], "1957.108479241"), document(keys[1], "3")];
     for width in [60, 80, 100, 120, 160] {

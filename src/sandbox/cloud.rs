@@ -122,17 +122,31 @@ fn stop_lists(world: &World, body: &Value) -> Result<Reply, Reply> {
         group.stops.iter().map(shown).collect()
     };
     let form = world.cloud.form;
-    let of = |organization: &CloudOrganization| {
+    let named = |group: &CloudGroup| -> Vec<Value> {
+        let mut items = items(group);
+        for item in &mut items {
+            item["terminalGroupId"] = json!(group.id);
+        }
+        items
+    };
+    let of = |organization: &CloudOrganization| -> Vec<Value> {
         let groups = organization.groups.iter().filter(wanted);
         let groups = groups.filter(|group| form == CloudForm::Whole || !group.stops.is_empty());
-        let items: Vec<Value> = match form {
+        let below: Vec<Value> = match form {
             CloudForm::Flat => groups.flat_map(items).collect(),
-            _ => groups.map(|group| json!({"terminalGroupId": group.id, "items": items(group)})).collect(),
+            CloudForm::FlatNamed => groups.flat_map(named).collect(),
+            CloudForm::ByGroup => {
+                let entry = |group: &CloudGroup| json!({"organizationId": organization.id, "terminalGroupId": group.id, "items": items(group)});
+                return groups.map(entry).collect();
+            }
+            CloudForm::Whole | CloudForm::WithoutEmpty => {
+                groups.map(|group| json!({"terminalGroupId": group.id, "items": items(group)})).collect()
+            }
         };
-        let shown = form == CloudForm::Whole || !items.is_empty();
-        shown.then(|| json!({"organizationId": organization.id, "items": items}))
+        let shown = form == CloudForm::Whole || !below.is_empty();
+        shown.then(|| json!({"organizationId": organization.id, "items": below})).into_iter().collect()
     };
-    let lists: Vec<Value> = chosen(world, body)?.into_iter().filter_map(of).collect();
+    let lists: Vec<Value> = chosen(world, body)?.into_iter().flat_map(of).collect();
     Ok(done(json!({ "terminalGroupStopLists": lists })))
 }
 

@@ -13,10 +13,8 @@ use super::{
     Shared, recorded, render,
     server::{Access, Answer, Upstream},
     wire::{Reply, Request},
+    world::{Page as Shown, Paging, Total},
 };
-
-/// Deals on a page.
-const PAGE: usize = 500;
 
 /// FinTablo.
 pub(super) struct FinTablo;
@@ -180,9 +178,9 @@ fn unauthorized() -> Reply {
     refusal(401, "Your request was made with invalid credentials.")
 }
 
-/// The envelope of a list.
-fn envelope(items: &Bytes) -> Bytes {
-    [br#"{"status":200,"items":"#, items.as_ref(), b"}"].concat().into()
+/// The envelope of a list, with further members of it.
+fn envelope(items: &Bytes, members: &str) -> Bytes {
+    [br#"{"status":200"#, members.as_bytes(), br#","items":"#, items.as_ref(), b"}"].concat().into()
 }
 
 /// A value as the text to compare with: `5`, `"5"` and `5.0` are one number.
@@ -256,30 +254,56 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
     let paged = list.parameters.iter().any(|(_, filter)| matches!(filter, Page));
     let page =
         filters.iter().rfind(|(_, _, filter)| matches!(filter, Page)).map_or("1", |(_, value, _)| value);
-    let page = page.parse::<usize>().unwrap_or(1) - 1;
-    let (skip, take) = if paged { (page.saturating_mul(PAGE), PAGE) } else { (0, usize::MAX) };
+    let page = page.parse::<usize>().unwrap_or(1);
+    let paging = paged.then(|| shared.world().deal_pages.clone());
     let chosen = |record: &Value| filters.iter().all(|filter| keep(record, *filter));
 
     let key = format!("fintablo/{name}");
-    let body = match shared.recorded.whole(&key) {
-        Some(whole) => {
-            let envelope_recorded = whole.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-            let records = shared.recorded.records(&key, chosen).unwrap_or_default();
-            if filters.is_empty() && envelope_recorded && records.len() <= take {
-                whole
-            } else if filters.is_empty() && records.len() <= take {
-                envelope(&whole)
-            } else {
-                let records: Vec<_> = records.into_iter().skip(skip).take(take).collect();
-                envelope(&recorded::join(&records))
-            }
-        }
-        None => shared.world().rendered(None, |world| {
-            let records = world.fintablo.get(name).into_iter().flatten().filter(|record| chosen(record));
-            envelope(&render::json(&records.skip(skip).take(take).collect::<Vec<_>>()))
-        }),
+    let Some(whole) = shared.recorded.whole(&key) else {
+        let world = shared.world();
+        let records = world.fintablo.get(name).into_iter().flatten().filter(|record| chosen(record));
+        return show(paging.as_ref(), page, &records.collect::<Vec<_>>(), render::json);
     };
-    Ok(Reply::new(200, "application/json", body))
+    let records = shared.recorded.records(&key, chosen).unwrap_or_default();
+    let on_one_page = paging.as_ref().is_none_or(|paging| records.len() <= paging.size);
+    let is_whole = on_one_page && filters.is_empty();
+    if is_whole && first_byte(&whole) == Some(b'{') {
+        return Ok(Reply::new(200, "application/json", whole));
+    }
+    show(
+        paging.as_ref(),
+        page,
+        &records,
+        |records| {
+            if is_whole { whole.clone() } else { recorded::join(records) }
+        },
+    )
+}
+
+fn first_byte(body: &Bytes) -> Option<u8> {
+    body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
+}
+
+/// The answer that shows one page of `records`, or all of them without pages.
+fn show<T>(
+    paging: Option<&Paging>,
+    page: usize,
+    records: &[T],
+    render: impl FnOnce(&[T]) -> Bytes,
+) -> Result<Reply, Reply> {
+    let all = Paging { size: usize::MAX, ..Paging::default() };
+    let items = match paging.unwrap_or(&all).page(page, records.len()) {
+        Shown::Deals(range) => render(&records[range]),
+        Shown::Invented => format!(r#"[{{"id":{},"name":"Сделка"}}]"#, 900_000_000 + page).into(),
+        Shown::NotFound => return Err(refusal(404, "Page not found.")),
+    };
+    let count = records.len();
+    let reply = |members: &str| Reply::new(200, "application/json", envelope(&items, members));
+    Ok(match paging.map_or(Total::Nowhere, |paging| paging.total) {
+        Total::Nowhere => reply(""),
+        Total::Header(name) => reply("").with(name, count.to_string()),
+        Total::Body(name) => reply(&format!(r#","{name}":{count}"#)),
+    })
 }
 
 impl Upstream for FinTablo {
@@ -321,7 +345,7 @@ impl Upstream for FinTablo {
     }
 
     fn emptied(&self, _: &Reply) -> Bytes {
-        envelope(&Bytes::from_static(b"[]"))
+        envelope(&Bytes::from_static(b"[]"), "")
     }
 
     /// Every answer carries the id of its request (FinTablo OpenAPI, tracing).

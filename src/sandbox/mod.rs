@@ -83,8 +83,8 @@ pub use self::{
     journal::{Entry, SessionEvent},
     stage::WorldGuard,
     world::{
-        ADMIN_CHAT, Amount, Chat, Cloud, CloudForm, CloudGroup, CloudOrganization, Document, DocumentKind,
-        Item, Message, Move, READERS_CHAT, Status, Telegram, World,
+        ADMIN_CHAT, Amount, Beyond, Chat, Cloud, CloudForm, CloudGroup, CloudOrganization, Document,
+        DocumentKind, Item, Message, Move, Paging, READERS_CHAT, Status, Telegram, Total, World,
     },
 };
 
@@ -127,6 +127,8 @@ pub struct Options {
     pub refuse_back_dated: bool,
     /// Whether no two documents of a kind may have the same number on this iiko server.
     pub unique_numbers: bool,
+    /// Whether this iiko server gives documents numbers of its own, whatever number is sent.
+    pub own_numbers: bool,
     /// Whether a document that is not valid is answered with 200 and `"result": "ERROR"` in place of 409.
     pub errors_in_band: bool,
     /// Whether a document that was kept is answered with 204 and no body.
@@ -188,6 +190,7 @@ impl Default for Options {
             refuse_edit: false,
             refuse_back_dated: false,
             unique_numbers: false,
+            own_numbers: false,
             errors_in_band: false,
             empty_success: false,
             olap_root: "report".to_owned(),

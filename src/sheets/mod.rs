@@ -167,7 +167,7 @@ impl Tab {
 
 /// A number for a new tab that is not among those `taken`, which it joins.
 pub fn free_number(taken: &mut Vec<i32>, title: &str) -> i32 {
-    let free = (a1::tab_number(title)..).find(|number| !taken.contains(number));
+    let free = (a1::tab_number(title)..=i32::MAX).find(|number| !taken.contains(number));
     let free = free.expect("there are fewer tabs than numbers");
     taken.push(free);
     free

@@ -21,6 +21,7 @@ pub(super) struct Sheet {
     data: Vec<Data>,
 }
 
+#[expect(clippy::struct_field_names, reason = "Google's names")]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Properties {
@@ -34,6 +35,7 @@ struct Properties {
     grid_properties: GridProperties,
 }
 
+#[expect(clippy::struct_field_names, reason = "Google's names")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct GridProperties {
@@ -42,6 +44,7 @@ struct GridProperties {
     frozen_row_count: usize,
 }
 
+#[expect(clippy::struct_field_names, reason = "Google's names")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Range {
@@ -51,6 +54,7 @@ struct Range {
     end_column_index: usize,
 }
 
+#[expect(clippy::struct_field_names, reason = "Google's names")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Data {
@@ -83,16 +87,17 @@ struct CellData {
     data_validation: Option<Box<Validation>>,
 }
 
-/// Exactly one of them is there.
+/// Exactly one of them is there; a formula only in what a person entered, never in what it comes to.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 enum ExtendedValue {
-    NumberValue(f64),
-    StringValue(String),
-    BoolValue(bool),
-    ErrorValue(ErrorValue),
-    /// Only in what a person entered, never in what it comes to.
-    FormulaValue(String),
+    #[serde(rename = "numberValue")]
+    Number(f64),
+    #[serde(rename = "stringValue")]
+    Text(String),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
+    #[serde(rename = "errorValue")]
+    Error(ErrorValue),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -243,17 +248,15 @@ fn kind(name: &str) -> NumberKind {
 
 fn cell(value: ExtendedValue, kind: NumberKind) -> Cell {
     match value {
-        ExtendedValue::StringValue(text) | ExtendedValue::FormulaValue(text) if text.is_empty() => {
-            Cell::Empty
-        }
-        ExtendedValue::StringValue(text) | ExtendedValue::FormulaValue(text) => Cell::Text(text),
-        ExtendedValue::NumberValue(number) => match (decimal(number), kind) {
+        ExtendedValue::Text(text) if text.is_empty() => Cell::Empty,
+        ExtendedValue::Text(text) => Cell::Text(text),
+        ExtendedValue::Number(number) => match (decimal(number), kind) {
             (Some(text), NumberKind::Plain) => Cell::Number(text),
             (Some(text), kind) => Cell::Formatted(text, kind),
             (None, _) => Cell::Text(number.to_string()),
         },
-        ExtendedValue::BoolValue(value) => Cell::Bool(value),
-        ExtendedValue::ErrorValue(error) => Cell::Text(format!("#{}", error.kind)),
+        ExtendedValue::Bool(value) => Cell::Bool(value),
+        ExtendedValue::Error(error) => Cell::Text(format!("#{}", error.kind)),
     }
 }
 

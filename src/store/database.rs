@@ -7,7 +7,7 @@ use super::{
     speak::{Answer, Columns, Speak},
     sqlite::Sqlite,
 };
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     collections::HashMap,
@@ -158,6 +158,24 @@ impl Database {
             Place::Sqlite(path) => Box::new(Sqlite::connect(path, access, self.patience).await?),
             Place::Postgres { url, schema } => Box::new(self.postgres(url, schema, access).await?),
         })
+    }
+
+    /// Connects to a database that holds a mirror; fails where there is none, and makes none. For whoever looks at what
+    /// is there, or mends it: what is not there is not empty.
+    pub async fn connect_existing(&self, access: Access) -> Result<Box<dyn Store>> {
+        // Opening a file for writing would make it.
+        if self.file().is_some_and(|file| !file.exists()) {
+            return Err(self.absent());
+        }
+        let mut store = self.connect(access).await?;
+        if store.is_there().await? { Ok(store) } else { Err(self.absent()) }
+    }
+
+    fn absent(&self) -> Failure {
+        Failure::new(Kind::Usage, format!("there is no database yet at {}", self.describe())).hint(
+            "`zerkalo full-morning` makes it; if there should be one, check DATABASE_URL and DATABASE_SCHEMA: `zerkalo \
+             config check` shows them",
+        )
     }
 
     /// Looks at the database and at what this user may do there; creates and changes nothing.

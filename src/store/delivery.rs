@@ -141,8 +141,13 @@ pub trait DeliveryStore: Send {
     /// The deliveries of a key, by chat.
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>>;
 
-    /// Makes the `unknown` deliveries of a key planned ones again; how many they are.
-    async fn release_deliveries(&mut self, key: &str, now: DateTime<Utc>) -> Result<usize>;
+    /// Makes the deliveries of a key that are in one of these states planned ones again; how many they are.
+    async fn release_deliveries(
+        &mut self,
+        key: &str,
+        states: &[DeliveryState],
+        now: DateTime<Utc>,
+    ) -> Result<usize>;
 }
 
 #[async_trait]
@@ -260,10 +265,17 @@ impl<T: Speak> DeliveryStore for T {
         answers.into_iter().map(delivery).collect()
     }
 
-    async fn release_deliveries(&mut self, key: &str, now: DateTime<Utc>) -> Result<usize> {
+    async fn release_deliveries(
+        &mut self,
+        key: &str,
+        states: &[DeliveryState],
+        now: DateTime<Utc>,
+    ) -> Result<usize> {
+        let states: Vec<&str> = states.iter().map(|state| state.name()).collect();
         let sql = format!(
-            "update message_delivery set state = 'planned', updated_at = {} where key = $1 and state = 'unknown'",
-            self.words().moment(2)
+            "update message_delivery set state = 'planned', updated_at = {} where key = $1 and state in ('{}')",
+            self.words().moment(2),
+            states.join("', '"),
         );
         self.change("releasing a message", (sql, vec![key.to_owned(), text(now)])).await
     }

@@ -123,11 +123,11 @@ pub struct Receipt<'a> {
 #[async_trait]
 pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + StoplistStore + Send {
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
-    /// lasts. Fails with exit 11 when another one holds one of them. An `SQLite` file has one host, where the lock files
-    /// do.
-    async fn exclude(&mut self, names: &[&str]) -> Result<()>;
+    /// lasts. Fails with exit 11 when another one holds one of them: `jobs::run::exclude` is what waits, as long as the run
+    /// may, and is to be used everywhere. An `SQLite` file has one host, where the lock files do.
+    async fn try_exclude(&mut self, names: &[&str]) -> Result<()>;
 
-    /// Has the next [`Store::exclude`] also keep every other zerkalo, on any host, from a session on the iiko server.
+    /// Has the next [`Store::try_exclude`] also keep every other zerkalo, on any host, from a session on the iiko server.
     fn exclude_session(&mut self, session: &lock::Name);
 
     /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
@@ -169,6 +169,9 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
     /// Ends what other connections of a run that has ended, or is ending, may still be doing: afterwards it has
     /// happened or it never will.
     async fn end_run(&mut self, run: Uuid) -> Result<()>;
+
+    /// Whether there are tables, of whichever version; makes none.
+    async fn is_there(&mut self) -> Result<bool>;
 
     /// Ends the connection in order.
     async fn close(self: Box<Self>) -> Result<()>;

@@ -9,10 +9,10 @@ use crate::{
         Kind as DocumentKind, Payload,
         row::{Change, Row, State, Which},
     },
-    error::{Failure, Kind, Result},
+    error::Result,
 };
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use uuid::Uuid;
 
 /// What the mirror knows of what documents are made of.
@@ -59,8 +59,11 @@ pub struct Product {
 /// The `document_outbox` side of a [`super::Store`].
 #[async_trait]
 pub trait OutboxStore: Send {
-    /// Reads rows, in the order of their dates and keys, migrating first where that loses nothing.
+    /// Reads rows, in the order of their dates and titles, migrating first where that loses nothing.
     async fn documents(&mut self, which: &Which) -> Result<Vec<Row>>;
+
+    /// How many rows the last report had that was taken for a night; none where there was none.
+    async fn last_report_rows(&mut self) -> Result<u64>;
 
     /// Reads what documents are made of.
     async fn catalogue(&mut self) -> Result<Catalogue>;
@@ -71,6 +74,9 @@ pub trait OutboxStore: Send {
 
     /// Takes a row one step further; durable when this returns. False when the row is not where the step starts from.
     async fn advance(&mut self, key: &str, change: &Change) -> Result<bool>;
+
+    /// Writes down that nobody knows what became of a row that cannot be worked with, whatever its state was.
+    async fn quarantine(&mut self, row: &Row, run: Uuid, now: DateTime<Utc>) -> Result<()>;
 
     /// Writes down that the balances show what a document has moved.
     async fn mark_seen(&mut self, key: &str, now: DateTime<Utc>) -> Result<()>;
@@ -97,26 +103,42 @@ impl<T: PlanStore> OutboxStore for T {
         }
         let words = self.words();
         let mut values = Values::new(words, Vec::new());
-        let mut conditions = vec![format!("state in ('{}')", wanted_states(which).join("', '"))];
+        // Kind and state are judged when they are read: what somebody has damaged must not be overlooked.
+        let mut conditions = vec![if which.unsettled { UNSETTLED.to_owned() } else { "1 = 1".to_owned() }];
         let mut only = |column: &str, value: Option<String>, parameter: Parameter| {
             if value.is_some() {
                 conditions.push(format!("{column} = {}", values.add(value, parameter)));
             }
         };
         only("key", which.key.clone(), Words::text);
-        only("kind", which.kind.map(|kind| kind.name().to_owned()), Words::text);
         only("business_date", which.date.map(|date| date.to_string()), Words::date);
         let sql = format!(
             "select key, kind, subject, title, business_date, {}, store_from, coalesce(store_to, account_id), seq,
-                 date_incoming, comment, items_json, payload_sha256, state, iiko_id, attempts, last_error, {}, run_id, {}, {}
-             from document_outbox where {} order by business_date, key",
+                 date_incoming, comment, items_json, payload_sha256, state, iiko_id, iiko_number, attempts, last_error, {},
+                 run_id, {}, {}
+             from document_outbox where {} order by business_date, title, seq, key",
             words.stamp("slot_utc"),
             words.stamp("seen_at"),
             words.stamp("created_at"),
             words.stamp("updated_at"),
             conditions.join(" and "),
         );
-        self.ask("reading the documents", (sql, values.parameters)).await?.into_iter().map(row).collect()
+        let answers = self.ask("reading the documents", (sql, values.parameters)).await?;
+        let rows = answers.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+        Ok(rows.into_iter().filter(|row| is_wanted(which, row)).collect())
+    }
+
+    async fn last_report_rows(&mut self) -> Result<u64> {
+        if !self.is_ready().await? {
+            return Ok(0);
+        }
+        // Only a night that has read a report has rows to count. After one with rows none without is taken, so what was last
+        // above nothing is the last one.
+        let sql = "select records_synced from iiko_sync_log
+             where entity_type = 'document_outbox' and records_synced > 0 order by id desc limit 1";
+        let answers = self.ask("reading how long the last report was", (sql.to_owned(), Vec::new())).await?;
+        let count = |answer| Columns::new("iiko_sync_log", answer).read(|text| text.parse().ok());
+        answers.into_iter().next().map_or(Ok(0), count)
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue> {
@@ -145,6 +167,7 @@ impl<T: PlanStore> OutboxStore for T {
         let assignments = [
             format!("state = {}", values.add(Some(to), Words::text)),
             format!("iiko_id = coalesce({}, iiko_id)", values.add(change.iiko_id, Words::uuid)),
+            format!("iiko_number = {}", values.add(change.iiko_number.as_ref(), Words::text)),
             format!("attempts = attempts + ({})", change.attempts),
             format!("last_error = {}", values.add(change.error.as_ref(), Words::text)),
             format!("run_id = {}", values.add(Some(change.run), Words::uuid)),
@@ -153,6 +176,19 @@ impl<T: PlanStore> OutboxStore for T {
         let sql =
             format!("update document_outbox set {} where key = $1 and state = $2", assignments.join(", "));
         Ok(self.change("writing down how far a document is", (sql, values.parameters)).await? == 1)
+    }
+
+    async fn quarantine(&mut self, row: &Row, run: Uuid, now: DateTime<Utc>) -> Result<()> {
+        let words = self.words();
+        let sql = format!(
+            "update document_outbox set state = 'unknown', last_error = $2, run_id = {}, updated_at = {}
+             where key = $1 and state <> 'unknown'",
+            words.uuid(3),
+            words.moment(4),
+        );
+        let error = row.last_error.clone().unwrap_or_default();
+        let parameters = vec![row.key().to_owned(), error, run.to_string(), text(now)];
+        self.change("writing down that a document's row is damaged", (sql, parameters)).await.map(|_| ())
     }
 
     async fn mark_seen(&mut self, key: &str, now: DateTime<Utc>) -> Result<()> {
@@ -213,6 +249,7 @@ fn insert(words: Words, row: &Row) -> Statement {
         ("payload_sha256", values.add(Some(row.payload.sha256()), Words::text)),
         ("state", values.add(Some(row.state.name()), Words::text)),
         ("iiko_id", values.add(row.iiko_id, Words::uuid)),
+        ("iiko_number", values.add(row.iiko_number.as_ref(), Words::text)),
         ("attempts", row.attempts.to_string()),
         ("last_error", values.add(row.last_error.as_ref(), Words::text)),
         ("seen_at", values.add(row.seen_at.map(text), Words::moment)),
@@ -229,61 +266,108 @@ fn insert(words: Words, row: &Row) -> Statement {
     (sql, values.parameters)
 }
 
-/// What a stored row says.
+/// A stored row while it is read: whatever stands there, it is read to its end.
+struct Reading {
+    columns: Columns,
+    damage: Vec<String>,
+}
+
+impl Reading {
+    /// The next value, which has to be there; `otherwise` and a word about it when it cannot be read.
+    fn read<V>(&mut self, name: &str, otherwise: V, read: impl FnOnce(&str) -> Option<V>) -> V {
+        let value = self.columns.optional().as_deref().and_then(read);
+        value.unwrap_or_else(|| {
+            self.damage.push(format!("its `{name}` cannot be read"));
+            otherwise
+        })
+    }
+
+    /// The next value, which may be missing.
+    fn read_optional<V>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<V>) -> Option<V> {
+        let text = self.columns.optional()?;
+        let value = read(&text);
+        if value.is_none() {
+            self.damage.push(format!("its `{name}` cannot be read"));
+        }
+        value
+    }
+
+    fn text(&mut self, name: &str) -> String {
+        self.read(name, String::new(), |text| Some(text.to_owned()))
+    }
+
+    fn id(&mut self, name: &str) -> Uuid {
+        self.read(name, Uuid::nil(), |text| text.parse().ok())
+    }
+}
+
+/// What a stored row says. One that cannot be worked with is not refused, or the night would end with it: it is `unknown`, and
+/// says why.
 fn row(answer: Answer) -> Result<Row> {
     let mut columns = Columns::new("document_outbox", answer);
     let key = columns.text()?;
-    let wrong = |what: &str| {
-        Failure::new(Kind::Database, format!("document {key}: `{what}` cannot be read"))
-            .hint("somebody else has written to document_outbox; put the row right by hand")
-    };
-    let kind = DocumentKind::of(&columns.text()?).ok_or_else(|| wrong("kind"))?;
-    let (subject, title) = (columns.text()?, columns.text()?);
-    let business_date = columns.read(|text| text.parse().ok())?;
-    let slot = columns.read_optional(moment)?;
-    let (from, to) = (id(&mut columns)?, id(&mut columns)?);
-    let sequence = columns.text()?.parse().map_err(|_| wrong("seq"))?;
-    let payload = Payload {
-        kind,
-        number: key.clone(),
-        from,
-        to,
-        date_incoming: NaiveDateTime::parse_from_str(&columns.text()?, DATE_INCOMING)
-            .map_err(|_| wrong("date_incoming"))?,
-        comment: columns.text()?,
-        lines: Payload::read_items(&key, &columns.text()?)?,
-    };
-    Ok(Row {
-        is_intact: payload.sha256() == columns.text()?,
+    let by_letter = if key.starts_with('W') { DocumentKind::Writeoff } else { DocumentKind::Transfer };
+    let mut reading = Reading { columns, damage: Vec::new() };
+    let kind = reading.read("kind", by_letter, DocumentKind::of);
+    let (subject, title) = (reading.text("subject"), reading.text("title"));
+    let business_date = reading.read("business_date", NaiveDate::default(), |text| text.parse().ok());
+    let slot = reading.read_optional("slot_utc", moment);
+    let (from, to) = (reading.id("store_from"), reading.id("store_to"));
+    let sequence = reading.read("seq", 1, |text| text.parse().ok().filter(|sequence| *sequence > 0));
+    let date_incoming = reading.read("date_incoming", NaiveDateTime::default(), |text| {
+        NaiveDateTime::parse_from_str(text, DATE_INCOMING).ok()
+    });
+    let comment = reading.text("comment");
+    let lines = reading.read("items_json", Vec::new(), Payload::read_items);
+    let payload = Payload { kind, number: key, from, to, date_incoming, comment, lines };
+    let digest = reading.text("payload_sha256");
+    let stored = reading.read("state", State::Unknown, State::of);
+    let mut row = Row {
         payload,
         subject,
         title,
         business_date,
         slot,
         sequence,
-        state: State::of(&columns.text()?).ok_or_else(|| wrong("state"))?,
-        iiko_id: columns.read_optional(|text| text.parse().ok())?,
-        attempts: columns.text()?.parse().map_err(|_| wrong("attempts"))?,
-        last_error: columns.optional(),
-        seen_at: columns.read_optional(moment)?,
-        run_id: id(&mut columns)?,
-        created_at: columns.read(moment)?,
-        updated_at: columns.read(moment)?,
-    })
+        state: stored,
+        iiko_id: reading.read_optional("iiko_id", |text| text.parse().ok()),
+        iiko_number: reading.columns.optional(),
+        attempts: reading.read("attempts", 0, |text| text.parse().ok()),
+        last_error: reading.columns.optional(),
+        seen_at: reading.read_optional("seen_at", moment),
+        run_id: reading.id("run_id"),
+        created_at: reading.read("created_at", DateTime::UNIX_EPOCH, moment),
+        updated_at: reading.read("updated_at", DateTime::UNIX_EPOCH, moment),
+        damage: None,
+    };
+    let mut damage = reading.damage;
+    if damage.is_empty() {
+        damage.extend(row.contradiction(&digest));
+    }
+    if !damage.is_empty() {
+        let damage = format!("its row is damaged: {}", damage.join("; "));
+        if stored != State::Abandoned {
+            row.state = State::Unknown;
+            row.last_error = Some(damage.clone());
+        }
+        row.damage = Some(damage);
+    }
+    Ok(row)
+}
+
+/// What is open or unknown, and what only says that it is done.
+const UNSETTLED: &str =
+    "(state not in ('done', 'failed', 'abandoned') or (state = 'done' and iiko_id is null))";
+
+/// Whether a row is one of those that are asked for.
+fn is_wanted(which: &Which, row: &Row) -> bool {
+    which.kind.is_none_or(|kind| kind == row.payload.kind)
+        && which.state.is_none_or(|state| state == row.state)
+        && (!which.unsettled || row.state.is_open() || row.state == State::Unknown)
 }
 
 fn id(columns: &mut Columns) -> Result<Uuid> {
     columns.read(|text| text.parse().ok())
-}
-
-/// The names of the states that a filter wants.
-fn wanted_states(which: &Which) -> Vec<&'static str> {
-    State::ALL
-        .into_iter()
-        .filter(|state| !which.unsettled || state.is_open() || *state == State::Unknown)
-        .filter(|state| which.state.is_none_or(|wanted| wanted == *state))
-        .map(State::name)
-        .collect()
 }
 
 /// Reads stores: id, name, code.

@@ -1,10 +1,10 @@
 //! What is mirrored of `FinTablo`: thirteen lists of its official OpenAPI description (v1).
 //!
 //! Its declared types do not always match its own examples (`inn` and ids come as numbers and as strings, flags as
-//! 0/1), so every kind accepts both spellings. `job.directionId` is declared as a string with a name as example and
-//! answered as a number: it is kept as text. Dates (`dd.mm.yyyy`) and months (`mm.yyyy`) stay text.
+//! 0/1), so every kind accepts both spellings. `job.directionId` is declared as a string with a name as example, described
+//! as an id and answered as a number: it is one. Dates (`dd.mm.yyyy`) and months (`mm.yyyy`) stay text.
 
-use super::{Column, Deletion, Entity, Feed, Table};
+use super::{Column, Entity, Feed, Table};
 
 const ID: Column = Column::int("id", "id");
 const NAME: Column = Column::text("name", "name");
@@ -12,7 +12,7 @@ const COMMENT: Column = Column::text("comment", "comment");
 const CURRENCY: Column = Column::text("currency", "currency");
 
 const fn list(name: &'static str, path: &'static str, columns: &'static [Column]) -> Entity {
-    Entity { table: Table::keyed_by_id(name, columns), feed: Feed::FinTablo { path, page: None } }
+    Entity { table: Table::keyed_by_id(name, columns), feed: Feed::FinTablo { path, paged: false } }
 }
 
 const CATEGORY: Entity = list(
@@ -104,34 +104,32 @@ const OBTAINING: Entity = list(
 const JOB: Entity = list(
     "ft_job",
     "job",
-    &[ID, NAME, Column::decimal("cost", "cost"), COMMENT, Column::text("direction_id", "directionId")],
+    &[ID, NAME, Column::decimal("cost", "cost"), COMMENT, Column::int("direction_id", "directionId")],
 );
 
 /// The official description says 500 deals a page; the other lists have no paging.
 const DEAL: Entity = Entity {
-    table: Table {
-        deletion: Deletion::MissingTwice,
-        ..Table::keyed_by_id(
-            "ft_deal",
-            &[
-                ID,
-                NAME,
-                Column::int("direction_id", "directionId"),
-                Column::decimal("amount", "amount"),
-                CURRENCY,
-                Column::decimal("custom_cost_price", "customCostPrice"),
-                Column::int("status_id", "statusId"),
-                Column::int("partner_id", "partnerId"),
-                Column::int("responsible_id", "responsibleId"),
-                COMMENT,
-                Column::text("start_date", "startDate"),
-                Column::text("end_date", "endDate"),
-                Column::text("act_date", "actDate"),
-                Column::decimal("nds", "nds"),
-            ],
-        )
-    },
-    feed: Feed::FinTablo { path: "deal", page: Some(500) },
+    feed: Feed::FinTablo { path: "deal", paged: true },
+    ..list(
+        "ft_deal",
+        "deal",
+        &[
+            ID,
+            NAME,
+            Column::int("direction_id", "directionId"),
+            Column::decimal("amount", "amount"),
+            CURRENCY,
+            Column::decimal("custom_cost_price", "customCostPrice"),
+            Column::int("status_id", "statusId"),
+            Column::int("partner_id", "partnerId"),
+            Column::int("responsible_id", "responsibleId"),
+            COMMENT,
+            Column::text("start_date", "startDate"),
+            Column::text("end_date", "endDate"),
+            Column::text("act_date", "actDate"),
+            Column::decimal("nds", "nds"),
+        ],
+    )
 };
 
 const OBLIGATION_STATUS: Entity = list("ft_obligation_status", "obligation-status", &[ID, NAME]);

@@ -63,8 +63,8 @@ pub enum Feed {
     FinTablo {
         /// Below `/v1/`.
         path: &'static str,
-        /// How many records a page holds, when the list comes in pages.
-        page: Option<usize>,
+        /// Whether the list comes in pages.
+        paged: bool,
     },
     /// Google Sheets: the levels typed into the tab of min/max levels, with the names of products and departments looked
     /// up.

@@ -29,6 +29,8 @@ pub enum Sent {
     Delivered(i64),
     /// It surely is not in the chat.
     Refused(Failure),
+    /// Telegram knows no bot of this token, so it is in no chat.
+    BotRefused(Failure),
     /// It may be in the chat: the request went out, and no answer says what became of it.
     Unknown(Failure),
 }
@@ -143,8 +145,7 @@ impl Client {
         };
         match self.upstream.patience.attempts(attempt, async || Ok(())).await {
             Ok(sent) => {
-                let bot = matches!(&sent, Sent::Refused(failure) if failure.kind == Kind::Usage);
-                self.refused.set(self.refused.get() || bot);
+                self.refused.set(self.refused.get() || matches!(sent, Sent::BotRefused(_)));
                 sent
             }
             Err(failure) => Sent::Refused(failure),
@@ -169,7 +170,8 @@ async fn judge(answer: Answer) -> Result<Sent, Trouble> {
             Ok(Sent::Delivered(message.message_id))
         }
         Envelope { ok: false, error_code: Some(code @ 400..=499), description, parameters, .. } => {
-            refused(&label, code, &description.unwrap_or_default(), &parameters).map(Sent::Refused)
+            let failure = refused(&label, code, &description.unwrap_or_default(), &parameters)?;
+            Ok(if is_of_bot(code) { Sent::BotRefused(failure) } else { Sent::Refused(failure) })
         }
         // A server that fails may have sent the message first.
         Envelope { error_code, description, .. } => {
@@ -190,11 +192,14 @@ fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -
     }
     let hint = match (code, parameters.migrate_to_chat_id) {
         (_, Some(id)) => format!("the group has another id now: set it to {id}"),
-        // A token that is not even of the right form has no such address.
-        (401 | 404, _) => "check TELEGRAM_BOT_TOKEN; BotFather shows it after /token".to_owned(),
+        _ if is_of_bot(code) => "check TELEGRAM_BOT_TOKEN; BotFather shows it after /token".to_owned(),
         (403, _) => "the chat's owner has to unblock the bot, or to take it into the group".to_owned(),
         _ => "check the chat's id; its owner has to write to the bot first".to_owned(),
     };
-    let kind = if matches!(code, 401 | 404) { Kind::Usage } else { Kind::Refused };
-    Ok(failure(kind).hint(hint))
+    Ok(failure(Kind::Refused).hint(hint))
+}
+
+/// Whether a refusal is of the bot itself: a token that is not even of the right form has no such address.
+const fn is_of_bot(code: u16) -> bool {
+    matches!(code, 401 | 404)
 }

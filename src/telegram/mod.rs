@@ -130,7 +130,7 @@ pub async fn deliver_planned(
         if ctx.telegram()?.is_refused() {
             // The bot itself is refused: the others stay planned.
             delivered.failed += 1;
-            delivered.later = Some(Kind::Usage);
+            delivered.later = Some(Kind::Refused);
             continue;
         }
         match deliver_to(ctx, store, &outgoing, &message.content, chat).await? {
@@ -139,6 +139,10 @@ pub async fn deliver_planned(
             Some(Sent::Refused(failure)) => {
                 delivered.failed += 1;
                 delivered.later = delivered.later.or((failure.kind != Kind::Refused).then_some(failure.kind));
+            }
+            Some(Sent::BotRefused(failure)) => {
+                delivered.failed += 1;
+                delivered.later = Some(failure.kind);
             }
             None => delivered.before += 1,
         }
@@ -172,7 +176,7 @@ async fn deliver_to(
     let sent = client.send(chat, content).await;
     let outcome = match &sent {
         Sent::Delivered(id) => Outcome::Sent(*id),
-        Sent::Refused(failure) => {
+        Sent::Refused(failure) | Sent::BotRefused(failure) => {
             warn(chat, "was not sent", failure);
             Outcome::Failed(failure.to_string())
         }
@@ -194,7 +198,7 @@ pub async fn send_unrecorded(ctx: &Context, content: &Content, chats: &[String])
     for chat in chats.iter().take_while(|_| !client.is_refused()) {
         match client.send(chat, content).await {
             Sent::Delivered(_) => {}
-            Sent::Refused(failure) => warn(chat, "was not sent", &failure),
+            Sent::Refused(failure) | Sent::BotRefused(failure) => warn(chat, "was not sent", &failure),
             Sent::Unknown(failure) => warn(chat, "may or may not have come", &failure),
         }
     }

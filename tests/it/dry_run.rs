@@ -161,8 +161,9 @@ fn a_dry_run_that_fails_leaves_no_trace(engine: Engine) {
     let before = everything(&world);
     world.set("IIKO_PASSWORD", "wrong");
     world.set("FINTABLO_TOKEN", "wrong");
-    let outcome = world.expect(13, &["full-morning", "--dry-run"]);
-    assert!(outcome.stdout.contains("fintablo"), "{}", outcome.stdout);
+    // A token that opens nothing is a mistyped one, not another source.
+    let outcome = world.expect(6, &["full-morning", "--dry-run"]);
+    assert!(outcome.stdout.contains("check FINTABLO_TOKEN"), "{}", outcome.stdout);
     let outcome = world.expect(6, &["full-morning", "--dry-run", "--adopt-source"]);
     let (of_the_sheet, of_the_stoplist) = (1, 1);
     assert_eq!(outcome.steps().len(), tables::all().count() - of_the_sheet - of_the_stoplist);

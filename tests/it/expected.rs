@@ -98,7 +98,7 @@ const FINTABLO: [(&str, &str, &str); 13] = [
         "obtaining",
         "id% goods_id% partner_id% amount# cost# quantity# currency comment date nds#",
     ),
-    ("ft_job", "job", "id% name cost# comment direction_id"),
+    ("ft_job", "job", "id% name cost# comment direction_id%"),
     (
         "ft_deal",
         "deal",

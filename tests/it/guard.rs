@@ -1,7 +1,7 @@
 //! No answer, however complete it looks, empties a table by itself.
 
 use super::{
-    harness::{Engine, World, on_both},
+    harness::{Engine, Outcome, World, on_both},
     shelf::{Item, Shelf, counts},
 };
 use serde_json::json;
@@ -13,6 +13,7 @@ use zerkalo::{
 on_both!(
     a_full_swap_of_ids_inserts_and_deletes_nothing,
     exactly_the_allowed_number_may_go,
+    what_was_allowed_is_told_and_is_no_warning,
     an_answer_cut_to_49_percent_deletes_nothing,
     an_answer_cut_to_51_percent_deletes_aloud,
     one_row_of_two_may_go_and_the_only_one_may_not,
@@ -59,12 +60,44 @@ fn exactly_the_allowed_number_may_go(engine: Engine) {
             assert_eq!((report.deleted, report.delete_blocked), (0, 90), "{other} is another number");
             assert_eq!(world.count(shelf.name()), 110);
         }
-        let report = shelf.sync_allowing(world, 4, 90);
-        assert_eq!((report.deleted, report.delete_blocked), (90, 0), "and it is said aloud");
+        let report = shelf.sync_allowing(world, 0, 90);
+        assert_eq!((report.deleted, report.delete_blocked), (90, 0));
+        assert_eq!(report.status, Status::Success, "what was allowed was done");
+        assert_eq!(report.warnings, Vec::<String>::new());
+        assert!(report.notes[0].starts_with("deletes 90 of 110 rows, as allowed"), "and it is said aloud");
+        assert_eq!(world.log().pop().unwrap()["status"].as_deref(), Some("success"));
         assert_eq!(shelf.stored(world), shelf.rows(&Item::many(90..110)));
         assert_eq!(world.count("mirror_tombstone"), 90);
         assert_eq!(counts(&shelf.sync(world, 0)), [0, 0, 20, 0]);
     });
+}
+
+fn what_was_allowed_is_told_and_is_no_warning(engine: Engine) {
+    let world = World::new(engine);
+    let sync = ["sync", "fintablo", "--only", "ft_direction"];
+    world.expect(0, &sync);
+    world.sandbox.edit(|world| world.fintablo.get_mut("direction").unwrap().truncate(1));
+    let dry = [&sync[..], &["--allow-delete", "ft_direction=3", "--dry-run"]].concat();
+    assert_eq!(world.expect(0, &dry).counts("ft_direction"), [0, 0, 3]);
+    let allowed = [&sync[..], &["--allow-delete", "ft_direction=3"]].concat();
+    let screen: Outcome = world.command(&allowed).output().unwrap().into();
+    assert_eq!(screen.code, Some(0), "{}{}", screen.stdout, screen.stderr);
+    let said = "note: ft_direction: deletes 3 of 4 rows, as allowed; they are kept as tombstones for 30 days";
+    assert!(screen.stdout.contains(said), "{}", screen.stdout);
+    assert!(screen.stdout.contains("ft_direction: deleted: 3\n"), "{}", screen.stdout);
+    assert!(!screen.stdout.contains("warning"), "{}", screen.stdout);
+    let logged = world.log().pop().unwrap()["error_message"].clone().unwrap();
+    assert!(logged.starts_with("deletes 3 of 4 rows, as allowed"), "{logged}");
+    assert_eq!(
+        world.expect(0, &allowed).counts("ft_direction"),
+        [0, 0, 0],
+        "a leave that is needless by now"
+    );
+    world.sandbox.edit(|world| world.fintablo.get_mut("direction").unwrap().clear());
+    let last = [&sync[..], &["--allow-delete", "ft_direction=1", "-q"]].concat();
+    let quiet: Outcome = world.command(&last).output().unwrap().into();
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""), "no trouble");
+    assert_eq!(world.count("ft_direction"), 0);
 }
 
 fn an_answer_cut_to_49_percent_deletes_nothing(engine: Engine) {
@@ -111,7 +144,7 @@ fn an_empty_answer_over_a_filled_table_deletes_nothing(engine: Engine) {
         assert_eq!((counts(&report), report.delete_blocked), ([0; 4], 100));
         assert!(report.warnings.concat().contains("the answer is empty"), "{report:?}");
         assert_eq!(world.rows(shelf.name()), before);
-        assert_eq!(shelf.sync_allowing(world, 4, 100).deleted, 100, "unless that is said to be right");
+        assert_eq!(shelf.sync_allowing(world, 0, 100).deleted, 100, "unless that is said to be right");
         assert_eq!(world.count(shelf.name()), 0);
     });
 }
@@ -160,7 +193,7 @@ fn each_root_type_has_a_guard_of_its_own(engine: Engine) {
     );
     assert_eq!(world.count("iiko_entity"), before.len() - 1);
     world.expect(2, &[&sync[..], &["--allow-delete", &format!("iiko_entity={accounts}")]].concat());
-    world.expect(4, &[&sync[..], &["--allow-delete", &flag]].concat());
+    world.expect(0, &[&sync[..], &["--allow-delete", &flag]].concat());
     assert_eq!(world.count("iiko_entity"), before.len() - 1 - accounts);
     assert_eq!(world.count("mirror_tombstone"), 1 + accounts);
     let left = world.dump()["iiko_entity"]

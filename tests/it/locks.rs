@@ -3,6 +3,7 @@
 use super::{
     harness::{Engine, Outcome, World, on_both},
     process::{Running, ended_without_a_word, until},
+    stoplist_report::{readings, with_readers},
 };
 use serde_json::json;
 use std::{
@@ -22,6 +23,7 @@ on_both!(
     lock_files_that_cannot_be_used_are_one_sentence,
     of_sixteen_starts_exactly_one_works,
     a_start_waits_for_the_holder_as_long_as_it_is_told,
+    whatever_is_started_by_hand_waits_too,
     a_lock_file_that_is_deleted_while_held_stops_its_holder,
     another_host_is_kept_from_the_same_iiko_session,
 );
@@ -268,6 +270,42 @@ fn a_start_waits_for_the_holder_as_long_as_it_is_told(engine: Engine) {
     drop(gate);
     assert_eq!(first.finish().code, Some(0));
     assert_eq!(waits.finish_within(Duration::from_secs(20)).code, Some(12));
+}
+
+fn whatever_is_started_by_hand_waits_too(engine: Engine) {
+    let mut world = with_readers(World::new(engine));
+    world.expect(0, &["sync", "fintablo"]);
+    world.sandbox.edit(|world| drop(world.fintablo.get_mut("direction").unwrap().pop()));
+    world.expect(0, &["sync", "fintablo"]);
+    readings(&world, "2026-11-22T05:00:00Z", "2026-11-22T20:00:00Z", 20);
+    for host in ["state", "other-host"] {
+        if engine == Engine::Sqlite && host == "other-host" {
+            continue;
+        }
+        // The third holder is told of what the second one has left: deletion is off.
+        for (holder, code, path, other) in [
+            (&["sync", "fintablo"][..], 0, "/v1/deal", &["restore", "ft_direction"][..]),
+            (&["sync", "fintablo"], 0, "/v1/deal", &["restore", "ft_direction", "--hold"]),
+            (&["sync", "fintablo"], 4, "/v1/deal", &["restore", "ft_direction", "--release"]),
+            (&["stoplist-report"], 0, "/sendMessage", &["stoplist-report"]),
+        ] {
+            world.set("ZERKALO_STATE_DIR", world.state().display().to_string());
+            let gate = world.gate(path);
+            let first = world.start(holder);
+            gate.wait();
+            world.set("ZERKALO_STATE_DIR", world.home.path().join(host).display().to_string());
+            world.expect(11, other);
+            let waits = world.start(&[other, &["--lock-wait", "1m"]].concat());
+            std::thread::sleep(Duration::from_millis(1500));
+            drop(gate);
+            assert_eq!(first.finish().code, Some(code), "{holder:?}");
+            let waited = waits.finish_within(Duration::from_secs(20));
+            assert_eq!(waited.code, Some(0), "{other:?} {host}: {} {}", waited.stdout, waited.stderr);
+            assert!(waited.stderr.contains("; waiting for it for up to "), "{}", waited.stderr);
+            world.execute("delete from message_delivery");
+        }
+        world.set("ZERKALO_STATE_DIR", world.state().display().to_string());
+    }
 }
 
 fn a_lock_file_that_is_deleted_while_held_stops_its_holder(engine: Engine) {

@@ -299,7 +299,7 @@ impl Street {
         if listed != moved.len() {
             return Err(format!("{} lines moved, and the outbox knows of {listed}", moved.len()));
         }
-        let prefix = format!("T{}-", self.evening.format("%Y%m%d"));
+        let prefix = format!("T{}-", self.evening.format("%y%m%d"));
         let drafts = world.documents().iter().filter(|document| document.number.starts_with(&prefix));
         figures.drafts = drafts.filter(|document| document.status == Status::New).count();
         Ok(figures)

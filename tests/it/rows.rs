@@ -140,6 +140,23 @@ impl World {
         block_on(execute(self.engine, &self.database, sql))
     }
 
+    /// Whether the database takes a statement; what it did is undone.
+    pub(crate) fn takes(&self, sql: &str) -> bool {
+        let sql = sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}; rollback")));
+        block_on(async {
+            match self.engine {
+                Engine::Postgres => {
+                    let mut connection = PgConnection::connect(&self.database).await.unwrap();
+                    sql.execute(&mut connection).await.is_ok()
+                }
+                Engine::Sqlite => {
+                    let mut connection = SqliteConnection::connect(&self.database).await.unwrap();
+                    sql.execute(&mut connection).await.is_ok()
+                }
+            }
+        })
+    }
+
     /// The columns of tables in their order.
     pub(crate) fn columns(&self, tables: &[&str]) -> BTreeMap<String, Vec<StoredColumn>> {
         let wanted = tables.iter().map(|table| format!("'{table}'")).collect::<Vec<_>>().join(", ");

@@ -305,12 +305,11 @@ fn who_may_not_or_finds_nothing_is_told_whom_to_share_with(engine: Engine) {
     assert_eq!(desk.hands(|tab| tab.rows()), rows);
 
     desk.world.set("MIN_STOCK_SHEET_ID", "no-such-sheet");
-    let outcome = desk.world.expect(13, &["push-mapping"]);
-    assert!(
-        outcome.json["error"].as_str().unwrap().contains("this database mirrors google_sheets"),
-        "{}",
-        outcome.json
-    );
+    // An id that opens nothing is a mistyped one, not another source.
+    let outcome = desk.world.expect(2, &["push-mapping"]);
+    let (error, hint) = (outcome.json["error"].as_str().unwrap(), outcome.json["hint"].as_str().unwrap());
+    assert!(error.contains("there is no spreadsheet no-such-sheet"), "{error}");
+    assert!(hint.contains(account), "{hint}");
     let outcome = desk.world.expect(2, &["push-mapping", "--adopt-source"]);
     let step = outcome.step("push-mapping", None);
     assert!(step["error"].as_str().unwrap().contains("there is no spreadsheet no-such-sheet"), "{step}");

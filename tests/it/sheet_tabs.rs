@@ -324,8 +324,11 @@ fn a_push_that_was_killed_is_checked_by_the_next_run(engine: Engine) {
     assert_at_rest(&desk, &typed);
 }
 
+/// What somebody does to the tab.
+type Tear = fn(&mut Hands<'_>);
+
 /// What somebody may do to the headers, the labels, or one column of two.
-const TEARS: &[(&str, fn(&mut Hands<'_>))] = &[
+const TEARS: &[(&str, Tear)] = &[
     ("a department's second column is deleted", |tab| {
         tab.unmerge().delete_column("D");
     }),
@@ -388,7 +391,7 @@ fn headers_labels_and_single_columns_may_be_torn(engine: Engine) {
         let typed = type_many(&desk);
         desk.sync(0);
         let whole = desk.hands(|tab| tab.rows());
-        desk.hands(|tab| tear(tab));
+        desk.hands(tear);
         let (first, second) =
             (desk.world.run(&["sync", "min-stock"]), desk.world.run(&["sync", "min-stock"]));
         let is_right = desk.hands(|tab| tab.rows()) == whole && desk.database() == typed;
@@ -400,7 +403,7 @@ fn headers_labels_and_single_columns_may_be_torn(engine: Engine) {
 }
 
 fn without_ids_nobody_can_tell_whose_the_numbers_are(engine: Engine) {
-    let torn: [(&str, fn(&mut Hands<'_>)); 2] = [
+    let torn: [(&str, Tear); 2] = [
         ("row 1 holds no department's id", |tab| {
             tab.delete_row(1);
         }),
@@ -412,7 +415,7 @@ fn without_ids_nobody_can_tell_whose_the_numbers_are(engine: Engine) {
         let desk = Desk::laid_out(engine);
         let typed = type_many(&desk);
         desk.sync(0);
-        desk.hands(|tab| tear(tab));
+        desk.hands(tear);
         let left = desk.hands(|tab| tab.rows());
         let outcome = desk.sync(7);
         let step = outcome.step("min_stock_level", None);

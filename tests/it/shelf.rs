@@ -163,7 +163,11 @@ impl Shelf {
 
     /// Makes this the upstream's answer.
     pub(crate) fn put_body(self, world: &World, body: &str) {
-        let body = Bytes::copy_from_slice(body.as_bytes());
+        self.put_bytes(world, Bytes::copy_from_slice(body.as_bytes()));
+    }
+
+    /// Makes these bytes the upstream's answer.
+    pub(crate) fn put_bytes(self, world: &World, body: Bytes) {
         let content_type = if self.is_xml() { "application/xml" } else { "application/json" }.to_owned();
         if self.form == Form::FinTablo {
             world.sandbox.clear_faults();

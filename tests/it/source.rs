@@ -10,6 +10,7 @@ use zerkalo::sandbox::{Action, Fault, Options};
 
 on_both!(
     another_server_or_account_is_refused_by_name_until_it_is_adopted,
+    a_mistyped_token_is_no_other_account,
     a_source_that_never_answered_is_not_taken_for_the_owner,
     tables_of_another_program_are_not_touched,
     a_newer_schema_is_left_alone,
@@ -71,7 +72,39 @@ fn another_server_or_account_is_refused_by_name_until_it_is_adopted(engine: Engi
     assert!(adopted.iter().all(|row| row["identity"].as_deref().unwrap().contains(&theirs)), "{adopted:?}");
     world.expect(0, &["full-morning"]);
     world.set("FINTABLO_TOKEN", "demo-token");
-    world.expect(13, &["sync", "fintablo"]);
+    world.expect(6, &["sync", "fintablo"]);
+}
+
+fn a_mistyped_token_is_no_other_account(engine: Engine) {
+    let mut world = World::new(engine);
+    world.expect(0, &["sync", "fintablo"]);
+    world.expect(0, &["sync", "stoplist"]);
+    let before = (world.evidence(), identities(&world));
+    for (name, right, wrong, command, table) in [
+        ("FINTABLO_TOKEN", "demo-token", "demo-tokne", "fintablo", "ft_category"),
+        ("IIKO_CLOUD_API_LOGIN", "demo-api-login", "demo-api-logni", "stoplist", "active_stoplist"),
+    ] {
+        world.set(name, wrong);
+        for arguments in [&["sync", command][..], &["sync", command, "--dry-run"]] {
+            let refused = world.expect(6, arguments);
+            let (said, hint) =
+                (refused.json["error"].as_str().unwrap(), refused.json["hint"].as_str().unwrap());
+            assert!(said.contains("status 401") && hint.contains(name), "{said}\n{hint}");
+            assert!(!format!("{said}{hint}").contains("adopt"), "{hint}");
+        }
+        let row = world.log().pop().unwrap();
+        assert_eq!((row["status"].as_deref(), world.count(table) > 0), (Some("error"), true), "{row:?}");
+        let examined = world.expect(6, &["doctor"]);
+        assert!(!examined.stdout.contains("adopt-source"), "{}", examined.stdout);
+        world.set(name, right);
+    }
+    assert_eq!((world.evidence(), identities(&world)), before);
+    world.expect(0, &["sync", "fintablo"]);
+    // With no answer nobody can tell whose it is: that is neither of the two.
+    world.set("FINTABLO_TOKEN", "demo-tokne");
+    world.sandbox.fault(Fault::new("/v1/category", Action::Close).times(usize::MAX));
+    let unheard = world.expect(5, &["sync", "fintablo"]);
+    assert!(!unheard.stdout.contains("adopt-source"), "{}", unheard.stdout);
 }
 
 fn a_source_that_never_answered_is_not_taken_for_the_owner(engine: Engine) {

@@ -18,6 +18,7 @@ on_both!(
     an_item_without_a_product_keeps_everything,
     an_item_without_a_balance_keeps_what_is_known_of_it,
     whatever_the_form_of_the_answer,
+    items_of_which_nobody_says_where_they_are_are_refused,
     of_repeated_items_the_least_counts,
     names_come_from_the_mirror,
     a_clock_that_is_set_back_is_refused,
@@ -412,33 +413,52 @@ fn an_item_without_a_balance_keeps_what_is_known_of_it(engine: Engine) {
 }
 
 fn whatever_the_form_of_the_answer(engine: Engine) {
-    for form in [CloudForm::WithoutEmpty, CloudForm::Flat] {
+    for form in [CloudForm::WithoutEmpty, CloudForm::FlatNamed, CloudForm::ByGroup] {
         let mut world = world(engine);
         world.sandbox.edit(|world| world.cloud.form = form);
         stop(&world, HALL, 1, 0);
+        // The same product in two terminal groups is two rows, each with its own balance.
+        stop(&world, BAR, 1, 3);
         stop(&world, HALL, 2, json!(0.000_000_001));
         stop(&world, PIER, 1, json!(123_456_789_012_345_680_u64));
         sample(&mut world, "08:00", 0);
-        let group = |name: &str| if form == CloudForm::Flat { "-".to_owned() } else { name.to_owned() };
-        let (hall, pier) = (group("hall"), group("pier"));
-        assert_eq!(world.count("active_stoplist"), 3);
+        assert_eq!(world.count("active_stoplist"), 4);
         release(&world, HALL, 2);
         release(&world, PIER, 1);
         // The pier is not in the answer any more, which may or may not mean that nothing is stopped there.
         sample(&mut world, "08:05", 0);
-        assert_eq!(unconfirmed(&world), [format!("{pier} 08:05")]);
+        assert_eq!(unconfirmed(&world), ["pier 08:05"]);
         sample(&mut world, "08:10", 0);
         let mut actual = history(&world);
         actual.sort();
-        let mut expected = [
-            format!("{hall} 1 - 0 08:00–…"),
-            format!("{hall} 2 - 0.000000001 08:00–08:05"),
-            format!("{pier} 1 - 123456789012345680 08:00–08:05"),
+        let expected = [
+            "bar 1 - 3 08:00–…",
+            "hall 1 - 0 08:00–…",
+            "hall 2 - 0.000000001 08:00–08:05",
+            "pier 1 - 123456789012345680 08:00–08:05",
         ];
-        expected.sort();
-        assert_eq!(actual, expected);
+        assert_eq!(actual, expected, "{form:?}");
         assert_eq!(samples(&world, SHORE), ["08:00", "08:05", "08:10"]);
     }
+}
+
+fn items_of_which_nobody_says_where_they_are_are_refused(engine: Engine) {
+    let mut world = world(engine);
+    world.sandbox.edit(|world| world.cloud.form = CloudForm::Flat);
+    // Where there is only one terminal group, an item has its place.
+    stop(&world, PIER, 1, 2);
+    sample(&mut world, "08:00", 0);
+    let before = world.rows("active_stoplist");
+    stop(&world, HALL, 1, 0);
+    stop(&world, BAR, 1, 3);
+    release(&world, PIER, 1);
+    let refused = sample(&mut world, "08:05", 7);
+    let error = refused.step("active_stoplist", None)["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("names no terminal group") && error.contains(MOSCOW), "{error}");
+    assert_eq!(world.rows("active_stoplist"), before);
+    world.sandbox.edit(|world| world.cloud.form = CloudForm::Whole);
+    sample(&mut world, "08:10", 0);
+    assert_eq!(history(&world), ["pier 1 - 2 08:00–08:10", "hall 1 - 0 08:10–…", "bar 1 - 3 08:10–…"]);
 }
 
 fn of_repeated_items_the_least_counts(engine: Engine) {

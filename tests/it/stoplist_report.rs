@@ -35,7 +35,7 @@ pub(super) const EVENING: [&str; 5] = ["stoplist-report", "--scheduled", "22:00"
 const CHATS: [&str; 2] = [READERS_CHAT, ADMIN_CHAT];
 
 /// A world with a bot, two chats of readers and an empty schema.
-fn world(engine: Engine) -> World {
+pub(super) fn world(engine: Engine) -> World {
     let world = with_readers(World::new(engine));
     world.expect(0, &["migrate"]);
     world
@@ -98,7 +98,7 @@ pub(super) fn readings(world: &World, from: &str, to: &str, minutes: i64) {
 }
 
 /// A day of Kaliningrad's winter, read without a break: 08:00 is 06:00 UTC, 21:00 is 19:00 UTC.
-fn usual_day(world: &World) {
+pub(super) fn usual_day(world: &World) {
     readings(world, "2026-11-22T05:55:00Z", "2026-11-22T19:55:00Z", 5);
     // Two terminals: 08:30–11:00 and 10:15–12:40.
     stretch(world, (1, 1), "Борщ", "0", "2026-11-22T06:30:00Z", Some("2026-11-22T09:00:00Z"));
@@ -112,7 +112,7 @@ fn usual_day(world: &World) {
     stretch(world, (5, 1), "Соль", "0", "2026-11-22T18:59:50Z", Some("2026-11-22T19:30:00Z"));
 }
 
-const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
+pub(super) const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
      ▫️ Том ям — 13:00\n\
      ▫️ Борщ московский — 04:10\n\
      ▫️ Соль — 00:01\n\
@@ -120,7 +120,7 @@ const USUAL: &str = "📊 Отчёт по стоп-листу за 22.11.2026\n\
      Суммарное время: 17:11";
 
 /// What a chat holds: texts, and captions marked as such.
-fn told(world: &World, chat: &str) -> Vec<String> {
+pub(super) fn told(world: &World, chat: &str) -> Vec<String> {
     let world = world.sandbox.world();
     let messages = world.telegram.chats[chat].messages.iter();
     messages
@@ -165,7 +165,7 @@ fn delivery(key: &str, chat: &str, kind: &str, state: &str, attempts: &str) -> [
     [key, chat, kind, state, attempts].map(str::to_owned)
 }
 
-fn evening_at(world: &mut World, now: &str) -> Outcome {
+pub(super) fn evening_at(world: &mut World, now: &str) -> Outcome {
     world.set("ZERKALO_TEST_NOW", now);
     world.run(&EVENING)
 }
@@ -406,11 +406,16 @@ fn a_dry_run_sends_and_writes_nothing(engine: Engine) {
     assert_eq!((json.code, json.json["day"]["total_minutes"].as_i64()), (Some(0), Some(1031)));
     assert_eq!(world.evidence(), before);
     assert_eq!((sends(&world), world.count("message_delivery"), world.count("job_slot")), (0, 0, 0));
-    // Hours that have not begun have no report.
+    // A day that has not come has no report.
     for date in ["2026-11-23", "2030-01-01"] {
         let refused = world.expect(2, &["stoplist-report", "--dry-run", "--date", date]);
-        assert!(refused.json["error"].as_str().unwrap().contains("have not begun"), "{}", refused.json);
+        assert!(refused.json["error"].as_str().unwrap().contains("has not come yet"), "{}", refused.json);
     }
+    // Nor have hours that have not begun.
+    let mut early = world.command(&["stoplist-report", "--dry-run", "--date", "2026-11-22", "--json"]);
+    let early: Outcome = early.env("ZERKALO_TEST_NOW", "2026-11-22T05:00:00Z").output().unwrap().into();
+    assert_eq!(early.code, Some(2));
+    assert!(early.json["error"].as_str().unwrap().contains("have not begun"), "{}", early.json);
 }
 
 fn a_report_without_readers_says_so(engine: Engine) {

@@ -15,7 +15,7 @@ use std::{
 };
 use zerkalo::{
     sandbox::{self, ADMIN_CHAT, Action, Fault, READERS_CHAT},
-    store::{Access, Database},
+    store::{Access, Database, delivery::DeliveryState},
 };
 
 on_both!(
@@ -302,8 +302,11 @@ fn what_may_have_come_is_not_sent_again(engine: Engine) {
             let database = Database::new(&world.database.as_str().into(), "public", 2000);
             let mut store = database.connect(Access::Write).await.unwrap();
             let now = chrono::DateTime::parse_from_rfc3339(SEVEN).unwrap().to_utc();
-            let other = store.release_deliveries("full-morning another", now).await.unwrap();
-            (other, store.release_deliveries(&key, now).await.unwrap())
+            let other = store
+                .release_deliveries("full-morning another", &[DeliveryState::Unknown], now)
+                .await
+                .unwrap();
+            (other, store.release_deliveries(&key, &[DeliveryState::Unknown], now).await.unwrap())
         });
         assert_eq!(released, (0, 1));
         failing(&world);
@@ -512,12 +515,13 @@ fn without_a_slot_the_same_alarm_is_told_once_in_six_hours(engine: Engine) {
         assert!(world.rows("message_delivery").iter().any(|row| row["key"].as_deref() == Some(&key)));
     }
     // What was stopped for safety is told every time.
-    world.set("FINTABLO_TOKEN", "of-another-account");
+    let url = world.sandbox.fintablo_url();
+    world.set("FINTABLO_BASE_URL", url.replace("127.0.0.1", "localhost"));
     for number in 7..=8 {
         world.expect(13, &MORNING);
         assert_eq!(counts(&world), [number, number]);
     }
-    world.set("FINTABLO_TOKEN", "demo-token");
+    world.set("FINTABLO_BASE_URL", url);
     // A single sync is somebody's own affair.
     break_deals(&world);
     world.expect(5, &["sync", "fintablo"]);

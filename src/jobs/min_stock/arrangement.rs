@@ -187,7 +187,9 @@ fn columns<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> Columns<'a> {
     let mut left = CELLS;
     for item in wanted.departments {
         let pairs = distinct_pairs(sheet, item.id);
-        pairs.iter().for_each(|pair| columns.push_here(pair, item));
+        for pair in &pairs {
+            columns.push_here(pair, item);
+        }
         if pairs.is_empty() && left == 0 {
             columns.partial = true;
         } else if pairs.is_empty() {
@@ -203,7 +205,9 @@ fn columns<'a>(sheet: &Sheet, wanted: &'a Wanted<'_>) -> Columns<'a> {
         if pairs.is_empty() {
             columns.push_new(item);
         }
-        pairs.iter().for_each(|pair| columns.push_here(pair, item));
+        for pair in &pairs {
+            columns.push_here(pair, item);
+        }
     }
     let foreign = sheet.foreign_columns().filter(|column| !is_left_over(sheet, wanted, *column));
     columns.order.extend(foreign.map(|column| Origin::Here(column - LABEL_COLUMNS)));

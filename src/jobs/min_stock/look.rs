@@ -47,14 +47,14 @@ impl Look {
             };
             let ranges: Vec<String> = found.iter().flatten().map(|tab| a1::tab(&tab.title)).collect();
             match client.look(&ranges).await? {
-                Ok(seen) => return Self::of(title, numbers, found, seen),
+                Ok(seen) => return Self::of(title, numbers, &found, seen),
                 Err(refusal) => last = Some(refusal),
             }
         }
         Err(last.expect("every try ends with a refusal").context(format!("the tab «{}»", quote(title, 60))))
     }
 
-    fn of(title: &str, numbers: Vec<i32>, found: [Option<Tab>; 3], seen: Vec<Tab>) -> Result<Self> {
+    fn of(title: &str, numbers: Vec<i32>, found: &[Option<Tab>; 3], seen: Vec<Tab>) -> Result<Self> {
         let mut seen = seen;
         let mut take = |tab: Option<&Tab>| {
             let place = seen.iter().position(|seen| tab.is_some_and(|tab| tab.id == seen.id))?;

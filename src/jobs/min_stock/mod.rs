@@ -73,7 +73,7 @@ pub(super) async fn read(
         // As long as nobody has typed a number, nothing is missing.
         None if lookups.stored.is_empty() && ctx.makes_tab.get() => {}
         None => {
-            planner.warn("", format!("there is no tab «{title}»; `zerkalo sync min-stock --push` makes it"))
+            planner.warn("", format!("there is no tab «{title}»; `zerkalo sync min-stock --push` makes it"));
         }
     }
     meter.add(look.sheet.lines.len() as u64);

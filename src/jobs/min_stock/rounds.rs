@@ -36,17 +36,27 @@ pub(in crate::jobs) async fn push(
 ) -> Result<()> {
     let title = &ctx.config.min_stock.tab;
     a1::check_title("MIN_STOCK_TAB", title)?;
-    let nomenclature = Nomenclature::read(ctx, store).await?;
+    let mut nomenclature = Nomenclature::read(ctx, store).await?;
+    let client = ctx.sheets()?;
+    if nomenclature.has_doubts() {
+        let sheet = Look::take(client, title).await?.sheet;
+        let kept = nomenclature.keep_doubtful(sheet.products(), sheet.departments());
+        if kept > 0 {
+            report.notes.push(format!(
+                "{kept} rows and departments stay as they are, because iiko's records of them cannot be used"
+            ));
+        }
+    }
     let stored = levels(store).await?;
     report.fetched = nomenclature.products.len() as u64;
-    let mut push = Push::new(ctx.sheets()?, title, &nomenclature, stored);
+    let mut push = Push::new(client, title, &nomenclature, stored);
     let mut pauses = Pauses::new(&ctx.config.retries);
-    let (mut rounds, mut refusal) = (0, None);
+    let (mut rounds, mut refusal, mut found) = (0, None, None);
     while rounds < ROUNDS {
         let look = Look::take(push.client, title).await?;
         let wounds = push.learn(&look, report);
         let round = push.plan(&look, &wounds);
-        report.unchanged = look.sheet.lines.len() as u64;
+        report.unchanged = *found.get_or_insert(look.sheet.lines.len() as u64);
         if round.changes.is_empty() || ctx.is_dry_run() {
             count(report, &round.summary);
             return if ctx.is_dry_run() { Ok(()) } else { push.forget(&look).await };

@@ -77,6 +77,23 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
+    /// The products of its rows by their names there. One that stands with its numbers among those that are gone stays there
+    /// whatever it is.
+    pub(super) fn products(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        let heading = self.lines.iter().position(|line| *line == Line::Heading).unwrap_or(self.lines.len());
+        self.lines.iter().enumerate().filter_map(move |(line, kind)| match kind {
+            Line::Product(id) if line < heading || !self.has_numbers(line) => {
+                Some((*id, self.grid.get(HEADER_ROWS + line, 0).text()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The departments of its columns by their names there.
+    pub(super) fn departments(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        self.pairs.iter().map(|pair| (pair.department, self.grid.get(1, pair.min).text()))
+    }
+
     /// Reads a tab. A blank one is a sheet without rows; one that is not laid out like ours is refused, because nobody
     /// can tell what its numbers mean.
     pub(super) fn parse(tab: &str, grid: Grid) -> Result<Self> {
@@ -84,7 +101,10 @@ impl Sheet {
             return Ok(Self::default());
         }
         let torn = Torn::find(&grid);
-        let grid = torn.as_ref().map_or(grid.clone(), |torn| torn.straightened(&grid));
+        let grid = match &torn {
+            Some(torn) => torn.straightened(&grid),
+            None => grid,
+        };
         let width = grid.width().max(LABEL_COLUMNS);
         let id = |row: usize, column: usize| Uuid::try_parse(grid.get(row, column).text().trim()).ok();
         let heads: Vec<(usize, Uuid)> =

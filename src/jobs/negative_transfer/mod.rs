@@ -2,12 +2,14 @@
 //!
 //! - `names`: stores called `TYPE (RESTAURANT)`
 //! - [`plan`]: what is transferred
+//! - [`unmatched`]: what matches nothing
 //!
 //! A night is planned once. What a run that was cut off has planned is finished from its frozen documents, never
 //! computed again; what belongs to an earlier day is read and told of, never sent.
 
 pub(crate) mod names;
 pub mod plan;
+pub mod unmatched;
 
 use self::plan::{AGGREGATES, GROUPS, Input, Plan};
 use super::{
@@ -21,7 +23,6 @@ use crate::{
     context::Context,
     documents::{
         Kind as DocumentKind,
-        key::ShortNames,
         machine::{Machine, Window, check_clock},
         reconcile,
         row::{Row, State, Which},
@@ -33,7 +34,7 @@ use crate::{
         documents::{DocumentReport, Report},
         night,
     },
-    store::{Store, lock::Locks, outbox::Catalogue, slot::Claim},
+    store::{Store, lock::Locks, slot::Claim},
     testing,
 };
 use chrono::{NaiveDate, NaiveDateTime, Timelike as _};
@@ -104,6 +105,7 @@ impl Night<'_> {
         let today =
             Which { kind: Some(DocumentKind::Transfer), date: Some(ctx.business_date), ..Which::default() };
         let mut rows = store.documents(&today).await?;
+        posting::quarantine(ctx, store, &rows).await?;
         let is_planned = match &ctx.slot {
             Some(slot) => rows.iter().any(|row| row.slot == Some(slot.at)),
             None => !rows.is_empty(),
@@ -144,7 +146,9 @@ impl Night<'_> {
         let ctx = self.ctx;
         let unsettled = Which { unsettled: true, ..Which::default() };
         for mut row in store.documents(&unsettled).await? {
-            if row.business_date >= ctx.business_date && row.payload.kind == DocumentKind::Transfer {
+            let is_todays = row.business_date == ctx.business_date
+                || row.business_date > ctx.business_date && row.damage.is_none();
+            if is_todays && row.payload.kind == DocumentKind::Transfer {
                 continue;
             }
             if row.state == State::Processing && !ctx.is_dry_run() {
@@ -171,11 +175,11 @@ impl Night<'_> {
 
     /// A document of which nobody knows whether it has moved something is told of by every run.
     fn uncertain(&self, row: &Row) {
-        let failure = Failure::new(
-            Kind::Unknown,
-            format!("nobody knows whether it has moved something on {}", row.business_date),
-        )
-        .hint(format!("look at it in iiko; then `zerkalo documents reconcile {}`", row.key()));
+        let text = row.damage.clone().unwrap_or_else(|| {
+            format!("nobody knows whether it has moved something on {}", row.business_date)
+        });
+        let failure = Failure::new(Kind::Unknown, text)
+            .hint(format!("look at it in iiko; then `zerkalo documents reconcile {}`", row.key()));
         let step = StepReport::new(STEP, Some(ENTITY), Some(row.key())).failed(&failure);
         self.ctx.reports.borrow_mut().push(step);
         let mut document = DocumentReport::of(row);
@@ -203,42 +207,64 @@ impl Night<'_> {
         let balances = ctx.iiko()?.report(&query).await?;
         testing::step("reported");
         step.warnings.extend(check_clock(ctx)?);
-        step.fetched = balances.len() as u64;
+        step.fetched = balances.rows.len() as u64;
+        step.rejected = balances.rejected.len() as u64;
+        step.warnings
+            .extend(balances.rejected.iter().map(|row| format!("a row of the report is left out: {row}")));
+        let unreadable = unreadable(&balances.rejected);
+        if let (Some(text), []) = (&unreadable, balances.rows.as_slice()) {
+            return Err(Failure::new(Kind::InvalidAnswer, text.clone())
+                .hint("nothing was posted; look at the balances in iiko; the next start within the grace asks again"));
+        }
         let input = Input {
             settings: &ctx.config.transfer,
             catalogue: &catalogue,
-            rows: &balances,
+            rows: &balances.rows,
+            last_rows: store.last_report_rows().await?,
             date,
             date_incoming: moment(ctx),
         };
         let plan = plan::plan(&input)?;
+        // What nothing seems to match may stand in a row that cannot be read.
+        self.tell_of(&plan, step).map_err(|failure| match unreadable {
+            Some(text) => failure.context(text),
+            None => failure,
+        })?;
         for document in &plan.documents {
             within_caps(&document.payload, &document.title(), &ctx.config.transfer)?;
         }
         let unsettled = store.documents(&Which { unsettled: true, ..Which::default() }).await?;
-        let documents = self.admitted(&plan, rows, &unsettled, &catalogue, step);
-        step.rejected = plan.skipped.len() as u64;
+        self.admitted(store, &plan, rows, &unsettled, step).await
+    }
+
+    /// Puts into the report what the plan is made of, and fails when nothing may be posted because nothing was found.
+    fn tell_of(&self, plan: &Plan, step: &mut StepReport) -> Result<()> {
+        step.rejected += plan.skipped.len() as u64;
+        let told = plan.unmatched.iter().filter(|unmatched| !unmatched.stops);
+        step.warnings.extend(told.map(ToString::to_string));
         let mut report = self.report.borrow_mut();
-        report.restaurants = plan.restaurants;
-        report.skipped = plan.skipped;
-        report.short = plan.short;
-        Ok(documents)
+        report.restaurants.clone_from(&plan.restaurants);
+        report.skipped.clone_from(&plan.skipped);
+        report.short.clone_from(&plan.short);
+        report.unmatched.clone_from(&plan.unmatched);
+        unmatched::refusal(&plan.unmatched).map_or(Ok(()), Err)
     }
 
     /// The planned documents that may be made, as rows.
-    fn admitted(
+    async fn admitted(
         &self,
+        store: &mut dyn Store,
         plan: &Plan,
         rows: &[Row],
         unsettled: &[Row],
-        catalogue: &Catalogue,
         step: &mut StepReport,
-    ) -> Vec<Row> {
-        let names = ShortNames::of(catalogue.stores.iter().map(|store| store.id));
-        let mut admitted = Vec::new();
+    ) -> Result<Vec<Row>> {
+        let mut admitted: Vec<Row> = Vec::new();
         for planned in &plan.documents {
             let subject = planned.subject();
-            let blocking = unsettled.iter().find(|row| row.subject == subject && row.state.is_uncertain());
+            // Of a damaged row the subject may be what is damaged.
+            let same = |row: &&Row| row.subject == subject || row.payload.pair() == subject;
+            let blocking = unsettled.iter().filter(same).find(|row| row.state.is_uncertain());
             let earlier: Vec<&Row> = rows.iter().filter(|row| row.subject == subject).collect();
             let why = match (blocking, earlier.last()) {
                 (Some(row), _) => Some(format!("document {} is {}", row.key(), row.state.name())),
@@ -254,10 +280,10 @@ impl Night<'_> {
             }
             let sequence = 1 + earlier.iter().map(|row| row.sequence).max().unwrap_or(0);
             let mut payload = planned.payload.clone();
-            payload.number = names.transfer(payload.date_incoming.date(), payload.from, payload.to, sequence);
+            payload.number = posting::free_number(store, &payload, &subject, sequence, &admitted).await?;
             admitted.push(posting::planned(self.ctx, payload, planned.title(), subject, sequence));
         }
-        admitted
+        Ok(admitted)
     }
 
     /// Takes every open document of the day to its end and looks at the balances.
@@ -301,6 +327,13 @@ impl Night<'_> {
         step.warnings.extend(posting::check_balances(ctx, store, &mut done).await?);
         Ok(())
     }
+}
+
+/// Says how many rows of the report cannot be read, and names the first of them; none where all can.
+fn unreadable(rejected: &[String]) -> Option<String> {
+    let (first, rows) = (rejected.first()?, rejected.len());
+    let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+    Some(format!("{rows} of the report cannot be read, the first of them {first}"))
 }
 
 /// Until when a night's documents may be sent.

@@ -1,9 +1,12 @@
 //! What is transferred: a pure function of the catalogue, the night's balances and the settings.
 
-use super::names::{folded, parts};
+use super::{
+    names::{folded, parts},
+    unmatched::{self, Unmatched},
+};
 use crate::{
     config::Transfer,
-    documents::{Kind, Line, Payload, amount, key::ShortNames},
+    documents::{Kind, Line, Payload, amount},
     error::{Failure, Kind as FailureKind, Result, quote},
     iiko::olap::Row,
     store::outbox::{Catalogue, Named, Product},
@@ -22,7 +25,7 @@ pub(super) const GROUPS: [&str; 5] = [ACCOUNT, TOP, NAME, NUM, UNIT];
 pub(super) const AGGREGATES: [&str; 2] = [AMOUNT, "FinalBalance.Money"];
 
 const ACCOUNT: &str = "Account.Name";
-const TOP: &str = "Product.TopParent";
+pub(super) const TOP: &str = "Product.TopParent";
 const NAME: &str = "Product.Name";
 const NUM: &str = "Product.Num";
 const UNIT: &str = "Product.MeasureUnit";
@@ -37,6 +40,8 @@ pub struct Input<'a> {
     pub catalogue: &'a Catalogue,
     /// The night's balances.
     pub rows: &'a [Row],
+    /// How many rows the last report had that was taken.
+    pub last_rows: u64,
     /// The day that the documents belong to.
     pub date: NaiveDate,
     /// `dateIncoming` of every document.
@@ -54,8 +59,8 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// Sources that have less than is taken from them.
     pub short: Vec<Short>,
-    /// What the operator may want to know.
-    pub notes: Vec<String>,
+    /// What matches nothing.
+    pub unmatched: Vec<Unmatched>,
 }
 
 /// A document of the plan.
@@ -74,18 +79,13 @@ pub struct Planned {
 impl Planned {
     /// What it is about, for the uniqueness of its row.
     pub fn subject(&self) -> String {
-        subject(self.payload.from, self.payload.to)
+        self.payload.pair()
     }
 
     /// The same for people.
     pub fn title(&self) -> String {
         format!("{} → {}", self.source.trim(), self.target.trim())
     }
-}
-
-/// The subject of a transfer's row.
-pub(super) fn subject(from: Uuid, to: Uuid) -> String {
-    format!("{} {}", from.hyphenated(), to.hyphenated())
 }
 
 /// Something negative that is not transferred.
@@ -110,9 +110,9 @@ pub struct Short {
     pub store: String,
     /// The product.
     pub product: String,
-    /// How much it has.
-    #[serde(serialize_with = "shown")]
-    pub has: Decimal,
+    /// How much it has; none where the report gives no amount.
+    #[serde(serialize_with = "amount::optional_text::serialize")]
+    pub has: Option<Decimal>,
     /// How much is taken.
     #[serde(serialize_with = "shown")]
     pub taken: Decimal,
@@ -145,10 +145,13 @@ pub fn plan(input: &Input<'_>) -> Result<Plan> {
     let balances = balances(input)?;
     let products = Products::new(&input.catalogue.products);
     let units = Units::new(&input.catalogue.units);
-    let short_names = ShortNames::of(input.catalogue.stores.iter().map(|store| store.id));
+    let targets: Vec<&Named> = restaurants.iter().flat_map(|restaurant| restaurant.targets.clone()).collect();
+    plan.unmatched = unmatched::prefixes(input, !restaurants.is_empty());
+    plan.unmatched.extend(unmatched::in_report(input, &targets));
     for restaurant in &restaurants {
         plan.restaurants.push(restaurant.name.to_owned());
         for target in &restaurant.targets {
+            unknown(input, &balances, target, &mut plan);
             let negatives = negatives(input, &balances, target);
             let lines = lines(&negatives, target, &products, &units, &mut plan);
             if lines.is_empty() {
@@ -156,7 +159,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan> {
             }
             let payload = Payload {
                 kind: Kind::Transfer,
-                number: short_names.transfer(input.date, restaurant.source.id, target.id, 1),
+                number: String::new(),
                 date_incoming: input.date_incoming,
                 comment: format!(
                     "Авто-перемещение расх.мат. ({}) {}",
@@ -186,7 +189,12 @@ type Stores<'a> = HashMap<String, Vec<(&'a Named, &'a str)>>;
 /// The restaurants that have a source and a target, in the order of their names.
 fn restaurants<'a>(input: &Input<'a>, plan: &mut Plan) -> Vec<Restaurant<'a>> {
     let source_kind = folded(&input.settings.source_prefix);
-    let target_kinds: Vec<String> = input.settings.target_prefixes.iter().map(|name| folded(name)).collect();
+    let mut target_kinds: Vec<String> = Vec::new();
+    for kind in input.settings.target_prefixes.iter().map(|name| folded(name)) {
+        if !target_kinds.contains(&kind) {
+            target_kinds.push(kind);
+        }
+    }
     let mut found: BTreeMap<String, Stores<'_>> = BTreeMap::new();
     for store in &input.catalogue.stores {
         let Some((kind, restaurant)) = parts(&store.name) else { continue };
@@ -236,38 +244,67 @@ fn whole(store: &Named, reason: &str) -> Skipped {
     }
 }
 
-/// The report's rows by account, as names are compared, with their amounts.
-type Balances<'a> = HashMap<String, Vec<(&'a Row, Decimal)>>;
+/// The name of a row's account; an account without one is no store.
+pub(super) fn account(row: &Row) -> Option<&str> {
+    row.get(ACCOUNT)
+}
+
+/// The report's rows by account, as names are compared, with their amounts. An empty amount is none, and not nothing.
+type Balances<'a> = HashMap<String, Vec<(&'a Row, Option<Decimal>)>>;
 
 fn balances<'a>(input: &Input<'a>) -> Result<Balances<'a>> {
     let mut balances: Balances<'a> = HashMap::new();
     for row in input.rows {
-        // An account without a name is no store, and a row without an amount has no balance.
-        let (Some(account), Some(text)) = (row.get(ACCOUNT), row.get(AMOUNT)) else { continue };
-        let amount = amount::parse(text).ok_or_else(|| {
-            Failure::new(
-                FailureKind::InvalidAnswer,
-                format!("iiko reports/olap: {AMOUNT} of a row is no number: {}", quote(text, 40)),
-            )
-            .hint("nothing was planned; look at the server's version")
-        })?;
+        let Some(account) = account(row) else { continue };
+        let read = |text: &str| {
+            amount::parse(text).ok_or_else(|| {
+                Failure::new(
+                    FailureKind::InvalidAnswer,
+                    format!("iiko reports/olap: {AMOUNT} of a row is no number: {}", quote(text, 40)),
+                )
+                .hint("nothing was planned; look at the server's version")
+            })
+        };
+        let amount = row.get(AMOUNT).filter(|text| !text.trim().is_empty()).map(read).transpose()?;
         balances.entry(folded(account)).or_default().push((row, amount));
     }
     Ok(balances)
 }
 
+/// What a store has of the group that is transferred.
+fn of_group<'a>(
+    input: &Input<'_>,
+    balances: &Balances<'a>,
+    store: &Named,
+) -> impl Iterator<Item = (&'a Row, Option<Decimal>)> {
+    let group = folded(&input.settings.product_group);
+    let rows = balances.get(&folded(&store.name)).cloned().unwrap_or_default();
+    rows.into_iter().filter(move |(row, _)| row.get(TOP).map(folded).as_ref() == Some(&group))
+}
+
+/// Lists what may be negative in a store, but the report gives no amount of it.
+fn unknown(input: &Input<'_>, balances: &Balances<'_>, store: &Named, plan: &mut Plan) {
+    for (row, _) in of_group(input, balances, store).filter(|(_, amount)| amount.is_none()) {
+        let num = row.get(NUM).unwrap_or_default().trim();
+        plan.skipped.push(Skipped {
+            store: store.name.trim().to_owned(),
+            product: Some(row.get(NAME).unwrap_or_default().trim().to_owned()),
+            num: Some(num.to_owned()).filter(|num| !num.is_empty()),
+            amount: None,
+            reason: "iiko's report gives no amount of it".to_owned(),
+        });
+    }
+}
+
 /// What is negative in a store, of the group that is transferred, sorted.
 fn negatives<'a>(input: &Input<'_>, balances: &Balances<'a>, store: &Named) -> Vec<Negative<'a>> {
-    let group = folded(&input.settings.product_group);
-    let rows = balances.get(&folded(&store.name)).map(Vec::as_slice).unwrap_or_default();
-    let mut negatives: Vec<Negative<'_>> = rows
-        .iter()
-        .filter(|(row, amount)| *amount < Decimal::ZERO && row.get(TOP).map(folded).as_ref() == Some(&group))
+    let mut negatives: Vec<Negative<'_>> = of_group(input, balances, store)
+        .filter_map(|(row, amount)| Some((row, amount.filter(|amount| *amount < Decimal::ZERO)?)))
         .map(|(row, amount)| Negative {
             name: row.get(NAME).unwrap_or_default(),
             num: row.get(NUM).unwrap_or_default().trim(),
             unit: row.get(UNIT),
-            amount: *amount,
+            amount,
         })
         .collect();
     negatives.sort_by_key(|row| (row.name.trim(), row.num, row.unit, row.amount));
@@ -322,11 +359,12 @@ fn lines(
 /// Names what a source has less of than is taken from it. A product without a row there has nothing.
 fn shortages(restaurant: &Restaurant<'_>, balances: &Balances<'_>, products: &Products<'_>, plan: &mut Plan) {
     let rows = balances.get(&folded(&restaurant.source.name)).map(Vec::as_slice).unwrap_or_default();
-    let mut has: HashMap<Uuid, Decimal> = HashMap::new();
+    let mut has: HashMap<Uuid, Option<Decimal>> = HashMap::new();
     for (row, amount) in rows {
         let found = products.find(row.get(NUM).unwrap_or_default().trim(), row.get(NAME).unwrap_or_default());
         if let Ok(product) = found {
-            *has.entry(product.id).or_default() += *amount;
+            let sum = has.entry(product.id).or_insert(Some(Decimal::ZERO));
+            *sum = sum.zip(*amount).map(|(sum, amount)| sum + amount);
         }
     }
     let mut taken: BTreeMap<(&str, Uuid), Decimal> = BTreeMap::new();
@@ -335,8 +373,8 @@ fn shortages(restaurant: &Restaurant<'_>, balances: &Balances<'_>, products: &Pr
         *taken.entry((line.name.as_str(), line.product)).or_default() += line.amount;
     }
     for ((name, product), taken) in taken {
-        let has = has.get(&product).copied().unwrap_or_default();
-        if has < taken {
+        let has = has.get(&product).copied().unwrap_or(Some(Decimal::ZERO));
+        if has.is_none_or(|has| has < taken) {
             let store = restaurant.source.name.trim().to_owned();
             plan.short.push(Short { store, product: name.to_owned(), has, taken });
         }

@@ -113,7 +113,7 @@ pub(super) async fn read(
         if item.balance.is_some() {
             planner.record(item.record.as_bytes(), &[&name])?;
         } else {
-            planner.refuse(place.key(), format!("«{name}» has no balance"));
+            planner.refuse(place.key(), format!("{name} ({}): it has no balance", place.product));
         }
     }
     let absences = rules::absences(&lookups.known, &snapshot);

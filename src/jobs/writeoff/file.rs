@@ -1,6 +1,7 @@
 //! A write-off act as a person writes it: JSON, or CSV with a header.
 
 use crate::{
+    days,
     documents::amount,
     error::{Failure, Kind, Result, quote},
 };
@@ -82,8 +83,7 @@ impl Faults {
     /// Fails with all faults, by their lines, if there are any.
     pub fn check(mut self, file: &str) -> Result<()> {
         self.0.sort();
-        let told: Vec<String> =
-            self.0.iter().take(10).map(|(line, text)| format!("line {line}: {text}")).collect();
+        let told: Vec<String> = self.0.iter().take(10).map(|(line, text)| told(*line, text)).collect();
         if told.is_empty() {
             return Ok(());
         }
@@ -95,6 +95,11 @@ impl Faults {
         Err(Failure::new(Kind::Usage, format!("{file}: {}{more}", told.join("; ")))
             .hint("nothing was posted; put the lines right, then start this again with --dry-run"))
     }
+}
+
+/// A fault and where it is; what stands outside the items of a JSON has no line.
+fn told(line: u64, text: &str) -> String {
+    if line == 0 { text.to_owned() } else { format!("line {line}: {text}") }
 }
 
 /// Reads an act from a file: JSON when it begins with a brace, else CSV.
@@ -260,11 +265,15 @@ fn day(text: &str, line: u64, faults: &mut Faults) -> Option<Day> {
     let time = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M"]
         .iter()
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let day = date.map(Day::Date).or(time.map(Day::Time));
-    if day.is_none() {
+    let Some(day) = date.map(Day::Date).or(time.map(Day::Time)) else {
         faults.add(line, format!("`{}` is no date such as 2026-11-22", quote(text, 40)));
+        return None;
+    };
+    if let Err(why) = days::meant(text, day.date()) {
+        faults.add(line, format!("`{}` is no date: {why}", quote(text, 40)));
+        return None;
     }
-    day
+    Some(day)
 }
 
 #[cfg(test)]

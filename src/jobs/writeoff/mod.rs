@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     context::Context,
+    days,
     documents::{
-        Kind as DocumentKind, Payload, key,
+        Kind as DocumentKind, Payload,
         machine::{Machine, Window, check_clock},
         row::{Row, State, Which},
     },
@@ -27,16 +28,26 @@ use crate::{
     store::{Store, lock::Locks},
     testing,
 };
+use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
 use std::cell::RefCell;
 
 /// The step's name, which is the command's.
 const STEP: &str = "writeoff";
 
-/// Posts an act; `again` makes a further one of the same content.
-pub async fn run(ctx: &Context, file: &str, act: &Act, again: bool) -> Report {
+/// How an act is posted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Make a further one of the same content.
+    pub again: bool,
+    /// Let it be dated more than a month back.
+    pub back_dated: bool,
+}
+
+/// Posts an act.
+pub async fn run(ctx: &Context, file: &str, act: &Act, options: Options) -> Report {
     let report = RefCell::new(Report::new(ctx.business_date));
-    let job = Job { ctx, file, act, again, report: &report };
+    let job = Job { ctx, file, act, options, report: &report };
     let run =
         guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| job.run(locks).await)
             .await;
@@ -47,7 +58,7 @@ struct Job<'a> {
     ctx: &'a Context,
     file: &'a str,
     act: &'a Act,
-    again: bool,
+    options: Options,
     report: &'a RefCell<Report>,
 }
 
@@ -80,13 +91,17 @@ impl Job<'_> {
         let date = payload.date_incoming.date();
         let same = Which { kind: Some(DocumentKind::Writeoff), date: Some(date), ..Which::default() };
         let mut earlier = store.documents(&same).await?;
+        posting::quarantine(ctx, store, &earlier).await?;
         earlier.retain(|row| row.subject == subject);
         earlier.sort_by_key(|row| row.sequence);
+        let sequence = 1 + earlier.last().map_or(0, |row| row.sequence);
+        // A digest may be that of another act, too; of a damaged row nobody can say what it was.
+        earlier.retain(|row| row.damage.is_some() || row.payload.moves_the_same(&payload));
         let row = match earlier.pop() {
-            Some(row) if !self.again || row.state.is_open() || row.state == State::Unknown => row,
-            last => {
-                let sequence = 1 + last.map_or(0, |row| row.sequence);
-                payload.number = key::writeoff(date, &subject, sequence);
+            Some(row) if !self.options.again || row.state.is_open() || row.state == State::Unknown => row,
+            _ => {
+                self.check_date(payload.date_incoming)?;
+                payload.number = posting::free_number(store, &payload, &subject, sequence, &[]).await?;
                 if !ctx.is_dry_run() {
                     self.expect(&mut payload).await?;
                 }
@@ -106,11 +121,19 @@ impl Job<'_> {
             self.report.borrow_mut().documents.push(DocumentReport::of(&row));
             return Ok(step);
         }
+        if row.state.is_open() {
+            self.check_date(row.payload.date_incoming)?;
+        }
         self.finish(store, row, &mut step).await?;
         if step.status == Status::Success && !step.warnings.is_empty() {
             step.status = Status::Warning;
         }
         Ok(step)
+    }
+
+    /// Refuses what is dated ahead, or further back than a slip of the finger may go unnoticed.
+    fn check_date(&self, moment: NaiveDateTime) -> Result<()> {
+        days::may_be_posted(self.file, moment, self.ctx.clock.business_now(), self.options.back_dated)
     }
 
     /// Writes down what the balances must show once the act is processed.
@@ -174,9 +197,9 @@ impl Job<'_> {
     /// Says that an act of this content was there before.
     fn told_before(&self, row: &Row) {
         let text = match row.state {
-            State::Done => format!("already posted as №{}; --again posts a further one", row.key()),
+            State::Done => format!("already posted as №{}; --again posts a further one", row.called()),
             State::Abandoned => {
-                format!("№{} of this content was given up; --again posts a further one", row.key())
+                format!("№{} of this content was given up; --again posts a further one", row.called())
             }
             _ => return,
         };

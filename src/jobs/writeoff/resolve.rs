@@ -35,7 +35,7 @@ pub(super) fn resolved(
     let comment = act.comment.clone().unwrap_or_else(|| format!("Списание {}", date.format("%d.%m.%Y")));
     let payload = Payload {
         kind: DocumentKind::Writeoff,
-        number: key::writeoff(date, &subject, 1),
+        number: String::new(),
         date_incoming,
         comment,
         from: store.id,

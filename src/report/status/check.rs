@@ -30,10 +30,6 @@ pub struct Line {
 /// Checks what was found, or says why nothing could be found.
 pub fn line(found: Result<&StatusReport, &Failure>, form: Form) -> Line {
     let (state, exit_code, words, data) = match found {
-        Ok(report) if !report.exists => {
-            let words = format!("there is no database yet at {}", report.database);
-            ("unknown", Kind::Usage.exit_code(), words, String::new())
-        }
         Ok(report) => (report.severity().name(), report.exit_code(), words(report), performance(report)),
         Err(failure) => {
             let state = if failure.kind == Kind::Database { "critical" } else { "unknown" };

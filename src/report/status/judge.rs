@@ -30,14 +30,12 @@ const STEPS: [&str; 2] = ["min-stock-push", "push-mapping"];
 
 pub(super) fn report(found: Found<'_>) -> StatusReport {
     let Found { config, database, overview, documents, locks, sessions, disks, now } = found;
-    let (exists, overview) = (overview.is_some(), overview.unwrap_or_default());
     let zone = config.timezone;
     let (locks, killed): (Vec<_>, Vec<_>) = locks.into_iter().partition(|told| told.held);
     let in_use = |name: &str| locks.iter().any(|told| told.lock == format!("iiko-{name}"));
     let here = |run| locks.iter().any(|told| told.holder.run_id == run);
     let mut report = StatusReport {
         database,
-        exists,
         entities: entities(config, &overview, now),
         jobs: jobs(&overview.slots, zone, now),
         documents,
@@ -55,9 +53,7 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
     };
     let mut problems = of_documents(&report);
     problems.extend(of_slots(config, &overview.slots, zone, now));
-    if exists {
-        problems.extend(of_entities(&report));
-    }
+    problems.extend(of_entities(&report));
     problems.extend(of_deletion(&report));
     problems.extend(of_runs(&report));
     problems.extend(of_hung_runs(&report, config.limits.run));

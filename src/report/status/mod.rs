@@ -34,8 +34,8 @@ pub struct Found<'a> {
     pub config: &'a Config,
     /// Where the database is.
     pub database: String,
-    /// What it tells; none where there is none yet.
-    pub overview: Option<Overview>,
+    /// What it tells.
+    pub overview: Overview,
     /// Documents that are open or unknown.
     pub documents: Vec<DocumentReport>,
     /// What the lock files tell.
@@ -174,8 +174,6 @@ pub struct JobStatus {
 pub struct StatusReport {
     /// Where the database is.
     pub database: String,
-    /// Whether it is there.
-    pub exists: bool,
     /// Tables and steps.
     pub entities: Vec<EntityStatus>,
     /// Jobs.
@@ -227,7 +225,6 @@ impl StatusReport {
         json!({
             "command": "status",
             "database": self.database,
-            "exists": self.exists,
             "now": self.now,
             "time_zone": self.zone.name(),
             "state": self.severity().name(),

@@ -40,13 +40,8 @@ pub(super) fn apart(one: i64, other: i64) -> [String; 2] {
 pub(super) fn render(report: &StatusReport, width: u16, colour: bool) -> String {
     let now = local(report.now, report.zone);
     let mut out = format!("{}\nnow {now} ({})\n\n", report.database, report.zone.name());
-    if report.exists {
-        let rows: Vec<Vec<Cell>> =
-            report.entities.iter().map(|entity| entity_cells(entity, report)).collect();
-        out += &fitting(&ENTITIES, &rows, width, colour);
-    } else {
-        out += "there is no database yet: `zerkalo full-morning` makes it\n";
-    }
+    let rows: Vec<Vec<Cell>> = report.entities.iter().map(|entity| entity_cells(entity, report)).collect();
+    out += &fitting(&ENTITIES, &rows, width, colour);
     let rows: Vec<Vec<Cell>> = report.jobs.iter().map(|job| job_cells(job, report)).collect();
     let _ = write!(out, "\n{}", fitting(&JOBS, &rows, width, colour));
     let rest = rest(report);

@@ -71,7 +71,7 @@ fn found(config: &Config, overview: Overview, locks: Vec<Told>) -> Found<'_> {
     Found {
         config,
         database: "/var/lib/zerkalo/mirror.db".to_owned(),
-        overview: Some(overview),
+        overview,
         documents: Vec::new(),
         locks,
         sessions: vec![("0a1b".to_owned(), now())],

@@ -1,6 +1,6 @@
 //! Pixels: rectangles, hatching and words, written as a PNG. The same strokes give the same bytes.
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Kind, Result, quote};
 use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
 
 /// Red, green and blue.
@@ -17,6 +17,9 @@ pub(super) struct Area {
 
 /// Latin and Cyrillic of `DejaVu` Sans; its licence is beside it.
 static FONT: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
+
+/// The longest text that is measured, in characters.
+const LONGEST: usize = 200;
 
 /// How far apart the lines of a hatching are, and how thick, in pixels.
 const HATCH: (u32, u32) = (10, 3);
@@ -62,12 +65,17 @@ impl Canvas {
         text.chars().map(|sign| font.h_advance(font.glyph_id(sign))).sum()
     }
 
-    /// The text, or its beginning and `…`, as it fits into `width` pixels. Signs that the font cannot show and that are
-    /// no letters, such as emoji, are left out.
-    pub(super) fn fitting(&self, text: &str, size: f32, width: f32) -> String {
+    /// Foreign words as they can be written: signs that the font cannot show and that are no letters, such as emoji, are
+    /// left out.
+    pub(super) fn shown(&self, text: &str) -> String {
         let shown = |sign: &char| self.font.glyph_id(*sign).0 != 0 || sign.is_alphanumeric();
-        let text: String = text.chars().filter(shown).collect();
-        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String = quote(text, LONGEST).chars().filter(shown).collect();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The text, or its beginning and `…`, as it fits into `width` pixels.
+    pub(super) fn fitting(&self, text: &str, size: f32, width: f32) -> String {
+        let mut text = text.to_owned();
         if self.measure(&text, size) <= width {
             return text;
         }
@@ -75,6 +83,26 @@ impl Canvas {
             text.pop();
         }
         format!("{}…", text.trim_end())
+    }
+
+    /// Beginning and end of a text that is too long for `width` pixels, with `…` between them; the end gets this share.
+    pub(super) fn fitting_ends(&self, text: &str, size: f32, width: f32, share: f32) -> String {
+        let signs: Vec<char> = text.chars().collect();
+        let room = width - self.measure("…", size);
+        let taken = |signs: &mut dyn Iterator<Item = &char>, room: f32| {
+            let mut used = 0.0;
+            signs
+                .take_while(|sign| {
+                    used += self.measure(sign.encode_utf8(&mut [0; 4]), size);
+                    used <= room
+                })
+                .count()
+        };
+        let tail: String =
+            signs[signs.len() - taken(&mut signs.iter().rev(), room * share)..].iter().collect();
+        let left = room - self.measure(&tail, size);
+        let head: String = signs[..taken(&mut signs.iter(), left)].iter().collect();
+        format!("{}…{}", head.trim_end(), tail.trim_start())
     }
 
     /// Writes a text whose left end is at `x` and that stands on the line `y`.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{error::Result, telegram::plural};
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
+use std::collections::BTreeSet;
 
 const WIDTH: u32 = 1080;
 const MARGIN: u32 = 24;
@@ -42,11 +43,13 @@ const UNKNOWN: (Colour, Colour) = ([236, 238, 241], [176, 184, 194]);
 /// Draws a day as a PNG.
 pub fn draw(day: &Day) -> Result<Vec<u8>> {
     let shown = &day.products[..day.products.len().min(MOST)];
-    let mut sheet = Sheet { day, canvas: Canvas::new(WIDTH, height(day), PAPER), rows: rows(day) };
+    let canvas = Canvas::new(WIDTH, height(day), PAPER);
+    let names = labels(&canvas, shown);
+    let mut sheet = Sheet { day, canvas, rows: rows(day) };
     sheet.head();
     sheet.grid();
-    for (row, product) in (0..).zip(shown) {
-        sheet.product(row, product);
+    for (row, (product, name)) in (0..).zip(shown.iter().zip(&names)) {
+        sheet.product(row, product, name);
     }
     if shown.is_empty() {
         sheet.emptiness();
@@ -54,6 +57,30 @@ pub fn draw(day: &Day) -> Result<Vec<u8>> {
     sheet.foot();
     sheet.canvas.png()
 }
+
+/// The products' names as they fit beside their bars. A long one loses its end; where that makes two names alike, each
+/// loses its middle, if that tells them apart.
+fn labels(canvas: &Canvas, products: &[Product]) -> Vec<String> {
+    let width = (NAMES_END - MARGIN) as f32;
+    let whole: Vec<String> = products.iter().map(|product| canvas.shown(&product.name)).collect();
+    let cut: Vec<String> = whole.iter().map(|name| canvas.fitting(name, TEXT, width)).collect();
+    let labelled = |(label, name): (&String, &String)| {
+        let alike: BTreeSet<&String> =
+            cut.iter().zip(&whole).filter(|(other, _)| *other == label).map(|(_, name)| name).collect();
+        if alike.len() < 2 {
+            return label.clone();
+        }
+        let ends = |name: &str, share| canvas.fitting_ends(name, TEXT, width, share);
+        let tells_apart = |share: &&f32| {
+            alike.iter().map(|name| ends(name, **share)).collect::<BTreeSet<_>>().len() == alike.len()
+        };
+        END_SHARES.iter().find(tells_apart).map_or_else(|| label.clone(), |share| ends(name, *share))
+    };
+    cut.iter().zip(&whole).map(labelled).collect()
+}
+
+/// How much of a name that loses its middle is its end; more where less does not tell it from others.
+const END_SHARES: [f32; 3] = [0.5, 0.7, 0.9];
 
 /// How many rows there are: one a product, and one for the others.
 fn rows(day: &Day) -> u32 {
@@ -155,12 +182,10 @@ impl Sheet<'_> {
         }
     }
 
-    fn product(&mut self, row: u32, product: &Product) {
+    fn product(&mut self, row: u32, product: &Product, name: &str) {
         let (top, bottom) = row_at(row);
         let line = bottom as f32 - 14.0;
-        let name = crate::error::quote(&product.name, 200);
-        let name = self.canvas.fitting(&name, TEXT, (NAMES_END - MARGIN) as f32);
-        self.canvas.write(&name, (MARGIN as f32, line), TEXT, INK);
+        self.canvas.write(name, (MARGIN as f32, line), TEXT, INK);
         for stop in &product.stops {
             let (left, right) = stop_columns(self.day, *stop);
             self.canvas.fill(Area { left, top: top + BAR_MARGIN, right, bottom: bottom - BAR_MARGIN }, STOP);

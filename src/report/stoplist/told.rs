@@ -40,7 +40,7 @@ impl Report {
             let _ = writeln!(out, "{text}\n");
         }
         let Some(run) = &self.run else { return out };
-        out.push_str(&run.notes(colour));
+        out.push_str(&(run.remarks(colour) + &run.notes(colour)));
         if let Some(note) = run.slot.as_ref().and_then(|slot| slot.note.as_ref()) {
             let _ = writeln!(out, "{note}");
         }

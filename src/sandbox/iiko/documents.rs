@@ -234,7 +234,8 @@ fn number(
     fields: &Fields<'_>,
     before: Option<&Document>,
 ) -> Result<String, Refusal> {
-    let Some(number) = text(fields, "documentNumber")?.filter(|number| !number.is_empty()) else {
+    let sent = text(fields, "documentNumber")?.filter(|number| !number.is_empty());
+    let Some(number) = sent.filter(|_| !call.shared.options.own_numbers) else {
         return Ok(before.map_or_else(|| world.document_number(), |before| before.number.clone()));
     };
     let other = |document: &&Document| {

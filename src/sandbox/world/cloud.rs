@@ -26,6 +26,10 @@ pub enum CloudForm {
     WithoutEmpty,
     /// The items directly below their organization, as one client has seen them.
     Flat,
+    /// The same, and each item names its terminal group.
+    FlatNamed,
+    /// An entry for each terminal group with something in its stop-list, which names its organization too.
+    ByGroup,
 }
 
 /// An organization.

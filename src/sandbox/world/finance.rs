@@ -129,11 +129,10 @@ fn trade(base: usize, dice: &mut Dice) -> BTreeMap<&'static str, Vec<Value>> {
             "date": date(index),
             "comment": format!("Закупка на склад от {}", date(index)), "nds": 500})
     };
-    // The description calls directionId a string like "Розница"; its own example is an id.
+    // The description calls directionId a string; its own example is a number.
     let job = |(index, name): (usize, &&str)| {
-        let direction = [json!(base + 237), json!((base + 238).to_string()), json!("Розница"), Value::Null]
-            [index % 4]
-            .clone();
+        let direction =
+            [json!(base + 237), json!((base + 238).to_string()), json!(""), Value::Null][index % 4].clone();
         json!({"id": base + 934 + index, "name": name, "cost": 20_000 + 500 * index, "comment": "",
             "directionId": direction})
     };

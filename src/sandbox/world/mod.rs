@@ -14,6 +14,7 @@ mod directories;
 mod finance;
 mod names;
 mod nomenclature;
+mod paging;
 mod people;
 mod telegram;
 
@@ -26,6 +27,8 @@ use serde_json::Value;
 
 pub(super) use self::books::local;
 pub use self::cloud::{Cloud, CloudForm, CloudGroup, CloudOrganization};
+pub(super) use self::paging::Page;
+pub use self::paging::{Beyond, Paging, Total};
 pub use self::telegram::{ADMIN_CHAT, Chat, Message, READERS_CHAT, Telegram};
 pub use self::{
     amount::Amount,
@@ -63,6 +66,8 @@ pub struct World {
     pub server_type: String,
     /// FinTablo's lists by the last part of their path (`deal`, `moneybag-group`, …).
     pub fintablo: BTreeMap<String, Vec<Value>>,
+    /// How FinTablo pages its deals.
+    pub deal_pages: Paging,
     /// Further answers of the iiko server by the path after `/resto/api/`: content type and body. They come
     /// before the endpoints above and obey the same rules of login.
     pub answers: BTreeMap<String, (String, Bytes)>,
@@ -104,6 +109,7 @@ impl World {
             balances,
             server_type: "CHAIN".to_owned(),
             fintablo: finance::lists(seed, scale),
+            deal_pages: Paging::default(),
             answers: BTreeMap::new(),
             google: Google::default(),
             telegram: Telegram::default(),

@@ -32,14 +32,14 @@ pub struct WhichLog {
     pub limit: usize,
 }
 
-/// The operator's side of a [`super::Store`].
+/// The operator's side of a [`super::Store`], of a database that is there: see [`super::Database::connect_existing`].
 #[async_trait]
 pub trait OperatorStore: Send {
-    /// Reads the log, the latest rows first. A database that is not there yet has none.
+    /// Reads the log, the latest rows first.
     async fn log_rows(&mut self, which: &WhichLog) -> Result<Vec<LogRow>>;
 
-    /// Reads the state of everything; none where there is no database yet.
-    async fn overview(&mut self) -> Result<Option<Overview>>;
+    /// Reads the state of everything.
+    async fn overview(&mut self) -> Result<Overview>;
 
     /// What deleted rows there are, by table and run, the latest first.
     async fn graves(&mut self) -> Result<Vec<Grave>>;
@@ -69,9 +69,7 @@ pub trait OperatorStore: Send {
 #[async_trait]
 impl<T: Speak> OperatorStore for T {
     async fn log_rows(&mut self, which: &WhichLog) -> Result<Vec<LogRow>> {
-        if !self.is_ready().await? {
-            return Ok(Vec::new());
-        }
+        self.is_ready().await?;
         let words = self.words();
         let (mut conditions, mut parameters) = (vec!["1 = 1".to_owned()], Vec::new());
         if let Some(entity) = &which.entity {
@@ -98,12 +96,14 @@ impl<T: Speak> OperatorStore for T {
         answers.into_iter().map(log_row).collect()
     }
 
-    async fn overview(&mut self) -> Result<Option<Overview>> {
-        if self.is_ready().await? { overview::read(self).await.map(Some) } else { Ok(None) }
+    async fn overview(&mut self) -> Result<Overview> {
+        self.is_ready().await?;
+        overview::read(self).await
     }
 
     async fn graves(&mut self) -> Result<Vec<Grave>> {
-        if self.is_ready().await? { tombstone::graves(self).await } else { Ok(Vec::new()) }
+        self.is_ready().await?;
+        tombstone::graves(self).await
     }
 
     async fn tombstones(
@@ -135,7 +135,8 @@ impl<T: Speak> OperatorStore for T {
     }
 
     async fn expired(&mut self, keep: &Keep) -> Result<Expired> {
-        if self.is_ready().await? { prune::count(self, keep).await } else { Ok(Expired::default()) }
+        self.is_ready().await?;
+        prune::count(self, keep).await
     }
 
     async fn prune(&mut self, keep: &Keep) -> Result<Expired> {

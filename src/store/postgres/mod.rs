@@ -303,7 +303,7 @@ impl Postgres {
 
 #[async_trait]
 impl Store for Postgres {
-    async fn exclude(&mut self, names: &[&str]) -> Result<()> {
+    async fn try_exclude(&mut self, names: &[&str]) -> Result<()> {
         let added: Vec<Exclusion> = names.iter().map(|name| Exclusion::of(&self.schema, name)).collect();
         for exclusion in added {
             if !self.excluded.contains(&exclusion) {
@@ -435,6 +435,10 @@ impl Store for Postgres {
 
     async fn end_run(&mut self, run: Uuid) -> Result<()> {
         self.end_backends("$2 = 0", application(Some(run)), 0).await
+    }
+
+    async fn is_there(&mut self) -> Result<bool> {
+        Ok(self.look().await? != Found::Nothing)
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -193,7 +193,7 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn exclude(&mut self, _names: &[&str]) -> Result<()> {
+    async fn try_exclude(&mut self, _names: &[&str]) -> Result<()> {
         Ok(())
     }
 
@@ -332,6 +332,10 @@ impl Store for Sqlite {
     /// A transaction that was given up holds the write lock until it is rolled back, so the next one waits for it.
     async fn end_run(&mut self, _run: Uuid) -> Result<()> {
         Ok(())
+    }
+
+    async fn is_there(&mut self) -> Result<bool> {
+        Ok(self.look().await? != Found::Nothing)
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

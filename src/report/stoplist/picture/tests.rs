@@ -154,6 +154,36 @@ fn two_names_are_two_labels() {
 }
 
 #[test]
+fn long_names_keep_the_end_that_tells_them_apart() {
+    let canvas = Canvas::new(1, 1, PAPER);
+    let named = |names: &[&str]| {
+        let stops: &[(i64, i64)] = &[(0, 60)];
+        let products: Vec<(&str, &[(i64, i64)])> = names.iter().map(|name| (*name, stops)).collect();
+        labels(&canvas, &day(&products).products)
+    };
+    let soup = "Том ям с креветками и кокосовым молоком, ";
+    let labels = named(&[
+        &format!("{soup}большая порция"),
+        &format!("{soup}маленькая порция"),
+        "Лосось на гриле с овощами и соусом тартар",
+        &format!("{soup}большая порция"),
+        "Борщ",
+    ]);
+    assert!(labels[0].starts_with("Том ям") && labels[0].ends_with("ольшая порция"), "{labels:?}");
+    assert!(labels[1].starts_with("Том ям") && labels[1].ends_with("ленькая порция"), "{labels:?}");
+    assert_ne!(labels[0], labels[1]);
+    assert_eq!(labels[0], labels[3], "the same name is the same label");
+    assert!(labels[2].starts_with("Лосось на гриле с") && labels[2].ends_with('…'), "it is like no other");
+    assert_eq!(labels[4], "Борщ");
+    for label in &labels {
+        assert!(canvas.measure(label, TEXT) <= (NAMES_END - MARGIN) as f32, "{label}");
+    }
+    // What differs far from both ends gets more of the end; what differs nowhere near it stays as it is.
+    let far = named(&[&format!("{soup}с белым рисом отдельно"), &format!("{soup}с чёрным рисом отдельно")]);
+    assert_ne!(far[0], far[1]);
+}
+
+#[test]
 fn gaps_are_hatched_and_stops_lie_over_them() {
     let hours = hours_of("2026-11-22", "08:00", "21:00");
     let gaps = vec![span(&hours, 120, 240)];

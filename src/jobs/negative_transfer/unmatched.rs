@@ -1,0 +1,194 @@
+//! What matches nothing: a setting that no store and no product has, a report without rows, a store that was renamed since the
+//! mirror was made. Of such a night nobody can say that nothing is negative.
+
+use super::{
+    names::{folded, parts},
+    plan::{Input, TOP, account},
+};
+use crate::{
+    error::{Failure, Kind, quote},
+    store::outbox::Named,
+};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// What matches nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// `transfer.source_prefix`.
+    Source,
+    /// One of `transfer.target_prefixes`.
+    Target,
+    /// Both have stores, but of no restaurant in common.
+    Restaurant,
+    /// `transfer.product_group`.
+    ProductGroup,
+    /// The whole report.
+    Report,
+    /// A store of the mirror in the report.
+    Store,
+}
+
+/// Something that matches nothing, and what there is in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unmatched {
+    /// What it is.
+    pub what: What,
+    /// How it is called; of a report how many rows the last one had.
+    pub wanted: String,
+    /// What iiko has, sorted.
+    pub has: Vec<String>,
+    /// Whether nothing may be posted because of it.
+    pub stops: bool,
+}
+
+/// How many names are told at most.
+const TOLD: usize = 12;
+
+impl Unmatched {
+    /// The names that iiko has, each as `show` has it, and how many more there are.
+    pub fn names(&self, show: impl Fn(&str) -> String) -> (Vec<String>, usize) {
+        let told = self.has.iter().take(TOLD).map(|name| show(&quote(name, 60))).collect();
+        (told, self.has.len().saturating_sub(TOLD))
+    }
+}
+
+impl fmt::Display for Unmatched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = quote(&self.wanted, 60);
+        match self.what {
+            What::Source | What::Target => write!(formatter, "no store is called `{wanted} (…)`")?,
+            What::Restaurant => {
+                write!(formatter, "no restaurant has a store `{wanted} (…)` and one to take from it")?;
+            }
+            What::ProductGroup => {
+                write!(formatter, "no product of the report is in the top group `{wanted}`")?;
+            }
+            What::Report if self.stops => {
+                write!(formatter, "iiko's report has no rows, and the last one had {wanted}")?;
+            }
+            What::Report => {
+                write!(formatter, "iiko's report has no rows, so nothing is known of the balances")?;
+            }
+            What::Store => {
+                write!(
+                    formatter,
+                    "the report has nothing of `{wanted}`, and a store that the mirror does not know"
+                )?;
+            }
+        }
+        let (names, more) = self.names(|name| format!("`{name}`"));
+        if !names.is_empty() {
+            write!(formatter, "; iiko has {}", names.join(", "))?;
+        }
+        if more > 0 { write!(formatter, " and {more} more") } else { Ok(()) }
+    }
+}
+
+/// Why nothing may be posted, if that is so.
+pub(super) fn refusal(found: &[Unmatched]) -> Option<Failure> {
+    let stopping: Vec<&Unmatched> = found.iter().filter(|unmatched| unmatched.stops).collect();
+    let first = stopping.first()?;
+    let hint = match first.what {
+        What::Report => {
+            "nothing was posted; look at the balances in iiko; the next start within the grace asks again"
+        }
+        What::ProductGroup => {
+            "nothing was posted; put NEGATIVE_TRANSFER_PRODUCT_GROUP right, or the name in iiko; the next start within the \
+             grace looks again"
+        }
+        What::Source | What::Target | What::Restaurant | What::Store => {
+            "nothing was posted; put NEGATIVE_TRANSFER_SOURCE_PREFIX or NEGATIVE_TRANSFER_TARGET_PREFIXES (with commas \
+             between them) right, or the names in iiko, then run `zerkalo sync iiko`; the next start within the grace looks \
+             again"
+        }
+    };
+    let told: Vec<String> = stopping.iter().map(ToString::to_string).collect();
+    Some(Failure::new(Kind::Safety, told.join("; ")).hint(hint))
+}
+
+/// Names without repetitions, as they are typed first, sorted.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for name in names {
+        found.entry(folded(name)).or_insert_with(|| name.trim().to_owned());
+    }
+    found.into_values().collect()
+}
+
+/// The settings that no store has.
+pub(super) fn prefixes(input: &Input<'_>, has_restaurant: bool) -> Vec<Unmatched> {
+    let settings = input.settings;
+    let stores = || input.catalogue.stores.iter().map(|store| store.name.as_str());
+    let kinds = distinct(stores().filter_map(parts).map(|(kind, _)| kind));
+    // Where no store is called `TYPE (RESTAURANT)`, what they are called says more.
+    let has = if kinds.is_empty() { distinct(stores()) } else { kinds.clone() };
+    let lacks = |prefix: &String| !kinds.iter().any(|kind| folded(kind) == folded(prefix));
+    let unmatched =
+        |what, wanted: &String, stops| Unmatched { what, wanted: wanted.clone(), has: has.clone(), stops };
+    let mut found = Vec::new();
+    if lacks(&settings.source_prefix) {
+        found.push(unmatched(What::Source, &settings.source_prefix, true));
+    }
+    let none = settings.target_prefixes.iter().all(lacks);
+    let lacking = settings.target_prefixes.iter().filter(|prefix| lacks(prefix));
+    found.extend(lacking.map(|prefix| unmatched(What::Target, prefix, none)));
+    if settings.target_prefixes.is_empty()
+        || !found.iter().any(|unmatched| unmatched.stops) && !has_restaurant
+    {
+        let of_both = stores().filter(|name| {
+            let wanted = settings.target_prefixes.iter().chain([&settings.source_prefix]);
+            parts(name).is_some_and(|(kind, _)| wanted.clone().any(|prefix| folded(prefix) == folded(kind)))
+        });
+        let wanted = settings.source_prefix.clone();
+        found.push(Unmatched { what: What::Restaurant, wanted, has: distinct(of_both), stops: true });
+    }
+    found
+}
+
+/// What the report lacks: every row, every product of the group, every row of a store of which it may have another name.
+pub(super) fn in_report(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched> {
+    let group = &input.settings.product_group;
+    if input.rows.is_empty() {
+        let (wanted, stops) = (input.last_rows.to_string(), input.last_rows > 0);
+        return vec![Unmatched { what: What::Report, wanted, has: Vec::new(), stops }];
+    }
+    let tops = || input.rows.iter().filter_map(|row| row.get(TOP));
+    if !tops().any(|top| folded(top) == folded(group)) {
+        let has = distinct(tops().filter(|top| !top.trim().is_empty()));
+        return vec![Unmatched { what: What::ProductGroup, wanted: group.clone(), has, stops: true }];
+    }
+    renamed(input, targets)
+}
+
+/// Stores that take and of which the report has nothing, while it has one of their restaurant or type that the mirror does not
+/// know.
+fn renamed(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched> {
+    let named = |list: &[Named]| list.iter().map(|named| folded(&named.name)).collect::<Vec<_>>();
+    let known: BTreeSet<String> =
+        named(&input.catalogue.stores).into_iter().chain(named(&input.catalogue.accounts)).collect();
+    let accounts = distinct(input.rows.iter().filter_map(account));
+    let seen: BTreeSet<String> = accounts.iter().map(|name| folded(name)).collect();
+    let strangers: Vec<&String> = accounts.iter().filter(|name| !known.contains(&folded(name))).collect();
+    let alike = |one: &str, other: &str| {
+        let (Some((kind, restaurant)), Some((other_kind, other_restaurant))) = (parts(one), parts(other))
+        else {
+            return false;
+        };
+        folded(kind) == folded(other_kind) || folded(restaurant) == folded(other_restaurant)
+    };
+    let mut found = Vec::new();
+    for target in targets.iter().filter(|target| !seen.contains(&folded(&target.name))) {
+        let has: Vec<String> =
+            strangers.iter().filter(|name| alike(name, &target.name)).map(ToString::to_string).collect();
+        if !has.is_empty() {
+            let wanted = target.name.trim().to_owned();
+            found.push(Unmatched { what: What::Store, wanted, has, stops: false });
+        }
+    }
+    found
+}
