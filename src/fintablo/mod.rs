@@ -44,7 +44,7 @@ impl Client {
         for missed in totals.missed(count, 1) {
             planner.keep_missing("", &format!("the list is not whole: {missed}"));
         }
-        if count == SUSPICIOUS || (count < planner.stored() && pages::is_limit(count)) {
+        if count == SUSPICIOUS || (count < planner.stored() && pages::is_round(count)) {
             let reason =
                 format!("the list has exactly {count} rows, which may be an undocumented page limit");
             planner.suspect("", reason);

@@ -109,7 +109,7 @@ impl Reading {
     fn judge_repetition(&mut self, number: usize, page: usize, rows: usize) {
         let filled = self.lengths.iter().filter(|length| length.rows > 0).count();
         let why = if filled == 1 {
-            if !is_page_size(rows) {
+            if !is_round(rows) {
                 return;
             }
             format!("{rows} records may be all that it shows")
@@ -140,14 +140,15 @@ impl Reading {
     }
 }
 
-/// Whether somebody may have set this number as the most that one answer of a list holds.
-pub(super) fn is_limit(rows: usize) -> bool {
-    rows > 0 && rows.is_multiple_of(if rows < 500 { 50 } else { 100 })
-}
-
-/// The same of a page, which is often shorter.
-fn is_page_size(rows: usize) -> bool {
-    is_limit(rows) || (rows < 100 && rows > 0 && (rows.is_multiple_of(10) || rows.is_multiple_of(25)))
+/// Whether somebody may have set this number as the most that one answer, or one page of it, holds.
+pub(super) fn is_round(rows: usize) -> bool {
+    let is_tidy = match rows {
+        0 => false,
+        1..100 => rows.is_multiple_of(10) || rows.is_multiple_of(25),
+        100..500 => rows.is_multiple_of(50),
+        _ => rows.is_multiple_of(100),
+    };
+    is_tidy || (rows >= 16 && rows.is_power_of_two())
 }
 
 impl Totals {
@@ -265,6 +266,7 @@ mod tests {
         let unproven = [
             (vec![page(0..500), page(0..500)], "500 records may be all"),
             (vec![page(0..20), page(0..20)], "20 records may be all"),
+            (vec![page(0..256), page(0..256)], "256 records may be all"),
             (vec![page(0..7), page(7..14), page(7..14)], "as long as the first"),
             (vec![page(0..7), page(7..9), page(0..7)], "as long as the first"),
             (vec![page(0..7), page(7..9), page(0..6)], "brings nothing new"),
@@ -275,6 +277,18 @@ mod tests {
             let doubts = doubts(&pages);
             assert!(doubts.iter().any(|doubt| doubt.contains(why)), "{why}: {doubts:?}");
         }
+    }
+
+    #[test]
+    fn a_length_is_round_where_somebody_may_have_set_it() {
+        let round: Vec<usize> = (0..=600).filter(|rows| is_round(*rows)).collect();
+        let expected = [
+            10, 16, 20, 25, 30, 32, 40, 50, 60, 64, 70, 75, 80, 90, 100, 128, 150, 200, 250, 256, 300, 350,
+            400, 450, 500, 512, 600,
+        ];
+        assert_eq!(round, expected);
+        assert!([1_000, 1_024, 1_200, 4_096].into_iter().all(is_round));
+        assert!(![1_023, 1_025, 1_250, 1_730].into_iter().any(is_round));
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn servers() -> Vec<Server> {
         unseen("ignores the page", 1_730, deaf(500), "page 2 repeats page 1"),
         unseen("ignores the page, by 250", 550, deaf(250), "250 records may be all"),
         unseen("ignores the page, by 20", 30, deaf(20), "20 records may be all"),
+        unseen("ignores the page, by 256", 300, deaf(256), "256 records may be all"),
         seen("tells the total in the head", 1_730, told(by(100), head)),
         seen("tells the total beside the list", 1_730, told(plain(), body)),
         unseen("the total of the head is not reached", 70, told(deaf(37), head), "of 70 records and 37 came"),
@@ -373,7 +374,22 @@ fn an_unpaged_list_of_a_round_length_deletes_nothing_and_warns(engine: Engine) {
     };
     let set =
         |list: Vec<Value>| world.sandbox.edit(|world| world.fintablo.insert("partner".to_owned(), list));
-    for (before, after) in [(510, 500), (110, 100), (57, 50), (261, 250), (1_240, 1_200)] {
+    let cut = [
+        (510, 500),
+        (110, 100),
+        (57, 50),
+        (261, 250),
+        (1_240, 1_200),
+        (17, 10),
+        (26, 20),
+        (35, 30),
+        (31, 25),
+        (23, 16),
+        (262, 256),
+        (520, 512),
+        (1_030, 1_024),
+    ];
+    for (before, after) in cut {
         world.execute("delete from ft_partner");
         set(partners(0..before));
         world.expect(0, &command);
@@ -389,8 +405,8 @@ fn an_unpaged_list_of_a_round_length_deletes_nothing_and_warns(engine: Engine) {
         set(partners(5..after + 4));
         assert_eq!(world.expect(0, &command).counts("ft_partner"), [0, 0, gone + 1], "{after}");
     }
-    // A round length that nothing was cut from, and small numbers, say nothing.
-    for (before, after) in [(90, 100), (100, 100), (35, 30), (11, 10), (1_260, 1_250)] {
+    // A round length that nothing was cut from, and numbers that nobody sets as a limit, say nothing.
+    for (before, after) in [(90, 100), (100, 100), (10, 10), (38, 35), (12, 8), (1_260, 1_250)] {
         world.execute("delete from ft_partner");
         set(partners(0..before));
         world.expect(0, &command);
@@ -414,7 +430,7 @@ fn what_a_list_of_a_round_length_lacks_may_be_allowed_to_the_row(engine: Engine)
         world.expect(code, &[&sync[..], &["--allow-delete", &format!("ft_partner={rows}")]].concat())
     };
     // A few rows, and more than half of them.
-    for (before, after) in [(57, 50), (510, 500), (700, 50)] {
+    for (before, after) in [(57, 50), (510, 500), (700, 50), (45, 40), (80, 16)] {
         let gone = before - after;
         set(before);
         world.expect(0, &sync);
