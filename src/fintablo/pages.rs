@@ -24,6 +24,8 @@ pub(super) struct Page {
 pub(super) struct Totals {
     rows: u64,
     pages: u64,
+    /// The answer says that more stands behind it.
+    has_more: bool,
 }
 
 /// What to do after a page.
@@ -69,6 +71,8 @@ impl Reading {
             if behind_empty {
                 self.doubts.push(format!("page {} is empty and page {number} is not", number - 1));
             }
+            // What the last page with records says stays.
+            self.totals.has_more = page.totals.has_more;
             self.take_ids(number, ids, length.rows)
         };
         self.lengths.push(length);
@@ -179,14 +183,18 @@ impl Totals {
         };
         // A list without records may be called one page.
         let pages = missed("pages", self.pages, pages.max(1));
-        missed("records", self.rows, rows).into_iter().chain(pages).collect()
+        let more =
+            self.has_more.then(|| "the server says that there are more records, and none came".to_owned());
+        missed("records", self.rows, rows).into_iter().chain(pages).chain(more).collect()
     }
 
     /// Looks through the envelope's members, and the objects among them (`_meta`, `pagination`, …).
     fn search(&mut self, value: &Value) {
         for (name, value) in value.as_object().into_iter().flatten() {
             let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-            self.note(&letters(name), number);
+            let name = letters(name);
+            self.has_more |= name == "hasmore" && value.as_bool() == Some(true);
+            self.note(&name, number);
             self.search(value);
         }
     }
@@ -206,7 +214,7 @@ impl Totals {
     }
 
     fn larger(self, other: Self) -> Self {
-        Self { rows: self.rows.max(other.rows), pages: self.pages.max(other.pages) }
+        Self { rows: self.rows.max(other.rows), pages: self.pages.max(other.pages), ..self }
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
         let totals = |headers: &[(&'static str, &str)], envelope: &str| {
             let headers =
                 headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-            let Totals { rows, pages } = Totals::read(&headers, envelope.as_bytes());
+            let Totals { rows, pages, .. } = Totals::read(&headers, envelope.as_bytes());
             (rows, pages)
         };
         assert_eq!(totals(&[], r#"{"status":200}"#), (0, 0));
@@ -325,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_total_that_was_not_reached_is_a_doubt() {
-        let told = |rows, pages| Page { totals: Totals { rows, pages }, ..page(0..3) };
+        let told = |rows, pages| Page { totals: Totals { rows, pages, has_more: false }, ..page(0..3) };
         let none = || page(0..0);
         assert_eq!(doubts(&[told(3, 1), none(), none()]), Vec::<String>::new());
         assert_eq!(
@@ -335,7 +343,26 @@ mod tests {
         );
         assert_eq!(doubts(&[told(4, 0), none(), none()]).len(), 1);
         assert_eq!(doubts(&[told(0, 2), none(), none()]).len(), 1);
-        let empty = Page { totals: Totals { rows: 0, pages: 1 }, ..none() };
+        let empty = Page { totals: Totals { pages: 1, ..Totals::default() }, ..none() };
         assert_eq!(doubts(&[empty, none()]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_last_page_with_records_says_whether_there_are_more() {
+        let says = |ids, envelope: &str| Page {
+            totals: Totals::read(&HeaderMap::new(), envelope.as_bytes()),
+            ..page(ids)
+        };
+        let none = || page(0..0);
+        for more in
+            [r#"{"hasMore":true}"#, r#"{"has_more":true}"#, r#"{"meta":{"pagination":{"hasMore":true}}}"#]
+        {
+            let told = doubts(&[says(0..3, more), none(), none()]);
+            assert!(told.iter().any(|doubt| doubt.contains("there are more")), "{more}: {told:?}");
+            assert_eq!(doubts(&[says(0..3, more), says(0..3, more)]).len(), 1, "{more}");
+            let last = r#"{"hasMore":false}"#;
+            assert_eq!(doubts(&[says(0..3, more), says(3..5, last), none(), none()]), Vec::<String>::new());
+            assert_eq!(says(0..3, more).totals.missed(3, 1).len(), 1, "a list without pages");
+        }
     }
 }

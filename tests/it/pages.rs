@@ -22,6 +22,7 @@ on_both!(
     an_unpaged_list_of_a_round_length_deletes_nothing_and_warns,
     what_a_list_of_a_round_length_lacks_may_be_allowed_to_the_row,
     an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warns,
+    an_end_that_the_server_denies_deletes_nothing_and_warns,
 );
 
 const DEALS: [&str; 4] = ["sync", "fintablo", "--only", "ft_deal"];
@@ -472,4 +473,23 @@ fn an_unpaged_list_that_is_shorter_than_the_server_says_deletes_nothing_and_warn
         assert!(outcome.stdout.contains("the server speaks of 40 records and 37 came"), "{}", outcome.stdout);
     }
     world.expect(0, &command);
+}
+
+fn an_end_that_the_server_denies_deletes_nothing_and_warns(engine: Engine) {
+    let world = with_deals(engine, 40);
+    let before = world.evidence();
+    for more in [json!({"hasMore": true}), json!({"has_more": true}), json!({"meta": {"hasMore": true}})] {
+        let mut body = json!({"status": 200, "items": deals(1..=37)});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body =
+            Action::Body { content_type: "application/json".to_owned(), body: body.to_string().into() };
+        world.sandbox.fault(Fault::new("v1/deal?page=1", body).times(usize::MAX));
+        answer(&world, 2, &[]);
+        answer(&world, 3, &[]);
+        let outcome = world.expect(4, &DEALS);
+        assert_eq!((outcome.counts("ft_deal"), blocked(&outcome)), ([0, 0, 0], 3));
+        assert!(outcome.stdout.contains("there are more records"), "{}", outcome.stdout);
+        world.sandbox.clear_faults();
+    }
+    assert_eq!(world.evidence(), before);
 }
