@@ -90,6 +90,8 @@ pub struct Delivery {
     pub kind: String,
     /// How far it is.
     pub state: DeliveryState,
+    /// The run that has sent it, or tried to last.
+    pub run_id: String,
     /// What went wrong.
     pub error: Option<String>,
 }
@@ -260,7 +262,8 @@ impl<T: Speak> DeliveryStore for T {
     }
 
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>> {
-        let sql = "select chat, kind, state, last_error from message_delivery where key = $1 order by chat";
+        let sql = "select chat, kind, state, cast(run_id as text), last_error from message_delivery
+             where key = $1 order by chat";
         let answers = self.ask("reading what was sent", (sql.to_owned(), vec![key.to_owned()])).await?;
         answers.into_iter().map(delivery).collect()
     }
@@ -294,5 +297,5 @@ fn delivery(answer: Answer) -> Result<Delivery> {
         Failure::new(Kind::Database, format!("message_delivery: `{state}` is no state of a message"))
             .hint("somebody else has written to message_delivery; put the state right by hand")
     })?;
-    Ok(Delivery { chat, kind, state, error: columns.optional() })
+    Ok(Delivery { chat, kind, state, run_id: columns.text()?, error: columns.optional() })
 }

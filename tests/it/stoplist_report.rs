@@ -215,6 +215,11 @@ fn the_report_is_right_to_the_minute_and_sent_once(engine: Engine) {
     }
     let by_hand = world.expect(0, &["stoplist-report"]);
     assert_eq!(by_hand.json["steps"][0]["unchanged"], 4);
+    let of_first = |delivery: &serde_json::Value| delivery["run_id"] == first.json["run_id"];
+    assert!(by_hand.json["deliveries"].as_array().unwrap().iter().all(of_first), "{}", by_hand.json);
+    let screen: Outcome = world.command(&["stoplist-report"]).output().unwrap().into();
+    let said = "text 0 sent, 2 have it already, photo 0 sent, 2 have it already, exit 0";
+    assert!(screen.stdout.contains(said), "{}", screen.stdout);
     let quiet = world.command(&EVENING).arg("-q").output().unwrap();
     let quiet = Outcome::from(quiet);
     assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (Some(0), "", ""));

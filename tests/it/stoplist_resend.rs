@@ -23,6 +23,9 @@ fn a_report_by_hand_in_the_middle_of_the_day_is_sent_once(engine: Engine) {
     world.set("ZERKALO_TEST_NOW", "2026-11-22T10:35:00Z");
     let second = world.expect(0, &["stoplist-report"]);
     assert_eq!(counts(&world), [[1, 1], [1, 1]]);
+    let by_second = |delivery: &&serde_json::Value| delivery["run_id"] == second.json["run_id"];
+    let deliveries = second.json["deliveries"].as_array().unwrap();
+    assert_eq!((deliveries.len(), deliveries.iter().filter(by_second).count()), (4, 2));
     assert_eq!(second.step("stoplist-report", None)["unchanged"], 2, "text and picture");
     world.set("ZERKALO_TEST_NOW", "2026-11-22T10:40:00Z");
     let third: Outcome = world.command(&["stoplist-report"]).output().unwrap().into();

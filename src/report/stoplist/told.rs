@@ -1,9 +1,17 @@
 //! What a run of the report did, as a value, and its renderings: the text that staff read, JSON for machines.
 
 use super::Day;
-use crate::{report::RunReport, store::delivery::Delivery};
+use crate::{
+    report::RunReport,
+    store::delivery::{Delivery, DeliveryState},
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+
+/// This run has sent it.
+const SENT: &str = "sent";
+/// A run before this one has.
+const EARLIER: &str = "have it already";
 
 /// The report of a day, and who has got it.
 #[derive(Debug, Default)]
@@ -57,22 +65,38 @@ impl Report {
         out
     }
 
-    /// `text: 2 sent; photo: 1 sent, 1 failed, `
+    /// `text 2 sent, photo 1 sent, 1 failed, `; what a chat has from an earlier run was not sent by this one: `text 0 sent,
+    /// 2 have it already, `.
     fn sent(&self) -> String {
+        let run = self.run.as_ref().map(|run| run.run_id.to_string());
         let mut kinds: Vec<(&str, Vec<(&str, usize)>)> = Vec::new();
         for delivery in &self.deliveries {
             if kinds.last().is_none_or(|(kind, _)| *kind != delivery.kind) {
-                kinds.push((&delivery.kind, Vec::new()));
+                kinds.push((&delivery.kind, vec![(SENT, 0)]));
             }
             let Some((_, states)) = kinds.last_mut() else { continue };
-            match states.iter_mut().find(|(state, _)| *state == delivery.state.name()) {
+            let is_earlier = run.as_ref() != Some(&delivery.run_id);
+            let word = match delivery.state {
+                DeliveryState::Sent if is_earlier => EARLIER,
+                DeliveryState::Sent => SENT,
+                other => other.name(),
+            };
+            match states.iter_mut().find(|(state, _)| *state == word) {
                 Some((_, count)) => *count += 1,
-                None => states.push((delivery.state.name(), 1)),
+                None => states.push((word, 1)),
             }
         }
         let kind = |(kind, states): &(&str, Vec<(&str, usize)>)| {
-            let counts: Vec<String> =
-                states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            // That nothing was sent is said where nothing else is told.
+            let says_none = states.iter().all(|(state, count)| *count == 0 || *state == EARLIER);
+            let counts: Vec<String> = states
+                .iter()
+                .filter(|(_, count)| *count > 0 || says_none)
+                .map(|(state, count)| match (*state, count) {
+                    (EARLIER, 1) => "1 has it already".to_owned(),
+                    (state, count) => format!("{count} {state}"),
+                })
+                .collect();
             format!("{kind} {}, ", counts.join(", "))
         };
         kinds.iter().map(kind).collect()
