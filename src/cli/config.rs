@@ -119,10 +119,13 @@ fn write_template(path: &Path) -> Result<()> {
     hand_over(path).map_err(|error| failed(&error))
 }
 
-/// Shows the settings and what they still lack. Valid are those with which a job can run.
+/// Shows the settings and what they still lack. Valid are those with which a job can run and none is half
+/// done: half of a login is refused wherever it is used.
 fn check(loaded: &Loaded, printer: &Printer) -> Result<u8> {
-    let (rows, jobs, idle) = (rows(loaded), loaded.config.jobs(), loaded.config.idle());
-    let exit_code = idle.as_ref().map_or(0, |idle| idle.kind.exit_code());
+    let (rows, jobs) = (rows(loaded), loaded.config.jobs());
+    let idle = loaded.config.idle().map(|idle| idle.hint("`zerkalo config check` says what each job lacks"));
+    let refused = idle.or_else(|| loaded.config.iiko_cloud.half());
+    let exit_code = refused.as_ref().map_or(0, |refused| refused.kind.exit_code());
     if printer.is_json() {
         printer.json(&json!({
             "command": "config check",
@@ -143,13 +146,12 @@ fn check(loaded: &Loaded, printer: &Printer) -> Result<u8> {
     }
     if printer.verbosity().quiet {
         printer.stderr(&warnings);
-        return idle
-            .map_or(Ok(exit_code), |idle| Err(idle.hint("`zerkalo config check` says what each job lacks")));
+        return refused.map_or(Ok(exit_code), Err);
     }
     let table = table(&rows, printer.width(), printer.stdout_colour());
     let file = loaded.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
-    let closing = match (idle, loaded.warnings.len()) {
-        (Some(idle), _) => idle.message,
+    let closing = match (refused, loaded.warnings.len()) {
+        (Some(refused), _) => refused.message,
         (None, 0) => "settings are valid".to_owned(),
         (None, 1) => "settings are valid, with 1 warning".to_owned(),
         (None, many) => format!("settings are valid, with {many} warnings"),
@@ -238,5 +240,25 @@ mod tests {
                 text.contains("fintablo.token") && text.contains("set (hidden)") && !text.contains("c4n4ry")
             );
         }
+    }
+
+    #[test]
+    fn half_of_the_key_of_iiko_cloud_is_refused() {
+        let printer =
+            || Printer::new(crate::printer::Verbosity::default(), false, crate::printer::Colour::Never);
+        let pairs = [
+            ("FINTABLO_TOKEN", "x"),
+            ("IIKO_CLOUD_API_KEY", "c4n4ry"),
+            ("IIKO_CLOUD_APP_ID", "app"),
+            ("IIKO_CLOUD_CLIENT_SECRET", "secret"),
+        ];
+        let code = |pairs: &[(&'static str, &'static str)]| {
+            let loaded = load(&Flags::default(), &pairs.iter().copied().collect()).unwrap();
+            check(&loaded, &printer()).unwrap()
+        };
+        assert_eq!((code(&pairs[..1]), code(&pairs)), (0, 0));
+        assert_eq!((code(&pairs[..2]), code(&pairs[..3]), code(&[pairs[0], pairs[3]])), (2, 2, 2));
+        let login = ("IIKO_CLOUD_API_LOGIN", "login");
+        assert_eq!((code(&[pairs[0], login]), code(&[pairs[0], login, pairs[1]])), (0, 2));
     }
 }

@@ -26,6 +26,8 @@ use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
+use crate::error::{Failure, Kind};
+
 pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
     environment::Environment,
@@ -188,6 +190,25 @@ impl IikoCloud {
             return newer.iter().filter(|(_, is_set)| !is_set).map(|(key, _)| *key).collect();
         }
         if self.api_login.is_some() { Vec::new() } else { vec!["iiko_cloud.api_login"] }
+    }
+
+    /// That the newer way is begun and not whole, which is a mistake whatever else is set.
+    pub fn half(&self) -> Option<Failure> {
+        let is_begun = self.api_key.is_some() || self.app_id.is_some() || self.client_secret.is_some();
+        self.refusal().filter(|_| is_begun)
+    }
+
+    /// That nobody can log in with these settings; none where one can.
+    pub fn refusal(&self) -> Option<Failure> {
+        let missing = self.missing();
+        let verb = if missing.len() == 1 { "is" } else { "are" };
+        let failure = || {
+            Failure::new(Kind::Usage, format!("iikoCloud: {} {verb} not set", missing.join(", "))).hint(
+                "set IIKO_CLOUD_API_KEY, IIKO_CLOUD_APP_ID and IIKO_CLOUD_CLIENT_SECRET, or IIKO_CLOUD_API_LOGIN \
+                 alone; `zerkalo config check` shows every setting",
+            )
+        };
+        (!missing.is_empty()).then(failure)
     }
 }
 

@@ -118,14 +118,8 @@ impl Client {
     /// A client with the configured login. Fails when it is missing or only half of it is there.
     pub fn new(config: &Config, budget: Budget) -> Result<Self> {
         let cloud = &config.iiko_cloud;
-        let missing = cloud.missing();
-        if !missing.is_empty() {
-            let verb = if missing.len() == 1 { "is" } else { "are" };
-            return Err(Failure::new(Kind::Usage, format!("iikoCloud: {} {verb} not set", missing.join(", ")))
-                .hint(
-                    "set IIKO_CLOUD_API_KEY, IIKO_CLOUD_APP_ID and IIKO_CLOUD_CLIENT_SECRET, or IIKO_CLOUD_API_LOGIN \
-                     alone; `zerkalo config check` shows every setting",
-                ));
+        if let Some(refusal) = cloud.refusal() {
+            return Err(refusal);
         }
         let newer = (cloud.api_key.clone(), cloud.app_id.clone(), cloud.client_secret.clone());
         let login = match (newer, cloud.api_login.clone()) {
