@@ -52,8 +52,10 @@ fn lines(report: &Report, run: &RunReport) -> Vec<String> {
     }
     lines.extend(report.unmatched.iter().map(|unmatched| not_found(unmatched, report)));
     // Of what was not seen nothing is said.
-    let is_seen =
-        !report.unmatched.iter().any(|unmatched| matches!(unmatched.what, What::Report | What::Store));
+    let is_seen = !report
+        .unmatched
+        .iter()
+        .any(|unmatched| matches!(unmatched.what, What::Report | What::Stores | What::Store));
     if report.documents.is_empty() && run.failure.is_none() && is_seen && !report.restaurants.is_empty() {
         lines.push(format!("Отрицательных остатков нет: {}.", report.restaurants.join(", ")));
     }
@@ -109,7 +111,8 @@ fn not_found(unmatched: &Unmatched, report: &Report) -> String {
     let has = if names.is_empty() {
         String::new()
     } else {
-        format!(" В iiko есть: {}{more}.", names.join(", "))
+        let place = if unmatched.what == What::Stores { "отчёте" } else { "iiko" };
+        format!(" В {place} есть: {}{more}.", names.join(", "))
     };
     let date = report.business_date.format("%d.%m.%Y");
     let said = match unmatched.what {
@@ -123,6 +126,11 @@ fn not_found(unmatched: &Unmatched, report: &Report) -> String {
             format!("Отчёт iiko за {date} пуст, а в прошлый раз строк было {wanted}.")
         }
         What::Report => format!("Отчёт iiko за {date} пуст: об остатках ничего не известно."),
+        What::Stores => {
+            format!(
+                "В отчёте iiko за {date} нет ни одного склада-получателя: об их остатках ничего не известно."
+            )
+        }
         What::Store => {
             format!("Склад «{wanted}»: в отчёте iiko его нет, а в базе нет того, что там есть. Переименован?")
         }

@@ -15,6 +15,7 @@ on_both!(
     a_store_renamed_since_the_morning_is_told,
     no_restaurant_is_told_as_such,
     a_report_without_rows_is_no_night_without_negatives,
+    a_report_without_the_stores_that_take_is_no_night_without_negatives,
     a_row_without_an_amount_is_no_zero,
     what_may_stand_in_a_row_that_cannot_be_read_is_not_called_missing,
 );
@@ -210,6 +211,37 @@ fn a_report_without_rows_is_no_night_without_negatives(engine: Engine) {
     street.set_clock(2 * 24 * 60 + 10);
     expect(&street.world, 0, &NIGHT);
     assert!(told(&street.world).contains("Отрицательных остатков нет"), "{}", told(&street.world));
+}
+
+fn a_report_without_the_stores_that_take_is_no_night_without_negatives(engine: Engine) {
+    let mut street = told_street(engine);
+    let all = street.world.sandbox.world().balances.clone();
+    street.world.sandbox.edit(|world| {
+        world.balances.retain(|row| {
+            let store = world.stores.iter().find(|store| store["id"] == row["store"]);
+            let name = store.and_then(|store| store["name"].as_str()).unwrap_or_default().to_lowercase();
+            !name.starts_with("бар") && !name.starts_with("кухня")
+        });
+        // Every store but those has something; one of them must, so that the report is not empty.
+        let source = world.stores.iter().find(|store| store["name"] == "Хоз. товары (Московский)").unwrap();
+        let mut row = all[0].clone();
+        (row["store"], row["amount"]) = (source["id"].clone(), json!(5));
+        world.balances.push(row);
+    });
+    assert_refused(
+        &street.world,
+        &[
+            "the report has no row of any target store",
+            "`Бар (Набережная)`",
+            "the report has `",
+            "Хоз. товары (Московский)",
+        ],
+        &["нет ни одного склада-получателя", "В отчёте есть: ", "Хоз. товары (Московский)"],
+    );
+    street.world.sandbox.edit(|world| world.balances = all);
+    street.set_clock(10);
+    expect(&street.world, 0, &NIGHT);
+    assert_all_moved(&street);
 }
 
 fn a_row_without_an_amount_is_no_zero(engine: Engine) {

@@ -29,6 +29,8 @@ pub enum What {
     ProductGroup,
     /// The whole report.
     Report,
+    /// Every store that takes, in the report.
+    Stores,
     /// A store of the mirror in the report.
     Store,
 }
@@ -38,7 +40,7 @@ pub enum What {
 pub struct Unmatched {
     /// What it is.
     pub what: What,
-    /// How it is called; of a report how many rows the last one had.
+    /// How it is called; of several stores all their names; of a report how many rows the last one had.
     pub wanted: String,
     /// What iiko has, sorted.
     pub has: Vec<String>,
@@ -74,6 +76,7 @@ impl fmt::Display for Unmatched {
             What::Report => {
                 write!(formatter, "iiko's report has no rows, so nothing is known of the balances")?;
             }
+            What::Stores => write!(formatter, "the report has no row of any target store, {}", self.wanted)?,
             What::Store => {
                 write!(
                     formatter,
@@ -83,7 +86,8 @@ impl fmt::Display for Unmatched {
         }
         let (names, more) = self.names(|name| format!("`{name}`"));
         if !names.is_empty() {
-            write!(formatter, "; iiko has {}", names.join(", "))?;
+            let whose = if self.what == What::Stores { "the report" } else { "iiko" };
+            write!(formatter, "; {whose} has {}", names.join(", "))?;
         }
         if more > 0 { write!(formatter, " and {more} more") } else { Ok(()) }
     }
@@ -96,6 +100,10 @@ pub(super) fn refusal(found: &[Unmatched]) -> Option<Failure> {
     let hint = match first.what {
         What::Report => {
             "nothing was posted; look at the balances in iiko; the next start within the grace asks again"
+        }
+        What::Stores => {
+            "nothing was posted; look at the balances in iiko; if its stores have other names now, run `zerkalo sync iiko`; \
+             the next start within the grace asks again"
         }
         What::ProductGroup => {
             "nothing was posted; put NEGATIVE_TRANSFER_PRODUCT_GROUP right, or the name in iiko; the next start within the \
@@ -150,7 +158,8 @@ pub(super) fn prefixes(input: &Input<'_>, has_restaurant: bool) -> Vec<Unmatched
     found
 }
 
-/// What the report lacks: every row, every product of the group, every row of a store of which it may have another name.
+/// What the report lacks: every row, every product of the group, every row of the stores that take, or of one of which it may
+/// have another name.
 pub(super) fn in_report(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched> {
     let group = &input.settings.product_group;
     if input.rows.is_empty() {
@@ -162,7 +171,27 @@ pub(super) fn in_report(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched>
         let has = distinct(tops().filter(|top| !top.trim().is_empty()));
         return vec![Unmatched { what: What::ProductGroup, wanted: group.clone(), has, stops: true }];
     }
+    let accounts = distinct(input.rows.iter().filter_map(account));
+    let seen: BTreeSet<String> = accounts.iter().map(|name| folded(name)).collect();
+    if !targets.is_empty() && !targets.iter().any(|target| seen.contains(&folded(&target.name))) {
+        return vec![all_missing(input, targets, accounts)];
+    }
     renamed(input, targets)
+}
+
+/// A report that has something, and nothing of any store that takes. What it has are its stores, and what the mirror does
+/// not know.
+fn all_missing(input: &Input<'_>, targets: &[&Named], accounts: Vec<String>) -> Unmatched {
+    let is_account =
+        |name: &String| input.catalogue.accounts.iter().any(|known| folded(&known.name) == folded(name));
+    let targets = distinct(targets.iter().map(|target| target.name.as_str()));
+    let mut wanted: Vec<String> =
+        targets.iter().take(TOLD).map(|name| format!("`{}`", quote(name, 60))).collect();
+    if targets.len() > TOLD {
+        wanted.push("…".to_owned());
+    }
+    let has = accounts.into_iter().filter(|name| !is_account(name)).collect();
+    Unmatched { what: What::Stores, wanted: wanted.join(", "), has, stops: true }
 }
 
 /// Stores that take and of which the report has nothing, while it has one of their restaurant or type that the mirror does not
