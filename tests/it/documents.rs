@@ -26,6 +26,7 @@ on_both!(
     needless_drafts_are_listed,
     a_write_off_is_posted_once,
     a_bad_line_posts_nothing,
+    a_line_that_names_two_products_posts_nothing,
     a_signal_finishes_the_document_in_flight,
 );
 
@@ -514,6 +515,57 @@ fn a_bad_line_posts_nothing(engine: Engine) {
         assert!(error_of(&outcome).contains(words), "{}", outcome.json);
     }
     assert_eq!((writes(world), states(world).len()), (0, 0));
+}
+
+fn a_line_that_names_two_products_posts_nothing(engine: Engine) {
+    let street = street(engine, 0);
+    let world = &street.world;
+    let account = street.account();
+    let date = street.moment(0).with_timezone(&chrono_tz::Europe::Kaliningrad).format("%Y-%m-%d");
+    let ((store, id), _) = street.missing.iter().next().unwrap();
+    let (one, other) = {
+        let world = world.sandbox.world();
+        let text =
+            |record: &Value| ["id", "num", "name"].map(|key| record[key].as_str().unwrap().trim().to_owned());
+        let one = text(world.products.iter().find(|record| record["id"] == id.as_str()).unwrap());
+        let other = street.missing.keys().find(|(_, product)| product != id).unwrap();
+        (one, text(world.products.iter().find(|record| record["id"] == other.1.as_str()).unwrap()))
+    };
+    let file = world.home.path().join("act");
+    let name = file.display().to_string();
+    let refused = |text: String, words: &str| {
+        fs::write(&file, text).unwrap();
+        let outcome = expect(world, 2, &["writeoff", &name]);
+        assert!(error_of(&outcome).contains(words), "{words}: {}", outcome.json);
+    };
+    let csv = |header: &str, cells: &str| {
+        format!("store;account;date;amount;{header}\n{store};{account};{date};1;{cells}\n")
+    };
+    for names in [
+        [(0, &one), (1, &other)],
+        [(0, &one), (2, &other)],
+        [(1, &one), (2, &other)],
+        [(2, &other), (1, &one)],
+    ] {
+        let [first, second] = names.map(|(which, product)| (["id", "num", "name"][which], &product[which]));
+        let text = csv(&format!("{};{}", first.0, second.0), &format!("\"{}\";\"{}\"", first.1, second.1));
+        refused(text, "line 2: ");
+        refused(fs::read_to_string(&file).unwrap(), "are not of one product");
+        let json = json!({"store": store, "account": account, "date": date.to_string(),
+            "items": [{first.0: first.1, second.0: second.1, "amount": 1}]});
+        refused(json.to_string(), "line 1: ");
+        refused(json.to_string(), "are not of one product");
+    }
+    refused(csv("num;product", &format!("{};{}", one[1], other[0])), "are not of one product");
+    refused(csv("num;Num", &format!("{};{}", one[1], one[1])), "its header has the column `num` twice");
+    let comments = csv("num;comment", &format!("{};бой", one[1])) + &format!(";;;1;{};порча\n", other[1]);
+    refused(comments, "line 3: an act has one comment");
+    assert_eq!((writes(world), states(world).len()), (0, 0));
+    // All the names of one product are its names.
+    let all = csv("id;num;name;product", &format!("{};{};\"{}\";{}", one[0], one[1], one[2], one[1]));
+    fs::write(&file, all).unwrap();
+    expect(world, 0, &["writeoff", &name]);
+    assert_eq!(moves(world), 1);
 }
 
 fn a_signal_finishes_the_document_in_flight(engine: Engine) {

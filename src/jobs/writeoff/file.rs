@@ -9,7 +9,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::path::Path;
+use std::{collections::BTreeSet, fmt, path::Path};
 
 /// An act, before its names are looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Day {
 pub struct Item {
     /// Where it stands in the file: the line of a CSV, the number of a JSON item.
     pub line: u64,
-    /// How the product is named.
-    pub product: Wanted,
+    /// How the product is named, what tells it apart best first. All of them must name the same one.
+    pub names: Vec<Wanted>,
     /// How much.
     pub amount: Decimal,
 }
@@ -68,6 +68,18 @@ pub enum Wanted {
     Num(String),
     /// Its name.
     Name(String),
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, text) = match self {
+            Self::Any(text) => ("", text),
+            Self::Id(text) => ("id ", text),
+            Self::Num(text) => ("article ", text),
+            Self::Name(text) => ("name ", text),
+        };
+        write!(formatter, "{what}`{}`", quote(text, 60))
+    }
 }
 
 /// What is wrong with an act, line by line.
@@ -194,8 +206,13 @@ fn from_csv(file: &str, text: &str, unreadable: &dyn Fn(&str) -> Failure) -> Res
             format!("`{}` in its header is no column of an act: {}", quote(other, 40), known.join(", "));
         return Err(unreadable(&text));
     }
+    // Of a column that is there twice one cell would be read and the other one not.
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = headers.iter().find(|name| !seen.insert(name.to_lowercase())) {
+        return Err(unreadable(&format!("its header has the column `{}` twice", twice.to_lowercase())));
+    }
     let column = |name: &str| headers.iter().position(|header| header.to_lowercase() == name);
-    let (mut act, mut faults) = (Act::default(), Faults::default());
+    let (mut act, mut comment, mut faults) = (Act::default(), String::new(), Faults::default());
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
@@ -215,13 +232,12 @@ fn from_csv(file: &str, text: &str, unreadable: &dyn Fn(&str) -> Failure) -> Res
                 _ => act.date = Some(found),
             }
         }
-        if let Some(comment) = cell("comment") {
-            act.comment.get_or_insert_with(|| comment.to_owned());
-        }
+        same(&mut comment, cell("comment"), "comment", line, &mut faults);
         let names = ["product", "id", "num", "name"].map(cell);
         act.items.extend(an_item(line, names, cell("amount").unwrap_or_default(), &mut faults));
     }
     faults.check(file)?;
+    act.comment = Some(comment).filter(|comment| !comment.is_empty());
     Ok(act)
 }
 
@@ -237,17 +253,17 @@ fn same(value: &mut String, cell: Option<&str>, what: &str, line: u64, faults: &
 /// One item, of `product`, `id`, `num` and `name`.
 fn an_item(line: u64, names: [Option<&str>; 4], text: &str, faults: &mut Faults) -> Option<Item> {
     let [product, id, num, name] = names.map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
-    // What tells it apart best comes first.
-    let product = match (id, num, product, name) {
-        (Some(id), ..) => Wanted::Id(id.to_owned()),
-        (_, Some(num), ..) => Wanted::Num(num.to_owned()),
-        (_, _, Some(any), _) => Wanted::Any(any.to_owned()),
-        (.., Some(name)) => Wanted::Name(name.to_owned()),
-        _ => {
-            faults.add(line, "it names no product");
-            return None;
-        }
-    };
+    let names = [
+        id.map(|id| Wanted::Id(id.to_owned())),
+        num.map(|num| Wanted::Num(num.to_owned())),
+        product.map(|any| Wanted::Any(any.to_owned())),
+        name.map(|name| Wanted::Name(name.to_owned())),
+    ];
+    let names: Vec<Wanted> = names.into_iter().flatten().collect();
+    if names.is_empty() {
+        faults.add(line, "it names no product");
+        return None;
+    }
     let text = text.trim();
     // In a Russian spreadsheet a decimal has a comma.
     let plain = if text.contains('.') { text.to_owned() } else { text.replacen(',', ".", 1) };
@@ -255,7 +271,7 @@ fn an_item(line: u64, names: [Option<&str>; 4], text: &str, faults: &mut Faults)
     if amount.is_none() {
         faults.add(line, format!("the amount `{}` is no number above 0", quote(text, 40)));
     }
-    Some(Item { line, product, amount: amount? })
+    Some(Item { line, names, amount: amount? })
 }
 
 /// `2026-11-22`, `22.11.2026`, each perhaps with a time.
@@ -300,9 +316,9 @@ mod tests {
         .unwrap();
         let lines = |act: &Act| act.items.iter().map(|item| item.line).collect::<Vec<_>>();
         assert_eq!((lines(&json), lines(&csv)), (vec![1, 2], vec![2, 3]));
-        assert_eq!(json.items[0].product, Wanted::Num("00001".to_owned()));
+        assert_eq!(json.items[0].names, [Wanted::Num("00001".to_owned())]);
         let products =
-            |act: &Act| act.items.iter().map(|item| (item.product.clone(), item.amount)).collect::<Vec<_>>();
+            |act: &Act| act.items.iter().map(|item| (item.names.clone(), item.amount)).collect::<Vec<_>>();
         assert_eq!(products(&json), products(&csv));
         assert_eq!((json.store, json.account, json.date), (csv.store, csv.account, csv.date));
         assert_eq!(json.items[0].amount.to_string(), "1.500000001");
@@ -315,6 +331,11 @@ mod tests {
             ("store,account,num,amount\nA,B,1,0\n", "line 2: the amount `0` is no number above 0"),
             ("store,account,num,amount\nA,B,,1\n", "line 2: it names no product"),
             ("store,account,num,amount\nA,B,1,1\nC,B,2,1\n", "line 3: an act has one store"),
+            (
+                "store,account,comment,num,amount\nA,B,x,1,1\n,,,2,1\n,,y,3,1\n",
+                "line 4: an act has one comment",
+            ),
+            ("store,account,num,Num,amount\nA,B,1,2,1\n", "its header has the column `num` twice"),
             ("store,account,num,amount\nA,B,1\n", "line 2: it has another number of cells than the header"),
             ("store,account,date,num,amount\nA,B,soon,1,1\n", "line 2: `soon` is no date such as 2026-11-22"),
             ("store,account,sku,amount\nA,B,1,1\n", "`sku` in its header is no column"),

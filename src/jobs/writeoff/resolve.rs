@@ -84,7 +84,7 @@ fn lines(file: &str, items: &[Item], catalogue: &Catalogue) -> Result<Vec<Line>>
     let mut lines: Vec<Line> = Vec::new();
     let mut found: Vec<(Uuid, u64)> = Vec::new();
     for item in items {
-        let product = match product(&item.product, &products, &catalogue.products) {
+        let product = match product(&item.names, &products, &catalogue.products) {
             Ok(product) => product,
             Err(text) => {
                 faults.add(item.line, text);
@@ -111,7 +111,32 @@ fn lines(file: &str, items: &[Item], catalogue: &Catalogue) -> Result<Vec<Line>>
     Ok(lines)
 }
 
-fn product<'a>(wanted: &Wanted, products: &Products<'a>, all: &'a [Product]) -> Result<&'a Product, String> {
+/// The one product that all of its names mean.
+fn product<'a>(names: &[Wanted], products: &Products<'a>, all: &'a [Product]) -> Result<&'a Product, String> {
+    let (best, others) = names.split_first().expect("a line without a name is not read");
+    let found = named(best, products, all)?;
+    match others.iter().find(|other| !is_called(found, other, all)) {
+        Some(other) => Err(format!("{best} and {other} are not of one product")),
+        None => Ok(found),
+    }
+}
+
+/// Whether a product is meant by a name, too. Other products may have the same: a better name has told them apart.
+fn is_called(product: &Product, wanted: &Wanted, all: &[Product]) -> bool {
+    let has_id = |text: &str| Uuid::try_parse(text).map(|id| id == product.id);
+    let is_num = |product: &Product, text: &str| product.num.trim() == text;
+    match wanted {
+        Wanted::Id(text) => has_id(text) == Ok(true),
+        Wanted::Num(text) => is_num(product, text),
+        Wanted::Name(text) => product.name.trim() == text,
+        Wanted::Any(text) => has_id(text).unwrap_or_else(|_| {
+            let is_article = all.iter().any(|other| is_num(other, text));
+            if is_article { is_num(product, text) } else { product.name.trim() == text }
+        }),
+    }
+}
+
+fn named<'a>(wanted: &Wanted, products: &Products<'a>, all: &'a [Product]) -> Result<&'a Product, String> {
     let by_id = |text: &str| {
         let id = Uuid::try_parse(text).map_err(|_| format!("`{}` is no id", quote(text, 60)))?;
         all.iter()
