@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::{Failure, Kind, Result, quote},
+    jobs::negative_transfer::names::folded,
     redact,
 };
 
@@ -359,6 +360,16 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
     let chats = [&telegram.chat_ids, &telegram.admin_chat_ids];
     if telegram.bot_token.is_none() && chats.iter().any(|chats| !chats.is_empty()) {
         warnings.push("Telegram has chats, but no bot to write to them: set TELEGRAM_BOT_TOKEN".to_owned());
+    }
+    let transfer = &config.transfer;
+    let is_source = |prefix: &&String| folded(prefix) == folded(&transfer.source_prefix);
+    if let Some(prefix) = transfer.target_prefixes.iter().find(is_source) {
+        let what = format!(
+            "names `{}`, and so does NEGATIVE_TRANSFER_SOURCE_PREFIX (transfer.source_prefix)",
+            quote(prefix, 60)
+        );
+        let hint = "nothing is moved from a store into itself; keep it in one of them";
+        return refuse("transfer.target_prefixes", &what, hint);
     }
     let Some(base_url) = &config.iiko.base_url else { return Ok(()) };
     match (address::reach(base_url), config.iiko.allow_http) {

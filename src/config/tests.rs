@@ -111,6 +111,18 @@ fn a_watched_job_is_one_that_can_have_a_slot() {
 }
 
 #[test]
+fn a_store_is_no_target_of_itself() {
+    let house = House::new().set("NEGATIVE_TRANSFER_TARGET_PREFIXES", "Бар, хоз.Товары");
+    let expected =
+        ["NEGATIVE_TRANSFER_TARGET_PREFIXES from the environment names `хоз.Товары`", "source_prefix"];
+    refused(&house, &expected);
+    refused(
+        &House::new().set("NEGATIVE_TRANSFER_SOURCE_PREFIX", " кухня"),
+        &["transfer.target_prefixes names `Кухня`"],
+    );
+}
+
+#[test]
 fn declared_defaults_are_the_real_ones() {
     let defaults = Config::default();
     for setting in SETTINGS.iter().filter(|setting| !setting.default.starts_with('~')) {

@@ -140,16 +140,22 @@ fn nothing(row: &Row, is_old: bool) -> (State, Option<Uuid>, String, Option<Stri
     }
 }
 
+/// Refuses to give up what is settled.
+pub fn check_unsettled(row: &Row) -> Result<()> {
+    if !matches!(row.state, State::Done | State::Abandoned) {
+        return Ok(());
+    }
+    let text = format!("document {}: it is {} already", row.key(), row.state.name());
+    Err(Failure::new(Kind::Usage, text).hint("only what is open, unknown or failed can be given up"))
+}
+
 /// Gives a document up, because a person has taken care of it. Refused while iiko has it as it was sent.
 pub async fn abandon(ctx: &Context, store: &mut dyn Store, mut row: Row) -> Result<Row> {
     let key = row.key().to_owned();
     let refuse = |text: &str, hint: String| {
         Err(Failure::new(Kind::Usage, format!("document {key}: {text}")).hint(hint))
     };
-    if matches!(row.state, State::Done | State::Abandoned) {
-        let hint = "only what is open, unknown or failed can be given up".to_owned();
-        return refuse(&format!("it is {} already", row.state.name()), hint);
-    }
+    check_unsettled(&row)?;
     let reconcile = format!("`zerkalo documents reconcile {}` writes that down", row.key());
     match look(ctx, &mut row).await?.0 {
         // Of a damaged row nobody can say that iiko has it as it was sent.

@@ -38,7 +38,7 @@ pub async fn list(ctx: &Context, which: &Which) -> Result<Vec<DocumentReport>> {
 /// Reads what iiko has of documents and writes down what follows. Nothing is sent. Fails before anything has begun when
 /// there is no such document.
 pub async fn reconcile(ctx: &Context, asked: &Asked) -> Result<Report> {
-    check_asked(ctx, asked).await?;
+    check_asked(ctx, asked, |_| Ok(())).await?;
     let report = RefCell::new(Report::new(ctx.business_date));
     let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
@@ -61,10 +61,10 @@ pub async fn reconcile(ctx: &Context, asked: &Asked) -> Result<Report> {
     Ok(report.into_inner().of(run))
 }
 
-/// Gives a document up. Fails before anything has begun when there is no such document.
+/// Gives a document up. Fails before anything has begun when there is no such document, or it is settled.
 pub async fn abandon(ctx: &Context, key: &str) -> Result<Report> {
     let asked = Asked { keys: vec![key.to_owned()] };
-    check_asked(ctx, &asked).await?;
+    check_asked(ctx, &asked, reconcile::check_unsettled).await?;
     let report = RefCell::new(Report::new(ctx.business_date));
     let run = guarded(ctx, posting::names(ctx), &[ENTITY], Telling::NOTHING, async |locks| {
         ctx.iiko()?;
@@ -82,9 +82,9 @@ pub async fn abandon(ctx: &Context, key: &str) -> Result<Report> {
 }
 
 /// A mistyped number is no run: it is told before there are locks, a session, or a row in the log.
-async fn check_asked(ctx: &Context, asked: &Asked) -> Result<()> {
+async fn check_asked(ctx: &Context, asked: &Asked, may_be: fn(&Row) -> Result<()>) -> Result<()> {
     let mut store = ctx.database.connect_existing(ctx.access).await?;
-    named(store.as_mut(), asked).await?;
+    named(store.as_mut(), asked).await?.iter().try_for_each(may_be)?;
     store.close().await
 }
 
@@ -115,7 +115,7 @@ async fn named(store: &mut dyn Store, asked: &Asked) -> Result<Vec<Row>> {
 pub fn unknown_key(key: &str) -> Failure {
     let key = crate::error::quote(key, 60);
     Failure::new(Kind::Usage, format!("there is no document {key}"))
-        .hint("`zerkalo documents list` shows them all")
+        .hint("`zerkalo documents list --all` shows them all")
 }
 
 fn told(mut step: StepReport, settled: &Settled, report: &RefCell<Report>) -> (StepReport, DocumentReport) {

@@ -1,7 +1,7 @@
 //! What is not there is never shown as if it were empty, and who only looks or mends makes none.
 
 use super::{
-    documents::street,
+    documents::{NIGHT, street},
     harness::{Engine, Outcome, World, on_both},
 };
 use std::fs;
@@ -10,6 +10,7 @@ on_both!(
     what_looks_at_no_database_says_so_and_makes_none,
     a_job_and_migrate_make_the_database,
     a_number_that_nobody_knows_is_told_once_and_not_logged,
+    what_is_settled_is_not_given_up_and_that_is_told_once,
 );
 
 const RUN: &str = "00000000-0000-0000-0000-000000000007";
@@ -100,10 +101,32 @@ fn a_number_that_nobody_knows_is_told_once_and_not_logged(engine: Engine) {
     {
         let refused = world.expect(2, &arguments);
         assert_eq!(refused.json["error"], "there is no document T000000-00000000", "{}", refused.stdout);
+        assert!(refused.stdout.contains("`zerkalo documents list --all`"), "{}", refused.stdout);
         let screen: Outcome = world.command(&arguments).output().unwrap().into();
         let said = format!("{}{}", screen.stdout, screen.stderr);
         assert_eq!(said.matches("there is no document").count(), 1, "{said}");
     }
     assert_eq!(world.log().len(), logged, "no run has begun");
+    assert_eq!(world.sandbox.journal(), []);
+}
+
+fn what_is_settled_is_not_given_up_and_that_is_told_once(engine: Engine) {
+    let street = street(engine, 0);
+    let world = &street.world;
+    world.expect(0, &NIGHT);
+    let key = world.query("select min(key) from document_outbox")[0][0].clone().unwrap();
+    world.sandbox.clear_journal();
+    for state in ["done", "abandoned"] {
+        world.execute(&format!("update document_outbox set state = '{state}' where key = '{key}'"));
+        let logged = world.log().len();
+        let arguments = ["documents", "abandon", &key];
+        let refused = world.expect(2, &arguments);
+        let said = format!("it is {state} already");
+        assert_eq!(refused.json["error"], format!("document {key}: {said}"), "{}", refused.stdout);
+        let screen: Outcome = world.command(&arguments).output().unwrap().into();
+        let screen = format!("{}{}", screen.stdout, screen.stderr);
+        assert_eq!(screen.matches(&said).count(), 1, "{screen}");
+        assert_eq!(world.log().len(), logged, "no run has begun");
+    }
     assert_eq!(world.sandbox.journal(), []);
 }

@@ -18,6 +18,7 @@ on_both!(
     a_report_without_the_stores_that_take_is_no_night_without_negatives,
     a_row_without_an_amount_is_no_zero,
     what_may_stand_in_a_row_that_cannot_be_read_is_not_called_missing,
+    a_source_that_is_a_target_is_refused_before_anything_is_asked,
 );
 
 /// A street whose admins are told.
@@ -149,13 +150,16 @@ fn one_of_several_names_that_nothing_has_is_told(engine: Engine) {
 }
 
 fn a_store_renamed_since_the_morning_is_told(engine: Engine) {
-    let street = told_street(engine);
-    street.world.sandbox.edit(|world| rename(&mut world.stores, "Бар (Набережная)", "Бар-1 (Набережная)"));
-    let night = expect(&street.world, 4, &NIGHT);
-    let warnings = night.steps()[0]["warnings"].to_string();
-    assert!(warnings.contains("Бар (Набережная)") && warnings.contains("Бар-1 (Набережная)"), "{warnings}");
-    assert!(told(&street.world).contains("Бар-1 (Набережная)"), "{}", told(&street.world));
-    assert_eq!(street.world.sandbox.world().ledger().len(), 6);
+    for name in ["Бар-1 (Набережная)", "Бар (Набережная) 2", "Бар Набережная"]
+    {
+        let street = told_street(engine);
+        street.world.sandbox.edit(|world| rename(&mut world.stores, "Бар (Набережная)", name));
+        let night = expect(&street.world, 4, &NIGHT);
+        let warnings = night.steps()[0]["warnings"].to_string();
+        assert!(warnings.contains("nothing of `Бар (Набережная)`") && warnings.contains(name), "{warnings}");
+        assert!(told(&street.world).contains(&format!("«{name}»")), "{}", told(&street.world));
+        assert_eq!(street.world.sandbox.world().ledger().len(), 6);
+    }
 }
 
 fn no_restaurant_is_told_as_such(engine: Engine) {
@@ -308,6 +312,20 @@ fn what_may_stand_in_a_row_that_cannot_be_read_is_not_called_missing(engine: Eng
         assert!(!text.contains("Отрицательных остатков нет"), "{text}");
         assert_eq!((street.world.count("document_outbox"), street.world.count("job_slot")), (0, 0));
     }
+    expect(&street.world, 0, &NIGHT);
+    assert_all_moved(&street);
+}
+
+fn a_source_that_is_a_target_is_refused_before_anything_is_asked(engine: Engine) {
+    let mut street = told_street(engine);
+    street.world.set("NEGATIVE_TRANSFER_TARGET_PREFIXES", "Бар,хоз.товары,Кухня");
+    for arguments in [&NIGHT[..], &["negative-transfer", "--dry-run"], &["config", "check"]] {
+        let refused = expect(&street.world, 2, arguments);
+        assert!(error_of(&refused).contains("names `хоз.товары`"), "{}", refused.json);
+    }
+    assert_eq!(street.world.sandbox.journal(), []);
+    assert_eq!(street.world.count("job_slot"), 0, "the slot is open for the next start");
+    street.world.set("NEGATIVE_TRANSFER_TARGET_PREFIXES", "Бар,Кухня");
     expect(&street.world, 0, &NIGHT);
     assert_all_moved(&street);
 }

@@ -173,10 +173,12 @@ pub(super) fn in_report(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched>
     }
     let accounts = distinct(input.rows.iter().filter_map(account));
     let seen: BTreeSet<String> = accounts.iter().map(|name| folded(name)).collect();
-    if !targets.is_empty() && !targets.iter().any(|target| seen.contains(&folded(&target.name))) {
+    let missing: Vec<&Named> =
+        targets.iter().filter(|target| !seen.contains(&folded(&target.name))).copied().collect();
+    if !targets.is_empty() && missing.len() == targets.len() {
         return vec![all_missing(input, targets, accounts)];
     }
-    renamed(input, targets)
+    renamed(input, &missing, accounts)
 }
 
 /// A report that has something, and nothing of any store that takes. What it has are its stores, and what the mirror does
@@ -194,26 +196,23 @@ fn all_missing(input: &Input<'_>, targets: &[&Named], accounts: Vec<String>) -> 
     Unmatched { what: What::Stores, wanted: wanted.join(", "), has, stops: true }
 }
 
-/// Stores that take and of which the report has nothing, while it has one of their restaurant or type that the mirror does not
-/// know.
-fn renamed(input: &Input<'_>, targets: &[&Named]) -> Vec<Unmatched> {
+/// Stores that take and of which the report has nothing, while it has a name that the mirror does not know and in which their
+/// type or restaurant stands. Whoever renames a store need not keep to `TYPE (RESTAURANT)`; but an account that was deleted in
+/// iiko has balances, too, and is no store.
+fn renamed(input: &Input<'_>, missing: &[&Named], accounts: Vec<String>) -> Vec<Unmatched> {
     let named = |list: &[Named]| list.iter().map(|named| folded(&named.name)).collect::<Vec<_>>();
     let known: BTreeSet<String> =
         named(&input.catalogue.stores).into_iter().chain(named(&input.catalogue.accounts)).collect();
-    let accounts = distinct(input.rows.iter().filter_map(account));
-    let seen: BTreeSet<String> = accounts.iter().map(|name| folded(name)).collect();
-    let strangers: Vec<&String> = accounts.iter().filter(|name| !known.contains(&folded(name))).collect();
-    let alike = |one: &str, other: &str| {
-        let (Some((kind, restaurant)), Some((other_kind, other_restaurant))) = (parts(one), parts(other))
-        else {
-            return false;
-        };
-        folded(kind) == folded(other_kind) || folded(restaurant) == folded(other_restaurant)
+    let strangers: Vec<String> = accounts.into_iter().filter(|name| !known.contains(&folded(name))).collect();
+    let alike = |name: &str, target: &str| {
+        let name = folded(name);
+        parts(target).is_some_and(|(kind, restaurant)| {
+            [kind, restaurant].iter().any(|part| name.contains(&folded(part)))
+        })
     };
     let mut found = Vec::new();
-    for target in targets.iter().filter(|target| !seen.contains(&folded(&target.name))) {
-        let has: Vec<String> =
-            strangers.iter().filter(|name| alike(name, &target.name)).map(ToString::to_string).collect();
+    for target in missing {
+        let has: Vec<String> = strangers.iter().filter(|name| alike(name, &target.name)).cloned().collect();
         if !has.is_empty() {
             let wanted = target.name.trim().to_owned();
             found.push(Unmatched { what: What::Store, wanted, has, stops: false });
