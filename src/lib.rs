@@ -45,6 +45,7 @@ pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
 pub mod metrics;
+pub mod names;
 pub mod printer;
 mod redact;
 pub mod report;

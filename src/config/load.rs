@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Failure, Kind, Result, quote},
-    jobs::negative_transfer::names::folded,
+    names::folded,
     redact,
 };
 
@@ -350,6 +350,18 @@ fn check(config: &Config, origins: &Origins, warnings: &mut Vec<String>) -> Resu
         if !address::is_confidential(url) {
             let hint = "the token would travel unencrypted; plain http is for loopback only";
             return refuse(key, "must begin with `https://`", hint);
+        }
+    }
+    // Each is written as a whole: one that is another's, too, would be overwritten.
+    let sheet = &config.min_stock;
+    for (key, title, others) in [
+        ("min_stock.mapping_tab", &sheet.mapping_tab, [&sheet.tab, &sheet.import_tab]),
+        ("min_stock.import_tab", &sheet.import_tab, [&sheet.tab, &sheet.mapping_tab]),
+    ] {
+        let name = |title: &str| title.trim().to_lowercase();
+        if others.iter().any(|other| name(other) == name(title)) {
+            let hint = "give MIN_STOCK_TAB, MIN_STOCK_MAPPING_TAB and MIN_STOCK_IMPORT_TAB a tab each";
+            return refuse(key, "is the title of another tab of the settings, too", hint);
         }
     }
     let telegram = &config.telegram;

@@ -101,6 +101,18 @@ fn defaults_need_only_a_home() {
 }
 
 #[test]
+fn each_tab_of_the_sheet_has_a_title_of_its_own() {
+    for (name, title) in [
+        ("MIN_STOCK_MAPPING_TAB", "мин остатки"),
+        ("MIN_STOCK_MAPPING_TAB", "Маппинг Импорт "),
+        ("MIN_STOCK_IMPORT_TAB", "Мин остатки"),
+        ("MIN_STOCK_TAB", "Маппинг Справочник"),
+    ] {
+        refused(&House::new().set(name, title), &["is the title of another tab of the settings, too"]);
+    }
+}
+
+#[test]
 fn a_watched_job_is_one_that_can_have_a_slot() {
     for wrong in ["negative_transfer", "full-morning, doctor", "sync"] {
         let expected = ["ZERKALO_STATUS_JOBS from the environment names no job", "negative-transfer, "];

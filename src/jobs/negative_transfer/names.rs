@@ -1,11 +1,4 @@
-//! Names as people type them: stores called `TYPE (RESTAURANT)`, products, units.
-
-/// A name without the differences that people do not see: case, outer and doubled spaces, the space after a dot. So
-/// `Хоз.товары (Московский)` is `Хоз. товары (Московский)`.
-pub(crate) fn folded(name: &str) -> String {
-    let spaced = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    spaced.replace(". ", ".")
-}
+//! Names of stores: `TYPE (RESTAURANT)`.
 
 /// The type and the restaurant of a store's name, as they were typed; none when it is not `TYPE (RESTAURANT)`.
 pub(super) fn parts(name: &str) -> Option<(&str, &str)> {
@@ -18,15 +11,6 @@ pub(super) fn parts(name: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_look_alike_are_alike() {
-        for name in ["Хоз. товары (Московский)", "Хоз.товары (Московский)", "  хоз.  Товары   (московский) "]
-        {
-            assert_eq!(folded(name), "хоз.товары (московский)", "{name}");
-        }
-        assert_ne!(folded("Бар (А)"), folded("Бар (Б)"));
-    }
 
     #[test]
     fn a_store_is_a_type_and_a_restaurant() {

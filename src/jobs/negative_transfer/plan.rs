@@ -1,7 +1,7 @@
 //! What is transferred: a pure function of the catalogue, the night's balances and the settings.
 
 use super::{
-    names::{folded, parts},
+    names::parts,
     unmatched::{self, Unmatched},
 };
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     documents::{Kind, Line, Payload, amount},
     error::{Failure, Kind as FailureKind, Result, quote},
     iiko::olap::Row,
+    names::folded,
     store::outbox::{Catalogue, Named, Product},
 };
 use chrono::{NaiveDate, NaiveDateTime};

@@ -2,11 +2,12 @@
 //! mirror was made. Of such a night nobody can say that nothing is negative.
 
 use super::{
-    names::{folded, parts},
+    names::parts,
     plan::{Input, TOP, account},
 };
 use crate::{
     error::{Failure, Kind, quote},
+    names::folded,
     store::outbox::Named,
 };
 use serde::Serialize;

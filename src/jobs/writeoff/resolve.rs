@@ -5,7 +5,8 @@ use crate::{
     context::Context,
     documents::{Kind as DocumentKind, Line, Payload, amount, key},
     error::{Failure, Kind, Result, quote},
-    jobs::negative_transfer::{names::folded, plan::Products},
+    jobs::negative_transfer::plan::Products,
+    names::folded,
     store::outbox::{Catalogue, Named, Product},
 };
 use chrono::{NaiveDateTime, NaiveTime, Timelike as _};
