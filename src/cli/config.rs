@@ -253,7 +253,8 @@ mod tests {
             ("IIKO_CLOUD_CLIENT_SECRET", "secret"),
         ];
         let code = |pairs: &[(&'static str, &'static str)]| {
-            let loaded = load(&Flags::default(), &pairs.iter().copied().collect()).unwrap();
+            let home = std::iter::once(("HOME", "/no/such/home"));
+            let loaded = load(&Flags::default(), &home.chain(pairs.iter().copied()).collect()).unwrap();
             check(&loaded, &printer()).unwrap()
         };
         assert_eq!((code(&pairs[..1]), code(&pairs)), (0, 0));
