@@ -163,6 +163,9 @@ impl<'a> Push<'a> {
         if meant.is_some() {
             self.labels.extend(look.journal.labels(|id| known.contains(&id)));
         }
+        // What is no level comes back where this run has removed it, not where somebody else has.
+        let is_level = |cell: &Cell| !matches!(typed::level(cell), Typed::Bad(_));
+        self.wanted.levels.retain(|place, cells| cells.iter().all(is_level) || look.sheet.holds(*place));
         self.wanted.levels.extend(look.journal.lost(&look.sheet));
         if meant.is_some() {
             report.warnings.extend(look.journal.lost_notes().into_iter().map(|note| {
