@@ -255,7 +255,10 @@ fn partners(before: &Sheet, after: &Sheet) -> Vec<(usize, Option<usize>)> {
                 });
                 alike.count()
             };
-            let is_it = |other: &usize| !by_name || before.grid.get(*other, 0) == after.grid.get(*row, 0);
+            // The heading above what is gone was never anything else.
+            let name = after.grid.get(*row, 0);
+            let by_name = by_name || name.text() == GONE;
+            let is_it = |other: &usize| !by_name || before.grid.get(*other, 0) == name;
             *partner = left.iter().copied().filter(is_it).max_by_key(likeness);
             left.retain(|other| Some(*other) != *partner);
         }
