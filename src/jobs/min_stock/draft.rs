@@ -101,22 +101,16 @@ impl Drafter<'_> {
     ) -> bool {
         let steps = ordering::steps(length, wanted);
         self.draft.structure.extend(frame::of_steps(self.tab, axis, offset, tab_size, &steps));
-        let mut size = tab_size;
         for step in &steps {
             match *step {
                 Step::Move { count, .. } => self.draft.summary.moved += count as u64,
-                Step::Insert { count, .. } => {
-                    self.draft.summary.inserted += count as u64;
-                    size += count;
-                }
-                Step::Delete { count, .. } => {
-                    self.draft.summary.removed += count as u64;
-                    size -= count;
-                }
+                Step::Insert { count, .. } => self.draft.summary.inserted += count as u64,
+                Step::Delete { count, .. } => self.draft.summary.removed += count as u64,
             }
         }
         if self.sheet.rows.is_empty() {
-            self.shorten(axis, tab_size - offset - length, size, wanted);
+            let blank = tab_size - offset - length;
+            self.shorten(axis, blank, offset + wanted.len() + blank, wanted);
         }
         self.tell(axis, length, wanted, &steps);
         !steps.is_empty()

@@ -160,14 +160,12 @@ impl<'a> Push<'a> {
         let spots: HashSet<Spot> = wounds.iter().filter_map(|wound| wound.spot).collect();
         let known: HashSet<Uuid> =
             self.wanted.products.iter().chain(self.wanted.departments).map(|item| item.id).collect();
-        if meant.is_some() {
-            self.labels.extend(look.journal.labels(|id| known.contains(&id)));
-        }
         // What is no level comes back where this run has removed it, not where somebody else has.
         let is_level = |cell: &Cell| !matches!(typed::level(cell), Typed::Bad(_));
         self.wanted.levels.retain(|place, cells| cells.iter().all(is_level) || look.sheet.holds(*place));
         self.wanted.levels.extend(look.journal.lost(&look.sheet));
         if meant.is_some() {
+            self.labels.extend(look.journal.labels(|id| known.contains(&id)));
             report.warnings.extend(look.journal.lost_notes().into_iter().map(|note| {
                 let copy = &journal::titles(self.title)[0];
                 format!(
