@@ -55,7 +55,7 @@ fn assert_true_to_its_word(world: &World, outcome: &Outcome) {
             assert_eq!(row["status"].as_deref(), Some("success"), "{name}: {row:?}");
             assert_eq!(row["updated"], Some(step["updated"].to_string()), "{name}");
         } else if let Some(row) = row {
-            assert_eq!(row["status"].as_deref(), Some("error"), "{name}: {row:?}");
+            assert_eq!(row["status"].as_deref(), Some("error"), "{step}: {row:?}\n{}", outcome.stderr);
         }
     }
 }
