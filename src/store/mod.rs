@@ -147,8 +147,22 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
     /// updated and deleted must be the plan's, else nothing is changed.
     async fn apply(&mut self, plan: &mut Plan, receipt: Receipt<'_>) -> Result<Applied>;
 
-    /// Writes log rows of entities that changed nothing.
-    async fn log(&mut self, rows: &[LogRow]) -> Result<()>;
+    /// Writes log rows of entities that changed nothing. What a lost connection had written already is not written twice.
+    async fn log(&mut self, rows: &[LogRow]) -> Result<()> {
+        let (Err(failure), Some(row)) = (self.insert_log(rows).await, rows.first()) else { return Ok(()) };
+        if failure.kind != Kind::Database || !self.reconnect().await? {
+            return Err(failure);
+        }
+        tracing::warn!("{failure}; the connection was lost and is made again");
+        // One statement wrote all of them or none, and a run logs an entity once.
+        if self.is_logged(row.run_id, &row.entity_type).await? {
+            return Ok(());
+        }
+        self.insert_log(rows).await
+    }
+
+    /// Writes log rows in one transaction, over this connection as it is.
+    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()>;
 
     /// Writes one log row unless that run has already logged that entity: for a run that was killed.
     async fn log_if_missing(&mut self, row: &LogRow) -> Result<()>;

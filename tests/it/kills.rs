@@ -38,7 +38,10 @@ pub(super) fn change(world: &World, dice: &mut Dice) {
                 }
             }
             let len = list.len() as u64;
-            if len > 20 && dice.below(3) == 0 {
+            // A list that shrank to a round length may be a page of it, so nothing of it is deleted.
+            let left = len.saturating_sub(1);
+            let round = left.is_multiple_of(5) || left.is_power_of_two();
+            if len > 20 && !round && dice.below(3) == 0 {
                 list.remove(usize::try_from(dice.below(len)).unwrap());
             }
         }

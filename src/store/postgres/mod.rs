@@ -376,7 +376,7 @@ impl Store for Postgres {
         }
     }
 
-    async fn log(&mut self, rows: &[LogRow]) -> Result<()> {
+    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()> {
         self.write_log(rows, "").await
     }
 

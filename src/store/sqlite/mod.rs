@@ -257,7 +257,7 @@ impl Store for Sqlite {
         }
     }
 
-    async fn log(&mut self, rows: &[LogRow]) -> Result<()> {
+    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()> {
         let doing = "writing the log";
         let mut transaction =
             self.connection().begin_with("begin immediate").await.map_err(|error| failure(doing, error))?;
