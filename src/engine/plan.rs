@@ -140,6 +140,7 @@ pub struct Plan {
     key_positions: Vec<usize>,
     /// Updates may carry a hash that the row has already, because the columns were compared themselves.
     pub verify: bool,
+    pub(super) has_no_name: bool,
 }
 
 impl Plan {
@@ -189,7 +190,17 @@ impl Plan {
             .filter(|(_, scope)| deletable.contains(scope))
             .map(|(key, _)| (*key).clone())
             .collect();
-        Self { table, scopes, inserts, updates, deletes, conflicts, key_positions, verify }
+        Self {
+            table,
+            scopes,
+            inserts,
+            updates,
+            deletes,
+            conflicts,
+            key_positions,
+            verify,
+            has_no_name: false,
+        }
     }
 
     /// A plan that only inserts rows, each key once.
@@ -203,6 +214,7 @@ impl Plan {
             conflicts: HashMap::new(),
             key_positions: table.key_positions(),
             verify: false,
+            has_no_name: false,
         }
     }
 
@@ -216,6 +228,11 @@ impl Plan {
         self.scopes.iter().fold((0, 0, 0), |(inserted, updated, deleted), scope| {
             (inserted + scope.inserted, updated + scope.updated, deleted + scope.deleted)
         })
+    }
+
+    /// Whether rows are to be updated from records none of which has a name, although the table keeps names.
+    pub fn may_lose_all_names(&self) -> bool {
+        self.has_no_name && self.totals().1 > 1
     }
 
     /// How many bytes the rows to insert and to update take.

@@ -39,6 +39,8 @@ pub struct Planner {
     recipe: Recipe,
     key_positions: Vec<usize>,
     scope_position: Option<usize>,
+    /// Where a record's name stands, until one has been seen.
+    unseen_name: Option<usize>,
     index: Index,
     tallies: Vec<Tally>,
     inserts: Spool,
@@ -67,6 +69,7 @@ impl Planner {
             scope_position: table.scope.map(|name| {
                 table.columns.iter().position(|column| column.name == name).expect("a key column")
             }),
+            unseen_name: table.name_position(),
             index,
             tallies: Vec::new(),
             inserts,
@@ -122,6 +125,7 @@ impl Planner {
         self.updates.clear();
         self.conflicts.clear();
         self.remembered.clear();
+        self.unseen_name = self.table.name_position();
         self.reading = 1;
     }
 
@@ -161,6 +165,11 @@ impl Planner {
         for (column, guess) in self.table.columns.iter().zip(&mut self.guesses) {
             let error = push_column(&mut self.values, column, &self.record, guess, &mut supplied).err();
             bad = bad.or(error);
+        }
+        if let Some(position) = self.unseen_name {
+            let name = Values::of(&self.values).nth(position);
+            self.unseen_name =
+                Some(position).filter(|_| matches!(name, None | Some(Value::Null | Value::Text(""))));
         }
         let key = self.key();
         let place = self.scope_of_values()?;
@@ -259,9 +268,10 @@ impl Planner {
             remembered,
             settings,
             key_positions,
+            unseen_name,
             ..
         } = self;
-        let plan = Plan::new(
+        let mut plan = Plan::new(
             table,
             &index,
             tallies,
@@ -272,6 +282,7 @@ impl Planner {
             settings.verify,
             allowed,
         );
+        plan.has_no_name = unseen_name.is_some();
         (plan, remembered)
     }
 

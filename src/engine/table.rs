@@ -191,6 +191,11 @@ impl Table {
         self.key.iter().map(|name| self.column(name).expect("a table's key names its own columns"))
     }
 
+    /// The position of the column that holds what the upstream calls a row, where the records themselves say it.
+    pub(super) fn name_position(&self) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == "name" && column.origin != Origin::Supplied)
+    }
+
     /// The position of each key column among the columns.
     pub fn key_positions(&self) -> Vec<usize> {
         self.key

@@ -216,6 +216,10 @@ impl Client {
             .map(|_| ())
         })
         .await?;
+        if stores.ids().next().is_none() {
+            let text = "no store is in the mirror, so the rows are called by their stores' ids; `zerkalo sync iiko` reads the names";
+            planner.warn("", text.to_owned());
+        }
         if unnamed.is_empty() {
             return Ok(());
         }

@@ -169,6 +169,7 @@ impl Writer<'_> {
     /// Applies a plan: once more, from a new reading, when somebody else wrote to the table meanwhile or when the
     /// connection was lost and nothing was committed.
     async fn settle(&mut self, begun: &Begun, mut read: Read) -> Result<Vec<StepReport>> {
+        self.check_names(&read.plan).await?;
         let reports = self.reports(&read).await;
         let applied = match self.hand_on(&mut read).await {
             Ok(()) if self.ctx.is_dry_run() => return Ok(reports),
@@ -195,6 +196,26 @@ impl Writer<'_> {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Refuses a list in which nothing has its name any more: the upstream calls the field otherwise now, or this is a list
+    /// of something else.
+    async fn check_names(&mut self, plan: &Plan) -> Result<()> {
+        if !plan.may_lose_all_names() {
+            return Ok(());
+        }
+        let name = plan.table.name;
+        let stored = self.store.select(plan.table, &["name"]).await?;
+        let named = stored.iter().flatten().flatten().filter(|text| !text.is_empty()).count();
+        if named == 0 {
+            return Ok(());
+        }
+        let text =
+            format!("{name}: no record of the answer has a name, and {named} of the stored rows have one");
+        Err(Failure::new(Kind::InvalidAnswer, text).hint(format!(
+            "nothing was changed; look at the upstream, which may call the field otherwise now; if the names are really gone, \
+             empty them in the database, too: update {name} set name = null"
+        )))
     }
 
     /// Leaves for later steps what they look up. What the answer does not tell is what the mirror has of it: before the plan
@@ -257,6 +278,7 @@ impl Writer<'_> {
         let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
         let mut read = self.fetcher.read(entity, index, &begun.meter).await?;
+        self.check_names(&read.plan).await?;
         let reports = self.reports(&read).await;
         self.hand_on(&mut read).await?;
         match self.apply(begun, &mut read, &reports).await? {

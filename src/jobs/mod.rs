@@ -145,7 +145,19 @@ impl Options {
 
     /// Refuses an allowance for what does not exist: it would silently not help.
     pub fn check(&self) -> Result<()> {
-        for allowance in &self.allow_delete {
+        for (place, allowance) in self.allow_delete.iter().enumerate() {
+            let same =
+                |other: &&Allowance| (&other.table, &other.scope) == (&allowance.table, &allowance.scope);
+            if let Some(other) = self.allow_delete[..place].iter().find(same) {
+                let scope = allowance.scope.as_ref().map_or_else(String::new, |scope| format!(":{scope}"));
+                let text = format!(
+                    "--allow-delete is given twice for {}{scope}, with {} and {}",
+                    allowance.table, other.rows, allowance.rows
+                );
+                return Err(
+                    Failure::new(Kind::Usage, text).hint("give it once, with the number that the run names")
+                );
+            }
             let Some(entity) = tables::all().find(|entity| entity.table.name == allowance.table) else {
                 return Err(unknown_table(&allowance.table));
             };

@@ -444,6 +444,11 @@ fn a_further_document_follows_only_what_was_seen(engine: Engine) {
     assert_eq!(moves(world), 18, "{}", again.json);
     assert_eq!(world.query("select key from document_outbox where seq = 2").len(), 3);
     expect(world, 2, &["negative-transfer", "--again", "--scheduled", "23:00"]);
+    world.execute("update document_outbox set seen_at = updated_at");
+    let nothing = expect(world, 0, &["negative-transfer", "--again"]);
+    assert_eq!(moves(world), 18, "{}", nothing.json);
+    let said = nothing.json.to_string();
+    assert!(said.contains("--again: nothing is to be moved, so no further document is made"), "{said}");
 }
 
 fn needless_drafts_are_listed(engine: Engine) {

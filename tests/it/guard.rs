@@ -19,6 +19,7 @@ on_both!(
     one_row_of_two_may_go_and_the_only_one_may_not,
     an_empty_answer_over_a_filled_table_deletes_nothing,
     an_empty_answer_over_an_empty_table_is_fine,
+    a_list_that_has_lost_every_name_changes_nothing,
     each_root_type_has_a_guard_of_its_own,
     stock_balances_are_replaced_under_the_guard_and_without_tombstones,
 );
@@ -157,6 +158,37 @@ fn an_empty_answer_over_an_empty_table_is_fine(engine: Engine) {
     });
 }
 
+fn a_list_that_has_lost_every_name_changes_nothing(engine: Engine) {
+    Shelf::each(engine, |world, shelf| {
+        let mut items = Item::many(1..8);
+        shelf.put(world, &items);
+        shelf.sync(world, 0);
+        let before = shelf.stored(world);
+        let nameless: Vec<Item> = items
+            .iter()
+            .map(|item| Item { name: String::new(), number: "3.5".to_owned(), ..item.clone() })
+            .collect();
+        shelf.put(world, &nameless);
+        let refused = shelf.sync(world, 7);
+        assert!(
+            refused.error.unwrap().contains("no record of the answer has a name, and 7 of the stored rows")
+        );
+        assert_eq!(shelf.stored(world), before);
+        // Other names, and a single one that is left, are what an upstream may say.
+        items[0].name.clear();
+        items[1].name = "другое".to_owned();
+        shelf.put(world, &items);
+        assert_eq!(counts(&shelf.sync(world, 0)), [0, 2, 5, 0]);
+        // The way out that the refusal names.
+        world.execute(&format!("update {} set name = null", shelf.name()));
+        shelf.put(world, &nameless);
+        assert_eq!(counts(&shelf.sync(world, 0)), [0, 7, 0, 0]);
+        // A list that never had names is taken as it is.
+        shelf.put(world, &nameless[1..]);
+        assert_eq!(shelf.sync(world, 0).deleted, 1);
+    });
+}
+
 fn each_root_type_has_a_guard_of_its_own(engine: Engine) {
     let world = World::new(engine);
     let sync = ["sync", "iiko", "--only", "iiko_entity"];
@@ -193,6 +225,8 @@ fn each_root_type_has_a_guard_of_its_own(engine: Engine) {
     );
     assert_eq!(world.count("iiko_entity"), before.len() - 1);
     world.expect(2, &[&sync[..], &["--allow-delete", &format!("iiko_entity={accounts}")]].concat());
+    let twice = world.expect(2, &[&sync[..], &["--allow-delete", &flag, "--allow-delete", &flag]].concat());
+    assert!(twice.json["error"].as_str().unwrap().contains("is given twice"), "{}", twice.stdout);
     world.expect(0, &[&sync[..], &["--allow-delete", &flag]].concat());
     assert_eq!(world.count("iiko_entity"), before.len() - 1 - accounts);
     assert_eq!(world.count("mirror_tombstone"), 1 + accounts);

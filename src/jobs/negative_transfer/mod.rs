@@ -230,6 +230,10 @@ impl Night<'_> {
             Some(text) => failure.context(text),
             None => failure,
         })?;
+        if self.options.again && plan.documents.is_empty() {
+            let text = "--again: nothing is to be moved, so no further document is made".to_owned();
+            self.report.borrow_mut().notes.push(text);
+        }
         for document in &plan.documents {
             within_caps(&document.payload, &document.title(), &ctx.config.transfer)?;
         }

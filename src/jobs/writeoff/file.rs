@@ -217,12 +217,12 @@ fn from_csv(file: &str, text: &str, unreadable: &dyn Fn(&str) -> Failure) -> Res
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
+                let line = error.position().map_or(0, |position| line_of(text, position));
                 faults.add(line, "it has another number of cells than the header");
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(text, position));
         let cell = |name: &str| column(name).and_then(|at| record.get(at)).filter(|text| !text.is_empty());
         same(&mut act.store, cell("store"), "store", line, &mut faults);
         same(&mut act.account, cell("account"), "account", line, &mut faults);
@@ -239,6 +239,14 @@ fn from_csv(file: &str, text: &str, unreadable: &dyn Fn(&str) -> Failure) -> Res
     faults.check(file)?;
     act.comment = Some(comment).filter(|comment| !comment.is_empty());
     Ok(act)
+}
+
+/// The line on which a record begins; the reader counts the empty lines before it to the record.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.as_bytes().get(start..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + empty.filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// A cell that an act has once: said on its first line, and on others left out or the same.
@@ -328,6 +336,11 @@ mod tests {
     fn a_bad_line_is_named_by_its_number() {
         for (text, expected) in [
             ("store,account,num,amount\nA,B,1,1\nA,B,2,x\n", "line 3: the amount `x` is no number above 0"),
+            (
+                "store,account,num,amount\r\n\r\n\r\nA,B,1,0\r\n",
+                "line 4: the amount `0` is no number above 0",
+            ),
+            ("\n\nstore,account,num,amount\nA,B,1,1\n\nA,B,1\n", "line 6: it has another number of cells"),
             ("store,account,num,amount\nA,B,1,0\n", "line 2: the amount `0` is no number above 0"),
             ("store,account,num,amount\nA,B,,1\n", "line 2: it names no product"),
             ("store,account,num,amount\nA,B,1,1\nC,B,2,1\n", "line 3: an act has one store"),
