@@ -131,24 +131,78 @@ pub(super) fn database(text: &str) -> Read<String> {
 
 fn postgres(rest: &str) -> Read<String> {
     let encode = "in a login or password write `@` as %40, `:` as %3A, `/` as %2F, `?` as %3F, `#` as %23";
-    let mut url = Url::parse(&format!("postgres://{rest}"))
-        .map_err(|error| Problem::new(format!("must be an address ({error})")).hint(encode))?;
-    // An unescaped password would be cut here, and its rest would pass for a database name that may be shown.
+    let problem = |text: String| Problem::new(text).hint(encode);
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    if url.fragment().is_some() || rest[authority..].contains('@') {
-        return Err(Problem::new("must not hold a `#`, nor a `@` after the host").hint(encode));
-    }
+    let (place, tail) = rest.split_at(authority);
+    // libpq takes a login without a host, for a socket that the options name; the driver takes that login as options.
+    let (login, place) = match place.strip_suffix('@') {
+        Some(login) => (Some(login), ""),
+        None => (None, place),
+    };
+    let mut url = Url::parse(&format!("postgres://{place}{tail}"))
+        .map_err(|error| problem(format!("must be an address ({error})")))?;
     // asyncpg's `ssl=` is everybody else's `sslmode=`.
-    let pairs: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(name, value)| (if name == "ssl" { "sslmode".to_owned() } else { name.into() }, value.into()))
-        .collect();
+    let given = url.query_pairs().map(|(name, value)| {
+        (if name == "ssl" { "sslmode".to_owned() } else { name.into_owned() }, value.into_owned())
+    });
+    let mut pairs: Vec<(String, String)> = given.collect();
+    // An unescaped password would be cut here, and its rest would pass for a database name that may be shown. Behind the
+    // name of an option a `@` is a value's.
+    let path = tail.split('?').next().unwrap_or_default();
+    let is_clean =
+        !path.contains('@') && (!tail.contains('@') || pairs.iter().all(|(name, _)| is_option(name)));
+    if url.fragment().is_some() || !is_clean {
+        return Err(problem("must not hold a `#`, nor a `@` after the host".to_owned()));
+    }
+    if let Some(login) = login {
+        let (user, password) =
+            login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+        let named = [("user", Some(user)), ("password", password)];
+        for (name, value) in named {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                pairs.push((name.to_owned(), decoded(value)));
+            }
+        }
+    }
     if pairs.is_empty() {
         url.set_query(None);
     } else {
         url.query_pairs_mut().clear().extend_pairs(pairs);
     }
     Ok(url.into())
+}
+
+/// A part of an address without its percent signs. Among options, unlike elsewhere, `+` is a space.
+fn decoded(part: &str) -> String {
+    let Ok(url) = Url::parse(&format!("postgres:///?part={}", part.replace('+', "%2B"))) else {
+        return part.to_owned();
+    };
+    url.query_pairs().next().map_or_else(|| part.to_owned(), |(_, value)| value.into_owned())
+}
+
+/// Whether the driver knows an option of an address.
+fn is_option(name: &str) -> bool {
+    const OPTIONS: [&str; 18] = [
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "statement-cache-capacity",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ];
+    OPTIONS.contains(&name) || name.starts_with("options[")
 }
 
 /// Whether the address of a database holds a password. In doubt it does.
@@ -161,22 +215,34 @@ pub(super) fn has_password(text: &str) -> bool {
     login.contains(':') || rest.to_ascii_lowercase().contains("password=")
 }
 
-/// The password in the address of a database, as it is written there.
-pub(super) fn password(text: &str) -> Option<String> {
-    Url::parse(text).ok()?.password().map(str::to_owned)
+/// The passwords in the address of a database, as they are written there: before the host, and among the options.
+pub(super) fn passwords(text: &str) -> Vec<String> {
+    let Ok(url) = Url::parse(text) else { return Vec::new() };
+    let options = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let of_options =
+        options.filter(|(name, _)| *name == "password").map(|(_, value)| value.replace('+', "%20"));
+    url.password().map(str::to_owned).into_iter().chain(of_options).collect()
 }
 
-/// A database's address for people: login, host, port and name; no password, no options.
+/// A database's address for people: login, host, port and name; no password, no other options.
 pub(super) fn shown_database(text: &str) -> String {
     let Some(rest) = text.strip_prefix("postgres://") else { return text.to_owned() };
     let Ok(url) = Url::parse(&format!("postgres://{rest}")) else { return super::HIDDEN.to_owned() };
-    let login = match (url.username(), has_password(text)) {
+    let option = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let user = option("user").unwrap_or_else(|| url.username().to_owned());
+    let login = match (user.as_str(), has_password(text)) {
         ("", _) => String::new(),
         (user, true) => format!("{user}:{}@", super::HIDDEN),
         (user, false) => format!("{user}@"),
     };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("postgres://{login}{}{port}{}", url.host_str().unwrap_or_default(), url.path())
+    let port = option("port").or_else(|| url.port().map(|port| port.to_string()));
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let host = option("host").or_else(|| option("hostaddr"));
+    let host = host.unwrap_or_else(|| url.host_str().unwrap_or_default().to_owned());
+    let name = option("dbname").map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
+    format!("postgres://{login}{host}{port}{name}")
 }
 
 #[cfg(test)]
@@ -231,6 +297,17 @@ mod tests {
             ("postgresql+asyncpg://u:p@h:5433/d?ssl=require", "postgres://u:p@h:5433/d?sslmode=require"),
             ("postgresql://h/d", "postgres://h/d"),
             ("postgres:///d?host=/run/postgresql", "postgres:///d?host=%2Frun%2Fpostgresql"),
+            // libpq's forms of a socket's address, with a login and without a host.
+            (
+                "postgresql://u@/d?host=/run/postgresql&port=5433",
+                "postgres:///d?host=%2Frun%2Fpostgresql&port=5433&user=u",
+            ),
+            ("postgresql://u:p%40q%26r@/d", "postgres:///d?user=u&password=p%40q%26r"),
+            ("postgresql://%2Frun%2Fpostgresql/d", "postgres://%2Frun%2Fpostgresql/d"),
+            ("postgresql://u@%2Frun%2Fpostgresql:5433/d", "postgres://u@%2Frun%2Fpostgresql:5433/d"),
+            ("postgresql:///?host=/run&dbname=d", "postgres:///?host=%2Frun&dbname=d"),
+            ("postgresql://[::1]:5433/d", "postgres://[::1]:5433/d"),
+            ("postgres://h/d?application_name=me@here", "postgres://h/d?application_name=me%40here"),
             ("sqlite:///srv/a b.db", "sqlite:/srv/a b.db"),
             ("sqlite:mirror.db", "sqlite:mirror.db"),
             ("./mirror.db", "sqlite:./mirror.db"),
@@ -244,6 +321,8 @@ mod tests {
             "host=h password=p",
             "postgres://u:1/b@h/d",
             "postgres://u:p#q@h/d",
+            "postgres://u:1?p@h/d",
+            "postgres://u:1/a?b=c@h/d",
             "a.db?mode=ro",
             "~/a.db",
             "/srv/",
@@ -266,5 +345,9 @@ mod tests {
             assert!(!has_password(text), "{text}");
         }
         assert_eq!(shown_database("postgres://u:p@h:1/d?password=x"), "postgres://u:<hidden>@h:1/d");
+        let socket = database("postgres://u:p%2Fq@/d?host=/run").unwrap();
+        assert_eq!(shown_database(&socket), "postgres://u:<hidden>@/run/d");
+        assert_eq!(passwords(&socket), ["p%2Fq"]);
+        assert_eq!(passwords("postgres://u:a@h/d?password=b"), ["a", "b"]);
     }
 }

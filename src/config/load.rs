@@ -171,7 +171,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
     if let Some(hash) = &config.iiko.sha1_password {
         redact::remember(hash.expose_secret());
     }
-    if let Some(password) = address::password(config.database.url.expose_secret()) {
+    for password in address::passwords(config.database.url.expose_secret()) {
         redact::remember(&password);
     }
     complete(&mut config, environment)?;

@@ -177,7 +177,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         ("database.busy_timeout", "ZERKALO_BUSY_TIMEOUT", Seconds, "30"),
-        "Seconds to wait for another program that writes to the database.",
+        "Seconds to wait for another program that writes to the database, once a run.",
         |config, text| value::seconds(text).map(|limit| config.database.busy_timeout = limit),
         |config| seconds(config.database.busy_timeout),
     ),

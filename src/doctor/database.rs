@@ -20,10 +20,10 @@ pub(super) async fn look(patient: &Patient) -> Result<Vec<Said>> {
     if !examined.missing_rights.is_empty() {
         said.push(
             Failure::new(
-                Kind::Database,
+                Kind::Usage,
                 format!("the role lacks rights: {}", examined.missing_rights.join(", ")),
             )
-            .hint("grant them, or let the role own the schema")
+            .hint(format!("grant them, or let the role own the schema: {}", examined.grants.join("; ")))
             .into(),
         );
     }

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     engine::Index,
     error::{Failure, Kind, Result},
-    report::{RunReport, Status, morning},
+    report::{RunReport, Status, StepReport, morning},
     store::{
         LogRow, Store,
         lock::{Locks, Name},
@@ -175,8 +175,9 @@ async fn log_refused(ctx: &Context, lanes: &[Lane], failure: &Failure) {
 async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened) -> Box<dyn Store> {
     let Opened { mut store, mut indexes, mut adopt } = opened;
     for step in lane {
-        if let Some(needed) = missing_input(ctx, step) {
-            skip(ctx, step, &format!("skipped: {needed} could not be read"), store.as_mut()).await;
+        if let Some((needed, kind)) = missing_input(ctx, step) {
+            let what = if kind == Some(Kind::Database) { "written" } else { "read" };
+            skip(ctx, step, &format!("skipped: {needed} could not be {what}"), store.as_mut()).await;
             continue;
         }
         match &step.work {
@@ -193,13 +194,14 @@ async fn run_lane(ctx: &Context, lane: &Lane, options: &Options, opened: Opened)
     store
 }
 
-/// The table that a step needs and that an earlier step of this run could not read.
-fn missing_input(ctx: &Context, step: &Step) -> Option<&'static str> {
+/// The table that a step needs and that failed in an earlier step of this run, and how.
+fn missing_input(ctx: &Context, step: &Step) -> Option<(&'static str, Option<Kind>)> {
     let reports = ctx.reports.borrow();
-    let failed = |name: &&'static str| {
-        reports.iter().any(|report| report.status == Status::Error && report.entity.as_deref() == Some(*name))
-    };
-    step.needs.iter().map(|need| need.table.name).find(failed)
+    step.needs.iter().map(|need| need.table.name).find_map(|name| {
+        let of_it = |report: &&StepReport| report.entity.as_deref() == Some(name);
+        let failed = reports.iter().filter(of_it).find(|report| report.status == Status::Error)?;
+        Some((name, failed.kind))
+    })
 }
 
 /// Whether nothing at all is configured of the spreadsheet that a step needs. Half a configuration is a mistake.

@@ -131,6 +131,8 @@ impl Fetcher<'_> {
     }
 
     async fn read(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Read> {
+        // Nothing is asked for that cannot be written any more.
+        self.ctx.database.check()?;
         let settings = feed::settings(self.ctx, entity, self.options.verify, self.later);
         let mut planner = Planner::new(&entity.table, settings, index);
         let stoplist = feed::read(self.ctx, entity, &self.lookups, &mut planner, meter).await?;

@@ -1,13 +1,16 @@
 //! Where the database is, and connecting to it.
 
 use super::{
-    Store, lock,
+    Store,
+    condition::Condition,
+    lock,
     migrate::{Dialect, Found, Step, must_migrate},
-    postgres::{Connection, Postgres},
+    postgres::{self, Connection, Postgres},
     speak::{Answer, Columns, Speak},
-    sqlite::Sqlite,
+    sqlite::{self, Sqlite},
 };
 use crate::error::{Failure, Kind, Result};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     collections::HashMap,
@@ -34,6 +37,7 @@ pub struct Database {
     patience: Duration,
     run: Option<Uuid>,
     is_direct: Arc<AtomicBool>,
+    condition: Condition,
 }
 
 #[derive(Debug, Clone)]
@@ -57,17 +61,34 @@ pub struct Examined {
     pub identity: HashMap<String, String>,
     /// The rights that a run needs and that this user lacks, in words.
     pub missing_rights: Vec<String>,
+    /// What the owner has to execute to give them.
+    pub grants: Vec<String>,
+    /// Whether it is a standby, which takes no changes.
+    pub is_standby: bool,
 }
 
 impl Examined {
     /// A file that is not there yet.
     pub(super) fn absent(found: Found) -> Self {
         let identity = HashMap::new();
-        Self { found, dialect: Dialect::Sqlite, server: None, size: 0, identity, missing_rights: Vec::new() }
+        let (missing_rights, grants) = (Vec::new(), Vec::new());
+        Self {
+            found,
+            dialect: Dialect::Sqlite,
+            server: None,
+            size: 0,
+            identity,
+            missing_rights,
+            grants,
+            is_standby: false,
+        }
     }
 
-    /// Refuses what a run would refuse: a foreign schema, a newer one, a migration that loses data.
+    /// Refuses what a run would refuse: a standby, a foreign or damaged schema, a newer one, a migration that loses data.
     pub fn check(&self) -> Result<()> {
+        if self.is_standby {
+            return Err(postgres::standby_failure());
+        }
         must_migrate(&self.found, self.dialect, false, false).map(drop)
     }
 }
@@ -80,6 +101,18 @@ pub(super) async fn identity(store: &mut impl Speak) -> Result<HashMap<String, S
         Ok((columns.text()?, columns.text()?))
     };
     store.ask("reading whose mirror this is", (sql, Vec::new())).await?.into_iter().map(pair).collect()
+}
+
+/// A server and its database where the address has no host: its options name a socket's folder.
+fn named_by_options(url: &str, path: &str) -> String {
+    let Ok(url) = Url::parse(url) else { return path.to_owned() };
+    let option = |wanted: &str| {
+        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    let host = option("host").or_else(|| option("hostaddr")).unwrap_or_default();
+    let port = option("port").map(|port| format!(":{port}")).unwrap_or_default();
+    let name = option("dbname").map_or_else(|| path.to_owned(), |name| format!("/{name}"));
+    format!("{host}{port}{name}")
 }
 
 /// The folder that a file is in, or the nearest one above it that exists.
@@ -98,7 +131,7 @@ impl Database {
         } else {
             let path = text.strip_prefix("sqlite:").unwrap_or(text);
             let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
-            Place::Sqlite(PathBuf::from(path))
+            Place::Sqlite(sqlite::real_path(PathBuf::from(path)))
         };
         Self {
             place,
@@ -106,6 +139,7 @@ impl Database {
             patience: Duration::from_secs(30),
             run: None,
             is_direct: Arc::default(),
+            condition: Condition::default(),
         }
     }
 
@@ -138,6 +172,8 @@ impl Database {
                 let tail = text.split_once("://").map_or(text, |(_, tail)| tail);
                 let tail = tail.split(['?', '#']).next().unwrap_or_default();
                 let place = tail.rsplit_once('@').map_or(tail, |(_, place)| place);
+                let place =
+                    if place.starts_with('/') { named_by_options(text, place) } else { place.to_owned() };
                 format!("PostgreSQL {place}, schema {schema}")
             }
         }
@@ -155,7 +191,9 @@ impl Database {
     /// Connects.
     pub async fn connect(&self, access: Access) -> Result<Box<dyn Store>> {
         Ok(match &self.place {
-            Place::Sqlite(path) => Box::new(Sqlite::connect(path, access, self.patience).await?),
+            Place::Sqlite(path) => {
+                Box::new(Sqlite::connect(path, access, self.patience, self.condition.clone()).await?)
+            }
             Place::Postgres { url, schema } => Box::new(self.postgres(url, schema, access).await?),
         })
     }
@@ -178,11 +216,19 @@ impl Database {
         )
     }
 
+    /// Fails when the database has failed this run for good: nothing more is tried there, nor read for it.
+    pub fn check(&self) -> Result<()> {
+        self.condition.check()
+    }
+
     /// Looks at the database and at what this user may do there; creates and changes nothing.
     pub async fn examine(&self) -> Result<Examined> {
         match &self.place {
             Place::Sqlite(path) => {
-                Sqlite::connect(path, Access::DryRun, self.patience).await?.examine().await
+                Sqlite::connect(path, Access::DryRun, self.patience, self.condition.clone())
+                    .await?
+                    .examine()
+                    .await
             }
             Place::Postgres { url, schema } => {
                 self.postgres(url, schema, Access::DryRun).await?.examine().await
@@ -201,7 +247,12 @@ impl Database {
     /// Every migration and whether it is applied; changes nothing.
     pub async fn steps(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
-            Place::Sqlite(path) => Sqlite::connect(path, Access::DryRun, self.patience).await?.look().await?,
+            Place::Sqlite(path) => {
+                Sqlite::connect(path, Access::DryRun, self.patience, self.condition.clone())
+                    .await?
+                    .look()
+                    .await?
+            }
             Place::Postgres { url, schema } => {
                 self.postgres(url, schema, Access::DryRun).await?.look().await?
             }
@@ -213,7 +264,10 @@ impl Database {
     pub async fn migrate(&self) -> Result<Vec<Step>> {
         let found = match &self.place {
             Place::Sqlite(path) => {
-                Sqlite::connect(path, Access::Write, self.patience).await?.migrate(true).await?
+                Sqlite::connect(path, Access::Write, self.patience, self.condition.clone())
+                    .await?
+                    .migrate(true)
+                    .await?
             }
             Place::Postgres { url, schema } => {
                 self.postgres(url, schema, Access::Write).await?.migrate(true).await?
@@ -228,6 +282,7 @@ impl Database {
             bulk_threshold: self.bulk_threshold,
             run: self.run,
             is_direct: Arc::clone(&self.is_direct),
+            condition: self.condition.clone(),
         };
         Postgres::connect(url, schema, access, connection).await
     }
@@ -249,6 +304,8 @@ mod tests {
         let text = database("postgres://user:canary@db.example:5432/chain?sslmode=require").describe();
         assert_eq!(text, "PostgreSQL db.example:5432/chain, schema mirror");
         assert!(!format!("{:?}", database("postgres://user:canary@db/x")).contains("canary"));
+        let socket = "postgres:///chain?host=%2Frun%2Fpostgresql&user=me&password=canary";
+        assert_eq!(database(socket).describe(), "PostgreSQL /run/postgresql/chain, schema mirror");
         assert_eq!(database("sqlite:///var/lib/z.db").describe(), "/var/lib/z.db");
         assert_eq!(database("sqlite:z.db").describe(), "z.db");
     }

@@ -76,6 +76,8 @@ pub enum Found {
     Version(i64),
     /// Tables of our names that another program made.
     Foreign(Vec<String>),
+    /// Our tables at our version, without these objects that its migrations have made.
+    Damaged(Vec<String>),
 }
 
 /// The names that must not belong to somebody else: every mirrored table and the tool's own.
@@ -112,6 +114,20 @@ pub(super) fn must_migrate(found: &Found, dialect: Dialect, dry_run: bool, by_co
             }
             Dialect::Sqlite => "nothing was touched; set DATABASE_URL to another file",
         })),
+        Found::Damaged(missing) => Err(Failure::new(
+            Kind::Usage,
+            format!("the database lacks what its migrations have made: {}", missing.join(", ")),
+        )
+        .hint(match dialect {
+            Dialect::Postgres => {
+                "put it back from a backup; or set DATABASE_SCHEMA to a new name for a mirror of its own: documents and \
+                 history stay behind in the old one"
+            }
+            Dialect::Sqlite => {
+                "put a backup of the file in its place; or set DATABASE_URL to a new file for a mirror of its own: \
+                 documents and history stay behind in the old one"
+            }
+        })),
         Found::Version(version) => {
             let known = dialect.known();
             if *version > known {
@@ -141,13 +157,6 @@ pub(super) fn must_migrate(found: &Found, dialect: Dialect, dry_run: bool, by_co
             }
         }
     }
-}
-
-/// A failed migration.
-pub(super) fn failure(error: sqlx::migrate::MigrateError) -> Failure {
-    Failure::new(Kind::Database, "a migration failed and was rolled back")
-        .hint("`zerkalo migrate` shows where the schema stands")
-        .source(error)
 }
 
 #[cfg(test)]

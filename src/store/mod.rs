@@ -1,8 +1,11 @@
 //! The database side: the only place with SQL.
 //!
 //! - [`database`]: where the database is, and connecting to it
+//! - `condition`: what a run has learnt of how it is
+//! - `faults`: what its errors mean
 //! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
 //! - [`migrate`]: the schema's version, migrations, foreign tables
+//! - `objects`: what migrations have made, and whether it is still there
 //! - [`lock`]: one entity is never synced twice at the same time
 //! - [`holders`]: who holds locks right now
 //! - [`slot`]: the slots of scheduled jobs
@@ -12,13 +15,16 @@
 //! - [`operator`]: what operators ask and decide
 //! - `speak`: what both dialects are asked in one text
 
+mod condition;
 pub mod database;
 pub mod delivery;
+mod faults;
 pub(crate) mod filesystem;
 mod hold;
 pub mod holders;
 pub mod lock;
 pub mod migrate;
+mod objects;
 pub mod operator;
 pub mod outbox;
 pub mod postgres;
@@ -34,7 +40,7 @@ use crate::{
         Index, Plan, Table,
         row::{Key, key_texts},
     },
-    error::{Failure, Kind, Result},
+    error::{Failure, Result},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -44,6 +50,7 @@ use uuid::Uuid;
 
 pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
+use faults::failure;
 pub use operator::OperatorStore;
 pub use outbox::OutboxStore;
 pub use slot::SlotStore;
@@ -223,26 +230,4 @@ impl From<Failure> for WriteError {
     fn from(failure: Failure) -> Self {
         Self::Spool(failure)
     }
-}
-
-/// A database failure: what was being done, and the database's own words.
-pub(crate) fn failure(doing: &str, error: sqlx::Error) -> Failure {
-    let failed = Failure::new(Kind::Database, format!("the database failed while {doing}"));
-    // The server's own sentence, without the driver's words and source lines around it.
-    let (text, failed) = match error {
-        sqlx::Error::Database(error) => {
-            (error.message().to_owned(), failed.source(anyhow::Error::msg(error.message().to_owned())))
-        }
-        other => (other.to_string(), failed.source(other)),
-    };
-    let hint = if text.contains("database is locked") || text.contains("due to lock timeout") {
-        "another program has been writing for longer than ZERKALO_BUSY_TIMEOUT; stop it, then start this again"
-    } else if text.contains("readonly database") || text.contains("read-only") {
-        "the database cannot be written to; check the file's owner and mode, or the role's rights"
-    } else if text.contains("disk is full") || text.contains("No space left") {
-        "the disk is full; free some space, then start this again; nothing was half written"
-    } else {
-        "nothing was half written; start this again when the database is well"
-    };
-    failed.hint(hint)
 }

@@ -232,12 +232,14 @@ fn a_postgres_that_does_not_let_us_in_says_why() {
     let Some(server) = super::postgres::server() else { return };
     let world = World::new(Engine::Postgres);
     let closed = format!("127.0.0.1:{}", closed_port());
-    for (url, says) in [
-        (format!("postgres://zerkalo@{closed}/x"), "PostgreSQL at 127.0.0.1:".to_owned()),
-        (format!("postgres://zerkalo@{closed}/x"), "Connection refused".to_owned()),
-        (server.url("no_such_database"), "database \"no_such_database\" does not exist".to_owned()),
+    // Whether a machine may start it again.
+    for (url, code, says) in [
+        (format!("postgres://zerkalo@{closed}/x"), 8, "PostgreSQL at 127.0.0.1:".to_owned()),
+        (format!("postgres://zerkalo@{closed}/x"), 8, "Connection refused".to_owned()),
+        (server.url("no_such_database"), 2, "database \"no_such_database\" does not exist".to_owned()),
         (
             server.url("postgres").replace("zerkalo@", "nobody_here@"),
+            2,
             "role \"nobody_here\" does not exist".to_owned(),
         ),
     ] {
@@ -247,7 +249,7 @@ fn a_postgres_that_does_not_let_us_in_says_why() {
             refuse(
                 &world,
                 command,
-                8,
+                code,
                 &says,
                 "check that it runs, and DATABASE_URL: host, port, role, password, database",
             );
@@ -289,11 +291,11 @@ fn a_file_that_cannot_be_a_database_is_named() {
     fs::set_permissions(world.file(), fs::Permissions::from_mode(0o400)).unwrap();
     read_only.arg("--only=iiko_store");
     let hint = "check the owner and mode of the file and of its folder";
-    refuse(&world, read_only, 8, "mirror.db cannot be written to: Permission denied", hint);
+    refuse(&world, read_only, 2, "mirror.db cannot be written to: Permission denied", hint);
     fs::set_permissions(world.file(), fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o500)).unwrap();
     let says = format!("{} cannot be written to: Permission denied", home.display());
-    refuse(&world, world.as_nobody(world.command(&["sync", "iiko"])), 8, &says, hint);
+    refuse(&world, world.as_nobody(world.command(&["sync", "iiko"])), 2, &says, hint);
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(world.evidence(), before);
 }

@@ -38,6 +38,7 @@ mod kills;
 mod locks;
 mod moments;
 mod monitoring;
+mod moods;
 mod mounts;
 mod nights;
 mod operator;

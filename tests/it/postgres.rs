@@ -174,6 +174,13 @@ impl Server {
         }
     }
 
+    /// Starts it again as a standby, which takes no changes.
+    pub(crate) fn become_standby(&self) {
+        fs::write(self.directory.join("data/standby.signal"), "").unwrap();
+        self.restart("fast");
+        self.wait_until_up();
+    }
+
     /// Kills one of its processes that serve a zerkalo, as a defect would; without one, the writer of its log.
     pub(crate) fn crash(&self) {
         let main = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();

@@ -221,6 +221,21 @@ pub(crate) struct StoredColumn {
     pub(crate) nullable: bool,
 }
 
+/// All texts that statements answer, a line a row.
+pub(crate) async fn plan(engine: Engine, database: &str, sql: &str) -> String {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    let texts: Vec<String> = if engine == Engine::Postgres {
+        let mut connection = PgConnection::connect(database).await.unwrap();
+        let rows = sql.fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        let mut connection = SqliteConnection::connect(database).await.unwrap();
+        let rows = sql.fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get(3)).collect()
+    };
+    texts.join("\n")
+}
+
 /// One spelling for what the databases spell differently.
 fn spelling(table: &str, column: &str, text: &str) -> String {
     if column == "raw_json" || (table == "mirror_tombstone" && ["row", "key"].contains(&column)) {

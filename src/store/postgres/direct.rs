@@ -5,7 +5,7 @@
 //! what it cannot hide: settings that it did not pass on, a process that another connection has marked or works through
 //! as well, a process that changes.
 
-use super::{Postgres, statement::inline};
+use super::{Postgres, look::WHAT_IT_IS, statement::inline};
 use crate::{
     error::{Failure, Kind, Result},
     store::failure,
@@ -19,11 +19,15 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 impl Postgres {
-    /// A query about the server process: its number, the search path, and which connection marked it last; marks it.
+    /// A query about the server process: its number, the search path, which connection marked it last, and what the server
+    /// is; marks it.
     pub(super) fn look_at_session(&self) -> String {
-        let sql = "select pg_backend_pid(), current_setting('search_path'),
-             coalesce(current_setting('zerkalo.connection', true), ''), set_config('zerkalo.connection', $1, false)";
-        inline(sql, &[self.id.to_string()])
+        let sql = format!(
+            "select pg_backend_pid(), current_setting('search_path'),
+             coalesce(current_setting('zerkalo.connection', true), ''), {WHAT_IT_IS},
+             set_config('zerkalo.connection', $1, false)"
+        );
+        inline(&sql, &[self.id.to_string()])
     }
 
     /// Judges the answer to [`Self::look_at_session`], and remembers the server process.
@@ -41,7 +45,7 @@ impl Postgres {
             return Err(pooled("the server process changes from one transaction to the next"));
         }
         self.backend = Some(backend);
-        Ok(())
+        self.check_server(row, 3)
     }
 
     /// Looks through a second connection, once a run, when this one has its locks: it must not get the process that holds
@@ -94,17 +98,40 @@ pub(super) fn application(run: Option<Uuid>) -> String {
     run.map_or_else(|| "zerkalo".to_owned(), |run| format!("zerkalo {run}"))
 }
 
+/// What decides how our statements and the server's answers are read, whatever the role, the database or the server have set
+/// (the driver sets `DateStyle`, `TimeZone`, `client_encoding` and `extra_float_digits` itself).
+pub(super) const SETTINGS: [(&str, &str); 13] = [
+    ("timezone", "UTC"),
+    ("intervalstyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("standard_conforming_strings", "on"),
+    ("array_nulls", "on"),
+    ("transform_null_equals", "off"),
+    ("quote_all_identifiers", "off"),
+    ("exit_on_error", "off"),
+    ("row_security", "on"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // The outbox counts on it: what is committed is on disk before the next request is sent.
+    ("synchronous_commit", "on"),
+];
+
 /// Settings that not every server takes: none of them is needed for a right result. A client that is gone is noticed
-/// sooner, a link that is dead as well, and no statement runs for ever.
-pub(super) const SESSION: &str = "do $$ begin
- perform set_config('statement_timeout', '15min', false);
- perform set_config('client_connection_check_interval', '500ms', false);
- perform set_config('tcp_keepalives_idle', '30', false);
-exception when others then null; end $$";
+/// sooner, a link that is dead as well, no statement runs for ever, and no upstream is too slow for the connection.
+pub(super) const SESSION: &str = "do $$ declare pair text[]; begin
+ foreach pair slice 1 in array array[['statement_timeout', '15min'], ['client_connection_check_interval', '500ms'],
+  ['tcp_keepalives_idle', '30'], ['idle_session_timeout', '0'], ['transaction_timeout', '0']] loop
+  begin perform set_config(pair[1], pair[2], false); exception when others then null; end;
+ end loop;
+end $$";
 
 /// The waits before each further try to reach a server that was lost in mid-run: it may be restarting.
 pub(super) const RECONNECT: [Duration; 4] =
     [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// How long all of these tries may take together.
+pub(super) const RECONNECT_TIME: Duration = Duration::from_secs(30);
 
 pub(super) async fn dial(options: &PgConnectOptions) -> Result<PgConnection> {
     let place = format!("{}:{}", options.get_host(), options.get_port());

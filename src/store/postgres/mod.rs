@@ -10,6 +10,7 @@ mod direct;
 mod examine;
 mod exclusion;
 mod index;
+mod look;
 mod operator;
 mod outbox;
 pub(super) mod slot;
@@ -17,22 +18,27 @@ mod statement;
 mod stoplist;
 mod write;
 
-pub(super) use self::statement::stamp;
 use self::{
-    direct::{RECONNECT, Second, application, dial},
+    direct::{Second, application, dial},
     exclusion::Exclusion,
-    statement::{end_array, inline, key_arrays, push_element},
+    statement::{inline, key_arrays},
     write::key_texts_arrays,
 };
+pub(super) use self::{look::standby_failure, statement::stamp};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError, failure, hold, labels,
+    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError,
+    condition::Condition,
+    failure,
+    faults::{self, Fault},
+    hold, labels,
     lock::Name,
     migrate::{self, Dialect, Found, HISTORY},
+    objects,
     quoting::{label_query, quoted},
 };
 use crate::{
     engine::{Index, Plan, Table, row::Key},
-    error::{Failure, Kind as FailureKind, Result, quote},
+    error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -44,6 +50,7 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 use std::{
+    collections::HashSet,
     str::FromStr as _,
     sync::{
         Arc,
@@ -64,6 +71,8 @@ pub struct Connection {
     pub run: Option<Uuid>,
     /// Whether this run has looked already whether its connections are direct.
     pub is_direct: Arc<AtomicBool>,
+    /// What the run has learnt of the server.
+    pub(in crate::store) condition: Condition,
 }
 
 /// A connection to one schema.
@@ -84,6 +93,9 @@ pub struct Postgres {
     schema: String,
     access: Access,
     bulk_threshold: usize,
+    condition: Condition,
+    /// Whether this connection waits for others only shortly.
+    is_hurried: bool,
 }
 
 impl Postgres {
@@ -92,22 +104,19 @@ impl Postgres {
         url: &SecretString,
         schema: &str,
         access: Access,
-        Connection { patience, bulk_threshold, run, is_direct }: Connection,
+        Connection { patience, bulk_threshold, run, is_direct, condition }: Connection,
     ) -> Result<Self> {
+        condition.check()?;
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| {
                 Failure::new(FailureKind::Usage, "DATABASE_URL is not a valid PostgreSQL address")
                     .hint("it looks like postgres://user@host:5432/database")
             })?
             .application_name(&application(run))
+            .options(direct::SETTINGS)
             .options([
                 ("search_path", quoted(schema)),
-                ("timezone", "UTC".to_owned()),
-                ("standard_conforming_strings", "on".to_owned()),
                 ("lock_timeout", format!("{}ms", patience.as_millis())),
-                ("idle_in_transaction_session_timeout", "60s".to_owned()),
-                // The outbox counts on it: what is committed is on disk before the next request is sent.
-                ("synchronous_commit", "on".to_owned()),
                 (
                     "default_transaction_read_only",
                     if access == Access::DryRun { "on" } else { "off" }.to_owned(),
@@ -118,7 +127,7 @@ impl Postgres {
         let second = async { if look { direct::second(&options).await } else { None } };
         let (connection, second) = tokio::join!(dial(&options), second);
         Ok(Self {
-            connection: connection?,
+            connection: connection.inspect_err(|failure| condition.is_down(failure))?,
             options,
             backend: None,
             excluded: Vec::new(),
@@ -128,6 +137,8 @@ impl Postgres {
             schema: schema.to_owned(),
             access,
             bulk_threshold,
+            condition,
+            is_hurried: false,
         })
     }
 
@@ -143,73 +154,11 @@ impl Postgres {
             if !self.has_schema().await? {
                 migrator.create_schema(self.schema.clone());
             }
-            migrator.run_direct(None, &mut self.connection, false).await.map_err(migrate::failure)?;
+            if let Err(error) = migrator.run_direct(None, &mut self.connection, false).await {
+                return Err(self.naming_grants(faults::migration(error)).await);
+            }
             return self.look().await;
         }
-        Ok(found)
-    }
-
-    async fn has_schema(&mut self) -> Result<bool> {
-        sqlx::query_scalar("select exists (select from pg_namespace where nspname = $1)")
-            .bind(&self.schema)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(|error| failure("looking for the schema", error))
-    }
-
-    /// Where the schema stands, in one turn. That it is at our version is asked once a connection.
-    pub async fn look(&mut self) -> Result<Found> {
-        if self.is_current {
-            return Ok(Found::Version(Dialect::Postgres.known()));
-        }
-        let doing = "looking at the schema";
-        let sql = "select current_user::text, has_schema_privilege(oid, 'usage') from pg_namespace where nspname = $1;
-             select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-             where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
-                 and (c.relname = any($2::text[]) or c.relname = $3) order by 1";
-        let mut ours = String::new();
-        for name in migrate::our_names() {
-            push_element(&mut ours, Some(name));
-        }
-        end_array(&mut ours);
-        let sql = inline(sql, &[self.schema.clone(), ours, HISTORY.to_owned()]);
-        let sql = format!("{sql};\nselect max(version) from {HISTORY}");
-        let (mut names, mut version) = (Vec::<String>::new(), None::<i64>);
-        let (mut statement, mut stranger) = (0, None);
-        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
-        loop {
-            let next = match results.try_next().await {
-                // There is no history, and so there are no tables of ours.
-                Err(error) if code(&error).as_deref() == Some("42P01") => break,
-                next => next.map_err(|error| failure(doing, error))?,
-            };
-            let read = match next {
-                None => break,
-                Some(Either::Left(_)) => {
-                    statement += 1;
-                    continue;
-                }
-                Some(Either::Right(row)) => match statement {
-                    0 => row.try_get(1).and_then(|may: bool| {
-                        stranger = if may { None } else { Some(row.try_get::<String, _>(0)?) };
-                        Ok(())
-                    }),
-                    1 => row.try_get(0).map(|name| names.push(name)),
-                    _ => row.try_get(0).map(|latest| version = latest),
-                },
-            };
-            read.map_err(|error| failure(doing, error))?;
-        }
-        drop(results);
-        if let Some(role) = stranger {
-            return Err(not_let_in(&role, &self.schema));
-        }
-        let found = match (names.iter().any(|name| name == HISTORY), version) {
-            (true, version) => version.map_or(Found::Nothing, Found::Version),
-            (false, _) if names.is_empty() => Found::Nothing,
-            (false, _) => Found::Foreign(names),
-        };
-        self.is_current = found == Found::Version(Dialect::Postgres.known());
         Ok(found)
     }
 
@@ -217,8 +166,9 @@ impl Postgres {
     async fn read(&mut self, tables: &[&'static Table], verify: bool) -> Result<Option<Prepared>> {
         self.check_direct().await?;
         let mut sql = format!(
-            "{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
-            self.look_at_session()
+            "{};\n{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
+            self.look_at_session(),
+            objects::query(Dialect::Postgres, "current_schema()"),
         );
         sql.push_str(&hold::query(&stamp("since")));
         for table in tables {
@@ -230,17 +180,21 @@ impl Postgres {
         let mut statement = 0;
         let mut session = None;
         let mut current = true;
+        let mut there = HashSet::new();
         let mut holds = Vec::new();
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
         loop {
             let next = match results.try_next().await {
                 Ok(next) => next,
-                Err(error) if code(&error).as_deref() == Some("42P01") => {
+                Err(error) if Fault::of(&error) == Fault::Missing => {
                     // Where our settings did not arrive it is another schema that was looked into.
                     drop(results);
                     return session.map_or(Ok(()), |row| self.check_session(&row)).map(|()| None);
                 }
-                Err(error) => return Err(failure("reading what the tables hold", error)),
+                Err(error) => {
+                    drop(results);
+                    return Err(self.refused("reading what the tables hold", error).await);
+                }
             };
             let Some(next) = next else { break };
             let row = match next {
@@ -255,16 +209,19 @@ impl Postgres {
                     session = Some(row);
                     Ok(())
                 }
-                1 => row
+                1 => row.try_get(0).map(|object| {
+                    there.insert(object);
+                }),
+                2 => row
                     .try_get::<Option<i64>, _>(0)
                     .map(|version| current = version == Some(Dialect::Postgres.known())),
-                2 => row.try_get(0).and_then(|upstream| Ok((upstream, row.try_get(1)?))).map(
+                3 => row.try_get(0).and_then(|upstream| Ok((upstream, row.try_get(1)?))).map(
                     |(upstream, identity): (String, String)| {
                         prepared.identity.insert(upstream, identity);
                     },
                 ),
-                3 => hold::read(&row).map(|hold| holds.push(hold)),
-                _ => readers[statement - 4].add(&mut prepared.indexes[statement - 4], &row),
+                4 => hold::read(&row).map(|hold| holds.push(hold)),
+                _ => readers[statement - 5].add(&mut prepared.indexes[statement - 5], &row),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
@@ -273,6 +230,8 @@ impl Postgres {
             self.check_session(&row)?;
         }
         hold::put(tables, &mut prepared.indexes, holds);
+        // Whoever gets nothing here looks at the schema, and is told what it lacks.
+        current &= objects::missing(Dialect::Postgres, &there).is_empty();
         self.is_current = current;
         Ok(current.then_some(prepared))
     }
@@ -321,14 +280,9 @@ impl Store for Postgres {
         if self.connection.ping().await.is_ok() {
             return Ok(false);
         }
-        let mut tries = RECONNECT.iter();
-        self.connection = loop {
-            match (dial(&self.options).await, tries.next()) {
-                (Ok(connection), _) => break connection,
-                (Err(failure), None) => return Err(failure),
-                (Err(_), Some(wait)) => tokio::time::sleep(*wait).await,
-            }
-        };
+        self.condition.check()?;
+        self.connection = self.dial_again().await.inspect_err(|failure| self.condition.is_down(failure))?;
+        self.is_hurried = false;
         if let Some(lost) = self.backend.take() {
             self.end_backends(
                 "pid = $2",
@@ -369,10 +323,12 @@ impl Store for Postgres {
         match error {
             WriteError::Moved => Ok(Applied::Conflict),
             WriteError::Spool(failure) => Err(failure),
-            WriteError::Sql(error) if matches!(code(&error).as_deref(), Some("ZK001" | "23505")) => {
+            WriteError::Sql(error)
+                if code(&error).as_deref() == Some("ZK001") || faults::is_same_key(&error) =>
+            {
                 Ok(Applied::Conflict)
             }
-            WriteError::Sql(error) => Err(failure(&format!("writing {}", plan.table.name), error)),
+            WriteError::Sql(error) => Err(self.refused(&format!("writing {}", plan.table.name), error).await),
         }
     }
 
@@ -444,15 +400,6 @@ impl Store for Postgres {
     async fn close(self: Box<Self>) -> Result<()> {
         self.connection.close().await.map_err(|error| failure("closing the connection", error))
     }
-}
-
-/// That a role lacks `usage` on the schema: to it, tables that are there look as if they were not.
-fn not_let_in(role: &str, schema: &str) -> Failure {
-    Failure::new(
-        FailureKind::Usage,
-        format!("the role {} may not look into the schema {schema}", quote(role, 63)),
-    )
-    .hint(format!("its owner has to: grant usage on schema {schema} to {}", quote(role, 63)))
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {

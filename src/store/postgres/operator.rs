@@ -4,7 +4,6 @@ use super::{Postgres, statement::inline};
 use crate::{
     error::Result,
     store::{
-        failure,
         migrate::{Dialect, Found},
         speak::{Answer, Speak, Statement, Words},
     },
@@ -28,7 +27,7 @@ impl Speak for Postgres {
         // What a simple query answers is text, whatever its type.
         let texts = |row: &PgRow| (0..row.len()).map(|place| row.try_get_unchecked(place)).collect();
         let rows = rows.and_then(|rows| rows.iter().map(texts).collect());
-        rows.map_err(|error| failure(doing, error))
+        rows.map_err(|error| self.condition.failure(doing, error))
     }
 
     async fn tell(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<u64>> {
@@ -42,6 +41,6 @@ impl Speak for Postgres {
             transaction.commit().await?;
             Ok(touched)
         };
-        work.await.map_err(|error| failure(doing, error))
+        work.await.map_err(|error| self.condition.failure(doing, error))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        LogRow, Receipt, WriteError, failure,
+        LogRow, Receipt, WriteError,
         quoting::{all_columns, assignments, key_equals, quoted},
     },
     Postgres, copy,
@@ -26,6 +26,7 @@ impl Postgres {
         plan: &mut Plan,
         receipt: Receipt<'_>,
     ) -> Result<(), WriteError> {
+        self.hurry().await?;
         let (inserted, updated, _) = plan.totals();
         let (insert_bytes, update_bytes) = plan.spooled_bytes();
         let over = |rows: u64, bytes: u64| rows > 0 && (rows > self.bulk_threshold as u64 || bytes > ARRAYS);
@@ -152,8 +153,10 @@ impl Postgres {
     pub(super) async fn write_log(&mut self, rows: &[LogRow], condition: &str) -> Result<()> {
         let sql = format!("{LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}) {condition}");
         let sql = inline(&sql, &[log_text(rows)]);
+        let doing = "writing the log";
+        self.hurry().await.map_err(|error| self.condition.failure(doing, error))?;
         let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
-        outcome.map(|_| ()).map_err(|error| failure("writing the log", error))
+        outcome.map(|_| ()).map_err(|error| self.condition.failure(doing, error))
     }
 
     /// A verified row may hold the right hash beside wrong columns. The touch trigger takes an update that leaves the

@@ -1,18 +1,15 @@
 //! A look at the file for `zerkalo doctor`; changes nothing.
 
-use super::{Sqlite, check_writable};
+use super::{Sqlite, open::check_place};
 use crate::{
-    error::{Failure, Kind, Result},
+    error::Result,
     store::{
         database::{self, Examined},
         failure,
         migrate::{Dialect, Found},
     },
 };
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::collections::HashMap;
 
 impl Sqlite {
     /// What there is at `path`, and whether this user may write to it.
@@ -42,19 +39,8 @@ impl Sqlite {
             size: u64::try_from(size).unwrap_or(0),
             identity,
             missing_rights: Vec::new(),
+            grants: Vec::new(),
+            is_standby: false,
         })
     }
-}
-
-/// Whether the file can be written to, or made.
-fn check_place(path: &Path) -> Result<()> {
-    let folder = super::super::database::nearest_folder(path);
-    if let Err(error) =
-        rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-    {
-        return Err(Failure::new(Kind::Database, format!("{} cannot be written to", folder.display()))
-            .hint("check the folder's owner and mode, or set DATABASE_URL to another place")
-            .source(std::io::Error::from(error)));
-    }
-    check_writable(&PathBuf::from(path))
 }

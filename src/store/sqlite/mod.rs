@@ -7,15 +7,22 @@
 mod batch;
 mod examine;
 mod index;
+mod open;
 mod operator;
 mod outbox;
 pub(super) mod slot;
 mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
+pub(super) use self::open::real_path;
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError, failure, hold, labels, lock,
+    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError,
+    condition::Condition,
+    failure,
+    faults::{self, Fault},
+    hold, labels, lock,
     migrate::{self, Dialect, Found, HISTORY},
+    objects,
     quoting::{label_query, quoted},
 };
 use crate::{
@@ -30,66 +37,24 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use hashbrown::HashMap;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Row as _, Sqlite as Driver,
-    SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+    AssertSqlSafe, Connection as _, QueryBuilder, Row as _, Sqlite as Driver, SqliteConnection,
+    sqlite::SqliteConnectOptions,
 };
-use std::{
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 use uuid::Uuid;
 
 /// A connection to one file; none in a dry run on a file that does not exist.
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
     path: PathBuf,
     patience: Duration,
     access: Access,
+    condition: Condition,
 }
 
 impl Sqlite {
-    /// Opens the file, creating it and its folder on first use, and waiting so long for other writers.
-    pub async fn connect(path: &Path, access: Access, patience: Duration) -> Result<Self> {
-        if access == Access::DryRun && !path.exists() {
-            return Ok(Self { connection: None, path: path.to_owned(), patience, access });
-        }
-        if let Some(folder) =
-            path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-                Failure::new(FailureKind::Database, format!("cannot create the folder {}", folder.display()))
-                    .hint("set DATABASE_URL to a place that this user may write to")
-                    .source(error)
-            })?;
-        }
-        if access == Access::Write {
-            check_writable(path)?;
-            if !path.exists() {
-                // The mirror may hold personal data: a new file is for its owner alone.
-                let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
-                if let Err(error) = file {
-                    tracing::debug!(%error, "opening the database will say why it cannot be made");
-                }
-            }
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(access == Access::Write)
-            .read_only(access == Access::DryRun)
-            .busy_timeout(patience)
-            .synchronous(SqliteSynchronous::Full)
-            .disable_statement_logging();
-        let connection = SqliteConnection::connect_with(&options).await.map_err(|error| {
-            failure(&format!("opening {}", path.display()), error).hint(
-                "check that the path is a SQLite file and that this user may write to it and its folder",
-            )
-        })?;
-        Ok(Self { connection: Some(connection), path: path.to_owned(), patience, access })
-    }
-
     /// Migrates as far as this access allows and says where the schema stands then.
     pub async fn migrate(&mut self, by_command: bool) -> Result<Found> {
         let found = self.look().await?;
@@ -101,9 +66,9 @@ impl Sqlite {
         }
         // Only now, when the file is known to be ours or new, is anything in it changed.
         sqlx::query("pragma journal_mode = wal")
-            .execute(self.connection())
+            .execute(self.live().await?)
             .await
-            .map_err(|error| failure("preparing the file", error))?;
+            .map_err(|error| self.failed("preparing the file", error))?;
         if !must_now {
             return Ok(found);
         }
@@ -112,9 +77,9 @@ impl Sqlite {
         if migrate::must_migrate(&self.look().await?, Dialect::Sqlite, false, by_command)? {
             Dialect::Sqlite
                 .migrator()
-                .run_direct(None, self.connection(), false)
+                .run_direct(None, self.live().await?, false)
                 .await
-                .map_err(migrate::failure)?;
+                .map_err(faults::migration)?;
         }
         self.look().await
     }
@@ -137,28 +102,41 @@ impl Sqlite {
     /// Where the schema stands.
     pub async fn look(&mut self) -> Result<Found> {
         let doing = "looking at the schema";
-        let Some(connection) = self.connection.as_mut() else { return Ok(Found::Nothing) };
+        if self.connection.is_none() {
+            return Ok(Found::Nothing);
+        }
+        let connection = self.live().await?;
         let names: Vec<String> =
             sqlx::query_scalar("select name from sqlite_master where type in ('table', 'view')")
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(|error| failure(doing, error))?;
-        if names.iter().any(|name| name == HISTORY) {
-            let version: Option<i64> = sqlx::query_scalar("select max(version) from zerkalo_migration")
-                .fetch_one(connection)
+        if !names.iter().any(|name| name == HISTORY) {
+            let ours = migrate::our_names();
+            let foreign: Vec<String> =
+                names.into_iter().filter(|name| ours.contains(&name.as_str())).collect();
+            return Ok(if foreign.is_empty() { Found::Nothing } else { Found::Foreign(foreign) });
+        }
+        let version: Option<i64> = sqlx::query_scalar("select max(version) from zerkalo_migration")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| failure(doing, error))?;
+        if version == Some(Dialect::Sqlite.known()) {
+            let there: Vec<String> = sqlx::query_scalar(AssertSqlSafe(objects::query(Dialect::Sqlite, "")))
+                .fetch_all(connection)
                 .await
                 .map_err(|error| failure(doing, error))?;
-            return Ok(version.map_or(Found::Nothing, Found::Version));
+            let missing = objects::missing(Dialect::Sqlite, &HashSet::from_iter(there));
+            if !missing.is_empty() {
+                return Ok(Found::Damaged(missing));
+            }
         }
-        let ours = migrate::our_names();
-        let foreign: Vec<String> = names.into_iter().filter(|name| ours.contains(&name.as_str())).collect();
-        Ok(if foreign.is_empty() { Found::Nothing } else { Found::Foreign(foreign) })
+        Ok(version.map_or(Found::Nothing, Found::Version))
     }
 
     async fn write(&mut self, plan: &mut Plan, receipt: Receipt<'_>) -> Result<(), WriteError> {
-        let connection = self.connection.as_mut().expect("only a dry run has no connection");
-        let mut transaction = connection.begin_with("begin immediate").await?;
         let table = plan.table;
+        let mut transaction = self.begin(&format!("writing {}", table.name)).await?;
         let (inserted, updated, deleted) = plan.totals();
         let verify = plan.verify;
         let done = Done {
@@ -183,11 +161,7 @@ impl Sqlite {
             stoplist::follow(&mut transaction, reading).await?;
         }
         transaction.commit().await?;
-        Ok(())
-    }
-
-    fn connection(&mut self) -> &mut SqliteConnection {
-        self.connection.as_mut().expect("a dry run writes nothing")
+        Ok(self.condition.check_file(&self.path)?)
     }
 }
 
@@ -207,7 +181,7 @@ impl Store for Sqlite {
         sqlx::query_scalar("select exists (select 1 from iiko_sync_log where run_id = ? and entity_type = ?)")
             .bind(run.hyphenated().to_string())
             .bind(entity)
-            .fetch_one(self.connection())
+            .fetch_one(self.live().await?)
             .await
             .map_err(|error| failure("reading the log", error))
     }
@@ -216,11 +190,11 @@ impl Store for Sqlite {
         let found = self.migrate(false).await?;
         let mut prepared =
             Prepared { indexes: tables.iter().map(|_| Index::default()).collect(), identity: HashMap::new() };
-        let Some(connection) = self.connection.as_mut().filter(|_| found != Found::Nothing) else {
+        if found == Found::Nothing {
             return Ok(prepared);
-        };
+        }
         let doing = "reading what the tables hold";
-        let mut transaction = connection.begin().await.map_err(|error| failure(doing, error))?;
+        let mut transaction = self.live().await?.begin().await.map_err(|error| failure(doing, error))?;
         let identity: Vec<(String, String)> =
             sqlx::query_as("select upstream, identity from source_identity")
                 .fetch_all(&mut *transaction)
@@ -248,19 +222,18 @@ impl Store for Sqlite {
             Ok(()) => Ok(Applied::Done),
             Err(WriteError::Moved) => Ok(Applied::Conflict),
             Err(WriteError::Spool(failure)) => Err(failure),
-            Err(WriteError::Sql(error))
-                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) =>
-            {
-                Ok(Applied::Conflict)
+            Err(WriteError::Sql(error)) if faults::is_same_key(&error) => Ok(Applied::Conflict),
+            Err(WriteError::Sql(error)) => {
+                let in_the_way = Fault::of(&error) == Fault::InTheWay;
+                let failure = self.failed(&format!("writing {}", plan.table.name), error);
+                Err(if in_the_way { self.naming_indexes(plan.table, failure).await } else { failure })
             }
-            Err(WriteError::Sql(error)) => Err(failure(&format!("writing {}", plan.table.name), error)),
         }
     }
 
     async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()> {
         let doing = "writing the log";
-        let mut transaction =
-            self.connection().begin_with("begin immediate").await.map_err(|error| failure(doing, error))?;
+        let mut transaction = self.begin(doing).await?;
         for row in rows {
             log_query(row, false).execute(&mut *transaction).await.map_err(|error| failure(doing, error))?;
         }
@@ -269,10 +242,10 @@ impl Store for Sqlite {
 
     async fn log_if_missing(&mut self, row: &LogRow) -> Result<()> {
         log_query(row, true)
-            .execute(self.connection())
+            .execute(self.live().await?)
             .await
             .map(|_| ())
-            .map_err(|error| failure("writing the log", error))
+            .map_err(|error| self.failed("writing the log", error))
     }
 
     async fn select(
@@ -288,7 +261,7 @@ impl Store for Sqlite {
             columns.iter().map(|column| format!("cast({} as text)", quoted(column))).collect();
         let sql = format!("select {} from {}", texts.join(", "), quoted(table.name));
         let rows = sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(self.connection())
+            .fetch_all(self.live().await?)
             .await
             .map_err(|error| failure(&doing, error))?;
         rows.iter()
@@ -302,7 +275,7 @@ impl Store for Sqlite {
         push_keys(&mut query, table, keys);
         let rows = query
             .build()
-            .fetch_all(self.connection())
+            .fetch_all(self.live().await?)
             .await
             .map_err(|error| failure("naming rows", error))?;
         let names = rows.iter().map(|row| {
@@ -323,10 +296,10 @@ impl Store for Sqlite {
         .bind(upstream)
         .bind(identity)
         .bind(stamp(now))
-        .execute(self.connection())
+        .execute(self.live().await?)
         .await
         .map(|_| ())
-        .map_err(|error| failure("storing whose mirror this is", error))
+        .map_err(|error| self.failed("storing whose mirror this is", error))
     }
 
     /// A transaction that was given up holds the write lock until it is rolled back, so the next one waits for it.
@@ -344,24 +317,6 @@ impl Store for Sqlite {
             None => Ok(()),
         }
     }
-}
-
-/// `SQLite` opens a file that it may not write to for reading, and would say so only after the upstreams were read. It
-/// needs the folder, too, for the files beside the database.
-fn check_writable(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for place in [folder, path] {
-        match rustix::fs::access(place, rustix::fs::Access::WRITE_OK) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => {
-                let text = format!("{} cannot be written to", place.display());
-                return Err(Failure::new(FailureKind::Database, text)
-                    .hint("check the owner and mode of the file and of its folder, or set DATABASE_URL to another place")
-                    .source(std::io::Error::from(error)));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What was really written.

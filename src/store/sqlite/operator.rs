@@ -4,13 +4,12 @@ use super::Sqlite;
 use crate::{
     error::Result,
     store::{
-        failure,
         migrate::{Dialect, Found},
         speak::{Answer, Speak, Statement, Words},
     },
 };
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _, sqlite::SqliteRow};
 
 #[async_trait]
 impl Speak for Sqlite {
@@ -24,16 +23,17 @@ impl Speak for Sqlite {
 
     async fn ask(&mut self, doing: &str, (sql, parameters): Statement) -> Result<Vec<Answer>> {
         let query = parameters.iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
-        let rows = query.fetch_all(self.connection()).await;
+        let rows = query.fetch_all(self.live().await?).await;
         // SQLite gives the text of any value.
         let texts = |row: &SqliteRow| (0..row.len()).map(|place| row.try_get_unchecked(place)).collect();
         let rows = rows.and_then(|rows| rows.iter().map(texts).collect());
-        rows.map_err(|error| failure(doing, error))
+        rows.map_err(|error| self.failed(doing, error))
     }
 
     async fn tell(&mut self, doing: &str, statements: Vec<Statement>) -> Result<Vec<u64>> {
+        let condition = self.condition.clone();
+        let mut transaction = self.begin(doing).await?;
         let work = async {
-            let mut transaction = self.connection().begin_with("begin immediate").await?;
             let mut touched = Vec::new();
             for (sql, parameters) in &statements {
                 let query = sqlx::query(AssertSqlSafe(sql.as_str()));
@@ -43,6 +43,6 @@ impl Speak for Sqlite {
             transaction.commit().await?;
             Ok(touched)
         };
-        work.await.map_err(|error| failure(doing, error))
+        work.await.map_err(|error| condition.failure_of_file(doing, error))
     }
 }

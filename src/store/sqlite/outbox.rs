@@ -3,10 +3,10 @@
 use super::{Sqlite, slot};
 use crate::{
     error::Result,
-    store::{failure, outbox::PlanStore, slot::Claim, speak::Statement},
+    store::{outbox::PlanStore, slot::Claim, speak::Statement},
 };
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::AssertSqlSafe;
 
 #[async_trait]
 impl PlanStore for Sqlite {
@@ -16,8 +16,9 @@ impl PlanStore for Sqlite {
         claim: Option<&Claim>,
         statements: Vec<Statement>,
     ) -> Result<bool> {
+        let condition = self.condition.clone();
+        let mut transaction = self.begin(doing).await?;
         let work = async {
-            let mut transaction = self.connection().begin_with("begin immediate").await?;
             if let Some(claim) = claim
                 && !slot::claim(&mut transaction, claim).await?
             {
@@ -33,6 +34,6 @@ impl PlanStore for Sqlite {
             transaction.commit().await?;
             Ok(true)
         };
-        work.await.map_err(|error| failure(doing, error))
+        work.await.map_err(|error| condition.failure_of_file(doing, error))
     }
 }

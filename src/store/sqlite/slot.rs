@@ -54,7 +54,7 @@ impl SlotStore for Sqlite {
         )
         .bind(&slot.job)
         .bind(stamp(slot.at))
-        .fetch_optional(self.connection())
+        .fetch_optional(self.live().await?)
         .await
         .map_err(|error| failure(doing, error))?;
         let Some(row) = row else { return Ok(None) };
@@ -75,7 +75,7 @@ impl SlotStore for Sqlite {
     }
 
     async fn claim_slot(&mut self, wanted: &Claim) -> Result<bool> {
-        claim(self.connection(), wanted).await.map_err(|error| failure("claiming the slot", error))
+        claim(self.live().await?, wanted).await.map_err(|error| self.failed("claiming the slot", error))
     }
 
     async fn finish_slot(
@@ -95,9 +95,9 @@ impl SlotStore for Sqlite {
         .bind(SlotState::after(exit_code).name())
         .bind(i64::from(exit_code))
         .bind(stamp(now))
-        .execute(self.connection())
+        .execute(self.live().await?)
         .await
-        .map_err(|error| failure("finishing the slot", error))?;
+        .map_err(|error| self.failed("finishing the slot", error))?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -116,9 +116,9 @@ impl SlotStore for Sqlite {
         .bind(stamp(now))
         .bind(i64::from(Kind::Misfire.exit_code()))
         .bind(slot.grace_seconds())
-        .execute(self.connection())
+        .execute(self.live().await?)
         .await
         .map(|_| ())
-        .map_err(|error| failure("writing down a misfire", error))
+        .map_err(|error| self.failed("writing down a misfire", error))
     }
 }
