@@ -69,7 +69,9 @@ impl Sqlite {
             check_writable(path)?;
             if !path.exists() {
                 // The mirror may hold personal data: a new file is for its owner alone.
-                let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+                // Also where a link names a file that is not there yet.
+                let mut options = std::fs::File::options();
+                let file = options.write(true).create(true).truncate(false).mode(0o600).open(path);
                 if let Err(error) = file {
                     tracing::debug!(%error, "opening the database will say why it cannot be made");
                 }
