@@ -395,11 +395,7 @@ fn is_colour(text: &str) -> bool {
 }
 
 /// The text with what is unprintable escaped, but for what `is_ours` knows by what the rest of the text begins with.
-fn escaped<'a>(
-    text: &'a str,
-    is_ours: impl Fn(&str) -> bool,
-    escape: impl Fn(u32) -> String,
-) -> Cow<'a, str> {
+fn escaped(text: &str, is_ours: impl Fn(&str) -> bool, escape: impl Fn(u32) -> String) -> Cow<'_, str> {
     let is_foreign = |(at, character): &(usize, char)| is_unprintable(*character) && !is_ours(&text[*at..]);
     let Some((first, _)) = text.char_indices().find(is_foreign) else { return Cow::Borrowed(text) };
     let mut out = text[..first].to_owned();

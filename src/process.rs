@@ -67,6 +67,10 @@ pub(crate) fn end_at_second_signal() {
     });
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever would log out and unlock is what does not come to an end"
+)]
 async fn watch(listens: mpsc::Sender<()>) {
     let mut signals = listen();
     drop(listens);

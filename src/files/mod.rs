@@ -32,12 +32,16 @@ fn check_regular(kind: FileType) -> Result<()> {
     if kind.is_file() {
         return Ok(());
     }
-    Err(unfit(match () {
-        () if kind.is_dir() => "a folder",
-        () if kind.is_fifo() => "a pipe",
-        () if kind.is_socket() => "a socket",
-        () if kind.is_symlink() => "a symbolic link",
-        () => "a device",
+    Err(unfit(if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else {
+        "a device"
     }))
 }
 

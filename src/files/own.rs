@@ -23,7 +23,7 @@ pub(crate) fn state(path: &Path) -> Result<()> {
     let found = folder.metadata()?;
     check_owner(&found)?;
     let mode = found.mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    if !is_open(mode) {
         return Ok(());
     }
     let is_known = |entry: Result<fs::DirEntry>| {
@@ -108,7 +108,12 @@ fn check_owner(found: &Metadata) -> Result<()> {
 
 /// Closes what others may use.
 fn close(file: &File, found: &Metadata, mode: u32) -> Result<()> {
-    if found.mode() & 0o077 == 0 { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode)) }
+    if is_open(found.mode()) { file.set_permissions(Permissions::from_mode(mode)) } else { Ok(()) }
+}
+
+/// Whether others may do anything with it.
+const fn is_open(mode: u32) -> bool {
+    mode & 0o077 != 0
 }
 
 fn refused(text: String) -> Error {
