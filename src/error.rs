@@ -162,15 +162,19 @@ pub fn quote(text: &str, limit: usize) -> String {
             out.push('…');
             break;
         }
-        let direction =
-            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || direction {
+        if is_unprintable(character) {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
         }
     }
     out
+}
+
+/// Whether a character moves the cursor, changes what a terminal does, or turns the direction of what stands around it.
+pub fn is_unprintable(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    turns || character.is_control()
 }
 
 #[cfg(test)]
@@ -189,6 +193,7 @@ mod tests {
     #[test]
     fn foreign_words_cannot_move_the_cursor() {
         assert_eq!(quote("a\n\x1b[31mb\u{202e}c", 50), "a \\u{1b}[31mb\\u{202e}c");
+        assert_eq!(quote("a\u{61c}b\u{9b}c\u{7f}", 50), "a\\u{61c}b\\u{9b}c\\u{7f}");
         assert_eq!(quote("абвгд", 3), "абв…");
     }
 }

@@ -22,7 +22,9 @@
 //! - [`doctor`]: tries everything that a run needs
 //! - [`heartbeat`], [`metrics`]: who notices a job that did not run
 //! - [`report`], [`printer`], [`logging`]: what a run says
+//! - [`process`]: no core dumps, and the end at a second signal
 //! - [`error`]: what can go wrong, and the exit codes
+//! - `files`: files that are read because somebody names them, and files of our own
 //! - `redact`: takes our own secrets out of foreign words
 //! - `unread`: stderr when nobody reads it
 //! - [`testing`]: where the acceptance stories kill a process
@@ -37,6 +39,7 @@ pub mod doctor;
 pub mod documents;
 pub mod engine;
 pub mod error;
+mod files;
 pub mod fintablo;
 pub mod heartbeat;
 pub mod http;
@@ -47,6 +50,7 @@ pub mod logging;
 pub mod metrics;
 pub mod names;
 pub mod printer;
+pub mod process;
 mod redact;
 pub mod report;
 pub mod sandbox;

@@ -9,10 +9,11 @@ use clap::Parser as _;
 use zerkalo::{
     cli::{self, Cli},
     error::Kind,
-    printer,
+    printer, process,
 };
 
 fn main() -> ExitCode {
+    process::keep_memory();
     printer::quiet_panics();
     // Fails only when a provider is there already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -6,6 +6,7 @@
 
 use crate::{
     error::{Failure, Kind, Result},
+    files::{named, own},
     report::{RunReport, SlotFound, Status, StepReport},
     tables,
 };
@@ -13,11 +14,14 @@ use chrono::{DateTime, Utc};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{self, File, Permissions},
+    fs::{File, Permissions},
     io::{ErrorKind, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
 };
+
+/// More than all our samples are, in bytes: what is longer is not ours.
+const LONGEST: u64 = 4 << 20;
 
 /// A metric's name and what it is; all are gauges.
 struct Metric {
@@ -77,12 +81,8 @@ pub fn write(path: &Path, state: &Path, update: &Update) -> Result<()> {
             .hint("check ZERKALO_METRICS_FILE, and the folder's owner, mode and free space")
             .source(error)
     };
-    // A device or a pipe would be read for ever, or replaced.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return Err(failed(std::io::Error::other("it is no regular file")));
-    }
     let _lock = lock(state).map_err(failed)?;
-    let old = match fs::read_to_string(path) {
+    let old = match named::opened(path).and_then(|file| named::text(&file, LONGEST)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         // Nobody else's words are kept: the file is ours.
@@ -94,13 +94,8 @@ pub fn write(path: &Path, state: &Path, update: &Update) -> Result<()> {
 
 /// Keeps other runs from the file until it is dropped.
 fn lock(state: &Path) -> std::io::Result<File> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(state.join("metrics.lock"))?;
+    own::state(state)?;
+    let file = own::file(&state.join("metrics.lock"))?;
     file.lock()?;
     Ok(file)
 }

@@ -3,6 +3,7 @@
 //! Whoever reads us may stop reading (`zerkalo … | head`); that neither panics nor fails the work.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
     io::{self, ErrorKind, IsTerminal as _, Write},
     sync::{
@@ -17,7 +18,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::{
-    error::Failure,
+    error::{Failure, is_unprintable},
     report::{RunReport, StepReport, documents, duration, number, stoplist},
     unread,
 };
@@ -142,7 +143,8 @@ impl Printer {
 
     /// Prints a part of the result; a missing line end is added.
     pub fn stdout(&self, text: &str) {
-        let result = self.undisturbed(|| write_lines(io::stdout().lock(), text));
+        let text = printable(text, self.0.stdout.colour);
+        let result = self.undisturbed(|| write_lines(io::stdout().lock(), &text));
         if let Err(error) = result {
             tracing::warn!("the result could not be printed: {error}");
         }
@@ -156,12 +158,15 @@ impl Printer {
 
     /// Writes whole lines to stderr, with the bars out of the way. Where nobody reads them they are dropped.
     pub(crate) fn stderr_bytes(&self, lines: &[u8]) {
-        self.undisturbed(|| self.0.unread.write(lines, self.0.stderr.terminal));
+        let lines = String::from_utf8_lossy(lines);
+        let lines = printable(&lines, self.0.stderr.colour);
+        self.undisturbed(|| self.0.unread.write(lines.as_bytes(), self.0.stderr.terminal));
     }
 
-    /// Prints a result as one line of JSON.
+    /// Prints a result as one line of JSON. What is not fit for a terminal is escaped in JSON's own way, so whoever reads
+    /// the JSON reads it as it is.
     pub fn json(&self, value: &Value) {
-        self.stdout(&value.to_string());
+        self.stdout(&escaped(&value.to_string(), |_| false, |unit| format!("\\u{unit:04x}")));
     }
 
     /// Prints what a run did: JSON, or the table; with `--quiet` only what is wrong, on stderr.
@@ -376,6 +381,34 @@ fn write_lines(mut out: impl Write, text: &str) -> io::Result<()> {
     }
 }
 
+/// The text without what foreign words could do to a terminal: a lock file, a database, a server or a file's name may hold
+/// anything. Line ends and tabs are ours; so are colours, where there are any.
+fn printable(text: &str, colour: bool) -> Cow<'_, str> {
+    let is_ours = |rest: &str| rest.starts_with(['\n', '\t']) || (colour && is_colour(rest));
+    escaped(text, is_ours, |unit| format!("\\u{{{unit:x}}}"))
+}
+
+/// Whether a text begins with a sequence that does nothing but colour (`ESC [ 1;31 m`).
+fn is_colour(text: &str) -> bool {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else { return false };
+    parameters.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == ';').starts_with('m')
+}
+
+/// The text with what is unprintable escaped, but for what `is_ours` knows by what the rest of the text begins with.
+fn escaped(text: &str, is_ours: impl Fn(&str) -> bool, escape: impl Fn(u32) -> String) -> Cow<'_, str> {
+    let is_foreign = |(at, character): &(usize, char)| is_unprintable(*character) && !is_ours(&text[*at..]);
+    let Some((first, _)) = text.char_indices().find(is_foreign) else { return Cow::Borrowed(text) };
+    let mut out = text[..first].to_owned();
+    for (at, character) in text.char_indices().filter(|(at, _)| *at >= first) {
+        if is_foreign(&(at, character)) {
+            out.push_str(&escape(character.into()));
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Says where a panic happened and nothing else: its message may repeat a value, and a value may be a secret.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
@@ -413,6 +446,17 @@ mod tests {
             write_lines(&mut out, text).unwrap();
         }
         assert_eq!(out, b"a\nb\n");
+    }
+
+    #[test]
+    fn foreign_words_do_nothing_to_a_terminal() {
+        let text = "a\tb\n\u{1b}[31mred\u{1b}[0m \u{1b}[2J \u{1b}]0;x\u{7} \r \u{9b}2J \u{202e}c\u{61c}";
+        let bare =
+            "a\tb\n\\u{1b}[31mred\\u{1b}[0m \\u{1b}[2J \\u{1b}]0;x\\u{7} \\u{d} \\u{9b}2J \\u{202e}c\\u{61c}";
+        assert_eq!(printable(text, false), bare);
+        let coloured = bare.replace("\\u{1b}[31m", "\u{1b}[31m").replace("\\u{1b}[0m", "\u{1b}[0m");
+        assert_eq!(printable(text, true), coloured);
+        assert!(matches!(printable("Хоз. товары\n", false), Cow::Borrowed(_)));
     }
 
     #[test]

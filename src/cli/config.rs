@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use super::Globals;
 use crate::{
     config::{Environment, Loaded, Row, hand_over, init_path, load, rows, template, toml},
     error::{Failure, Kind, Result},
+    files::own,
     printer::Printer,
 };
 
@@ -105,10 +106,10 @@ fn write_template(path: &Path) -> Result<()> {
         _ => Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display()))
             .hint("name another place: zerkalo config init OTHER-FILE"),
     };
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+    // Private from its first moment, and so is its folder: it is going to hold secrets.
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        own::make(directory).map_err(|error| failed(&error))?;
     }
-    // Private from its first moment: it is going to hold secrets.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -203,7 +204,7 @@ fn table(rows: &[Row], width: u16, colour: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use unicode_width::UnicodeWidthStr as _;
 
@@ -215,7 +216,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/zerkalo.toml");
         write_template(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         let before = fs::read(&path).unwrap();
         let failure = write_template(&path).unwrap_err();
         assert_eq!((failure.kind, fs::read(&path).unwrap()), (Kind::Usage, before));

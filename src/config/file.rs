@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,10 @@ use super::{
     secret,
     settings::{SETTINGS, Setting, SettingKind},
 };
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    files::named,
+};
 
 /// The settings of the file in use, by key, and its path.
 #[derive(Default)]
@@ -38,7 +40,7 @@ impl SettingsFile {
     pub(super) fn find(named: Option<PathBuf>, environment: &Environment) -> Result<Self> {
         if let Some(path) = named {
             return match open(&path)? {
-                Some(file) => Self::read(path, file),
+                Some(file) => Self::read(path, &file),
                 None => {
                     Err(Failure::new(Kind::Usage, format!("there is no settings file {}", path.display()))
                         .hint(format!("write one: zerkalo config init {}", path.display())))
@@ -50,16 +52,15 @@ impl SettingsFile {
         let system_wide = Path::new(keeper::PACKAGE).join("zerkalo.toml");
         for path in own.map(|own| own.join("zerkalo.toml")).into_iter().chain([system_wide]) {
             if let Some(file) = open(&path)? {
-                return Self::read(path, file);
+                return Self::read(path, &file);
             }
         }
         Ok(Self::default())
     }
 
-    fn read(path: PathBuf, mut file: File) -> Result<Self> {
+    fn read(path: PathBuf, file: &File) -> Result<Self> {
         secret::check_user(&path, &file.metadata().map_err(|error| unreadable(&path, &error))?)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| unreadable(&path, &error))?;
+        let text = named::text(file, named::SETTINGS).map_err(|error| unreadable(&path, &error))?;
         let values = parse(&path, &text)?;
         let holds_secret = |(key, found): (&&str, &Found)| {
             SETTINGS.iter().any(|setting| setting.key == *key && setting.is_secret(&found.text))
@@ -73,7 +74,7 @@ impl SettingsFile {
 
 /// None when there is no such file.
 fn open(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
+    match named::opened(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(path, &error)),

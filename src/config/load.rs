@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::{
     error::{Failure, Kind, Result, quote},
+    files::named,
     names::folded,
     redact,
 };
@@ -130,8 +130,8 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded> {
     let mut warnings = Vec::new();
     let mut env_files = Vec::new();
     if let Some(path) = &flags.env_file {
-        let file = File::open(path).map_err(|error| unreadable_env_file(path, &error))?;
-        env_files.push((path.clone(), read_env_file(path, file, environment, &mut warnings)?));
+        let file = named::opened(path).map_err(|error| unreadable_env_file(path, &error))?;
+        env_files.push((path.clone(), read_env_file(path, &file, environment, &mut warnings)?));
     }
     let named = match (&flags.config, environment.get("ZERKALO_CONFIG")?) {
         (Some(path), _) => Some(path.clone()),
@@ -196,8 +196,8 @@ fn package_environment(
     if flags.env_file.as_ref() == Some(&path) {
         return Ok(None);
     }
-    match File::open(&path) {
-        Ok(file) => Ok(Some((path.clone(), read_env_file(&path, file, environment, warnings)?))),
+    match named::opened(&path) {
+        Ok(file) => Ok(Some((path.clone(), read_env_file(&path, &file, environment, warnings)?))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable_env_file(&path, &error)),
     }
@@ -210,14 +210,13 @@ fn unreadable_env_file(path: &Path, error: &std::io::Error) -> Failure {
 
 fn read_env_file(
     path: &Path,
-    mut handle: File,
+    handle: &File,
     environment: &Environment,
     warnings: &mut Vec<String>,
 ) -> Result<EnvFile> {
     let unreadable = |error: std::io::Error| unreadable_env_file(path, &error);
-    let mut text = String::new();
     secret::check_user(path, &handle.metadata().map_err(unreadable)?)?;
-    handle.read_to_string(&mut text).map_err(unreadable)?;
+    let text = named::text(handle, named::SETTINGS).map_err(unreadable)?;
     let file = EnvFile::read(&text, environment)?;
     let secret =
         |setting: &Setting| file.get(setting.environment).is_some_and(|(text, _)| setting.is_secret(text));

@@ -1,31 +1,24 @@
 //! Secrets in files: who may read them, and how they are read.
 
 use std::{
-    fs::{File, Metadata, OpenOptions},
-    io::Read as _,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    fs::{File, Metadata},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
 use super::{Environment, keeper};
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    files::named,
+};
 
 /// No password is longer; a wrong path (a database, a device) is not read into memory.
 const LONGEST: u64 = 64 << 10;
 
-/// Refuses a file that others may read or replace although it holds a secret.
+/// Refuses a file that others may read or write although it holds a secret.
 pub(super) fn check_private(path: &Path, metadata: &Metadata) -> Result<()> {
     let shown = path.display();
     let refuse = |message: String, hint: String| Err(Failure::new(Kind::Usage, message).hint(hint));
-    if path.symlink_metadata().is_ok_and(|link| link.is_symlink()) {
-        return refuse(
-            format!("{shown} holds a secret and is a symbolic link"),
-            "name the file itself".to_owned(),
-        );
-    }
-    if !metadata.is_file() {
-        return refuse(format!("{shown} holds a secret and is not a regular file"), "name a file".to_owned());
-    }
     let owner = metadata.uid();
     if owner != keeper::us() && owner != 0 {
         let message = format!("{shown} holds a secret and belongs to user {}", keeper::user(owner));
@@ -59,12 +52,9 @@ pub(super) fn cannot_read(what: &str, path: &Path, error: &std::io::Error, other
 
 /// The secret in the file that the setting `name` names.
 pub(crate) fn read_file(name: &str, path: &Path) -> Result<String> {
-    let metadata = path.symlink_metadata().map_err(|error| unreadable(name, path, &error))?;
-    check_private(path, &metadata)?;
-    let file = open(path).map_err(|error| unreadable(name, path, &error))?;
-    // Once more on what was opened: the path may have been replaced in between.
+    let file = named::opened(path).map_err(|error| unreadable(name, path, &error))?;
     check_private(path, &file.metadata().map_err(|error| unreadable(name, path, &error))?)?;
-    read(name, path, file)
+    read(name, path, &file)
 }
 
 /// The secret that systemd placed for us, under its exact or its lower-case name.
@@ -77,9 +67,9 @@ pub(super) fn credential(
 ) -> Result<Option<(std::path::PathBuf, String)>> {
     let Some(directory) = environment.directory("CREDENTIALS_DIRECTORY")? else { return Ok(None) };
     for path in [directory.join(name), directory.join(name.to_lowercase())] {
-        match open(&path) {
+        match named::opened(&path) {
             Ok(file) => {
-                let secret = read(name, &path, file)?;
+                let secret = read(name, &path, &file)?;
                 return Ok(Some((path, secret)));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -89,26 +79,12 @@ pub(super) fn credential(
     Ok(None)
 }
 
-/// Opens without following a link and without waiting for a pipe's other end.
-fn open(path: &Path) -> std::io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-}
-
-fn read(name: &str, path: &Path, file: File) -> Result<String> {
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| unreadable(name, path, &error))?;
-    let refuse = |what| {
-        Failure::new(Kind::Usage, format!("{} (for {name}) {what}", path.display()))
-            .hint("put the secret alone into that file")
-    };
-    if bytes.len() as u64 > LONGEST {
-        return Err(refuse("is too large for a secret"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8 text"))?;
+fn read(name: &str, path: &Path, file: &File) -> Result<String> {
+    let text = named::text(file, LONGEST).map_err(|error| unreadable(name, path, &error))?;
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
-        return Err(refuse("is empty"));
+        return Err(Failure::new(Kind::Usage, format!("{} (for {name}) is empty", path.display()))
+            .hint("put the secret alone into that file"));
     }
     Ok(text.to_owned())
 }

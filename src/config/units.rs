@@ -5,7 +5,7 @@ use super::{
     Environment,
     settings::{SETTINGS, Setting},
 };
-use crate::error::Result;
+use crate::{error::Result, files::named};
 use serde::Serialize;
 use std::{
     fs,
@@ -59,7 +59,7 @@ pub(super) fn only_units(environment: &Environment) -> Result<OnlyUnits> {
     }
     for folder in UNITS.map(Path::new) {
         for file in drop_ins(folder) {
-            match fs::read_to_string(&file) {
+            match named::opened(&file).and_then(|file| named::text(&file, named::SETTINGS)) {
                 Ok(text) => assigned(&text).for_each(|setting| found.add(setting, file.clone())),
                 Err(_) => found.unseen.push(file),
             }

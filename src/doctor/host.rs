@@ -5,6 +5,7 @@ use crate::{
     config::{self, Origin, SETTINGS},
     documents::machine::clock_is_right,
     error::{Failure, Kind, Result},
+    files::{named, own},
     store::{
         database::nearest_folder,
         filesystem::{self, Room, megabytes},
@@ -120,6 +121,13 @@ pub(super) fn state_directory(patient: &Patient) -> Result<Vec<Said>> {
     let absent = !path.is_dir();
     let folder = if absent { nearest_folder(path) } else { path.clone() };
     filesystem::check_local(&folder)?;
+    if !absent {
+        own::state(path).map_err(|error| {
+            Failure::new(Kind::Usage, format!("{} cannot be used", path.display()))
+                .hint("its owner is to be the user whose runs these are, and its mode 0700; or set ZERKALO_STATE_DIR")
+                .source(error)
+        })?;
+    }
     try_writing(
         &folder,
         "check its owner and mode (cron's user and the operator share it), or set ZERKALO_STATE_DIR",
@@ -199,9 +207,12 @@ pub(super) fn metrics_file(patient: &Patient) -> Vec<Said> {
         let text = format!("there is no folder {}, and no run makes it", folder.display());
         return vec![Said::warning(text, "make it, or set ZERKALO_METRICS_FILE")];
     }
-    let there = match std::fs::File::open(path).and_then(|file| file.metadata()) {
-        Ok(found) if !found.is_file() => {
-            return vec![Said::warning(format!("{shown} is no file"), "set ZERKALO_METRICS_FILE to a file")];
+    let there = match named::opened(path) {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            return vec![Said::warning(
+                format!("{shown} cannot be used: {error}"),
+                "set ZERKALO_METRICS_FILE to a file",
+            )];
         }
         Ok(_) => "",
         Err(error) if error.kind() == ErrorKind::NotFound => " (the first run makes it)",

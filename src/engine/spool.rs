@@ -1,7 +1,10 @@
 //! Where changed rows wait until the answer is complete and the plan accepted: memory first, then an unlinked file.
 
 use super::row::Row;
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    files::own,
+};
 use std::{
     fs::File,
     io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write},
@@ -87,7 +90,7 @@ impl Spool {
     }
 
     fn open(&self) -> Result<File> {
-        std::fs::create_dir_all(&self.directory)
+        own::state(&self.directory)
             .and_then(|()| tempfile::tempfile_in(&self.directory))
             .map_err(|error| self.failure(error))
     }

@@ -4,6 +4,7 @@ use super::{Accept, Budget, Request, Upstream};
 use crate::{
     config::{Config, Limits},
     error::{Failure, Kind, Result},
+    files::named,
 };
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -99,7 +100,8 @@ fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>> {
         Failure::new(Kind::Usage, format!("the CA file {} {text}", file.display()))
             .hint("IIKO_CA_FILE names a PEM file with the certificate of your network's authority")
     };
-    let pem = std::fs::read(file).map_err(|error| failure("cannot be read").source(error))?;
+    // All authorities of the public Internet together are a quarter of a MiB.
+    let pem = named::read(file, 4 << 20).map_err(|error| failure("cannot be read").source(error))?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem)
         .map_err(|error| failure("is not PEM").source(error.without_url()))?;
     if certificates.is_empty() { Err(failure("holds no certificate")) } else { Ok(certificates) }

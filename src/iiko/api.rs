@@ -4,7 +4,7 @@
 //! token as a cookie named `key`, 401 for a session that is over, 403 for a full licence or a missing right, requests
 //! strictly one after another, a licence slot held until logout.
 
-use super::session_file::{LeftOver, SessionFile};
+use super::session_file::{Login, SessionFile};
 use crate::{
     config::{Config, Limits, TokenIn},
     error::{Failure, Kind, Result},
@@ -43,8 +43,12 @@ pub struct Client {
     /// Why the login failed. It is not tried again for every table: servers lock a login that fails too often.
     refused: RefCell<Option<Failure>>,
     file: SessionFile,
-    /// Whether a login, of this run or an earlier one, was sent whose answer nobody heard.
-    unheard: Cell<bool>,
+    /// Sessions of earlier runs that would not end.
+    kept: RefCell<Vec<SecretString>>,
+    /// When an earlier run sent a login that may have opened a session nobody can end.
+    unheard: Cell<Option<DateTime<Utc>>>,
+    /// Whether this run has sent such a login.
+    lost: Cell<bool>,
     /// Whether the run is being stopped: nothing is asked any more.
     leaving: Cell<bool>,
     /// Like `upstream`, with a connection of its own for every request; made on first use.
@@ -110,7 +114,9 @@ impl Client {
             token: RefCell::new(None),
             refused: RefCell::new(None),
             file,
-            unheard: Cell::new(false),
+            kept: RefCell::new(Vec::new()),
+            unheard: Cell::new(None),
+            lost: Cell::new(false),
             leaving: Cell::new(false),
             single_use: OnceCell::new(),
             patient: OnceCell::new(),
@@ -157,16 +163,14 @@ impl Client {
         };
         Ok(match body {
             Ok(body) => Sent::Answered(body),
+            Err(trouble) if !is_refusal(status, is_html) => Sent::Lost(trouble.failure),
             // Without a session iiko does nothing.
-            Err(trouble) if status == StatusCode::UNAUTHORIZED && !is_html => {
+            Err(trouble) if status == StatusCode::UNAUTHORIZED => {
                 self.forget(token.as_ref());
                 Sent::Unsent(trouble)
             }
-            // In its own words it had no room for the request, and so has not begun with it.
-            Err(trouble) if matches!(status.as_u16(), 429 | 503) && !is_html => Sent::Unsent(trouble),
-            // A page is not iiko's: whoever answers so may have passed the request on.
-            Err(trouble) if status.is_client_error() && !is_html => Sent::Refused(trouble.failure),
-            Err(trouble) => Sent::Lost(trouble.failure),
+            Err(trouble) if has_no_room(status) => Sent::Unsent(trouble),
+            Err(trouble) => Sent::Refused(trouble.failure),
         })
     }
 
@@ -281,7 +285,8 @@ impl Client {
     /// Logs out, if there is a session.
     pub async fn try_log_out(&self) -> Result<()> {
         let Some(token) = self.token.borrow_mut().take() else { return Ok(()) };
-        self.end_session(&token).await
+        self.end_session(&token).await?;
+        self.file.write(&self.kept.borrow(), Login::None)
     }
 
     /// Asks for nothing more, and waits until no login is under way: whoever stops before that leaves a session that
@@ -300,33 +305,39 @@ impl Client {
         if let Some(failure) = self.refused.borrow().as_ref() {
             return Err(failure.again());
         }
-        let mut kept = false;
-        match self.file.read()? {
-            LeftOver::Nothing => {}
-            LeftOver::Login => self.unheard.set(true),
-            LeftOver::Session(token) => {
-                tracing::info!("ending the iiko session that was open before");
-                // Whatever comes of it, the login below tells whether a slot is free.
-                if let Err(failure) = self.end_session(&token).await {
-                    tracing::info!("the left-over iiko session did not end: {failure}");
-                    kept = true;
-                }
+        let left = self.file.read()?;
+        self.unheard.set(left.login);
+        if let Some(since) = left.login {
+            tracing::warn!(
+                "the answer to the iiko login of {} got lost; if that login opened a session, nobody can end it, and it \
+                 holds a licence slot for about an hour from then",
+                since.format("%Y-%m-%d %H:%M UTC")
+            );
+        }
+        let mut kept = Vec::new();
+        for token in left.sessions {
+            tracing::info!("ending the iiko session that was open before");
+            // Whatever comes of it, the login below tells whether a slot is free.
+            if let Err(failure) = self.end_session(&token).await {
+                tracing::warn!(
+                    "the iiko session that was open before did not end, so it may hold a licence slot: {failure}; the \
+                     next run tries again"
+                );
+                kept.push(token);
             }
         }
-        // The token of a session that is still to be ended stays until there is a new one.
-        if !kept {
-            self.file.announce()?;
-        }
+        self.file.write(&kept, Login::Now)?;
         let token = self.log_in().await.inspect_err(|failure| {
             *self.refused.borrow_mut() = Some(failure.again());
         });
-        if token.is_err() && !kept && !self.unheard.get() {
-            self.file.remove()?;
+        if token.is_err() && !self.lost.get() {
+            self.file.write(&kept, left.login.map_or(Login::None, Login::At))?;
         }
         let token = token?;
-        self.unheard.set(false);
         *self.token.borrow_mut() = Some(token.clone());
-        if let Err(failure) = self.file.write(&token) {
+        let sessions = kept.iter().cloned().chain([token]).collect::<Vec<_>>();
+        self.kept.replace(kept);
+        if let Err(failure) = self.file.write(&sessions, Login::None) {
             // A session that the next run could not end is not kept.
             *self.refused.borrow_mut() = Some(failure.again());
             self.log_out().await;
@@ -335,13 +346,13 @@ impl Client {
         Ok(())
     }
 
-    /// A login whose answer got lost is not sent again: if it opened a session, another one would take another slot.
-    fn lost(&self, trouble: Trouble) -> Trouble {
-        self.unheard.set(self.unheard.get() || trouble.reached);
-        trouble.unrepeatable(
-            "the server may have opened a session that nobody can end; its licence slot frees itself after about an \
-             hour; start this again",
-        )
+    /// A login that may have opened a session, whatever came back, is not sent again: another one would take another slot.
+    fn lost(&self, trouble: Trouble, cause: &str) -> Trouble {
+        self.lost.set(self.lost.get() || trouble.reached);
+        trouble.unrepeatable(&format!(
+            "{cause}the server may have opened a session that nobody can end; its licence slot frees itself after about \
+             an hour; start this again"
+        ))
     }
 
     async fn log_in(&self) -> Result<SecretString> {
@@ -354,23 +365,32 @@ impl Client {
         loop {
             let attempt = async || {
                 let _asking = self.asking.lock().await;
-                let answer =
-                    self.upstream.send(&request, None).await.map_err(|trouble| self.lost(trouble))?;
-                if answer.status == StatusCode::FORBIDDEN && !answer.is_html() {
+                // On a connection that was kept, one that the server has closed looks like an answer that got lost.
+                let sent = self.single_use()?.send(&request, None).await;
+                let answer = sent.map_err(|trouble| self.lost(trouble, ""))?;
+                let (status, is_html) = (answer.status, answer.is_html());
+                if status == StatusCode::FORBIDDEN && !is_html {
                     return Ok(Err(answer.excerpt().await));
                 }
-                let answer = self.check(answer, &request).await?;
-                let label = answer.label.clone();
-                let body = answer.bytes(4096).await.map_err(|trouble| self.lost(trouble))?;
-                token_of(&label, &body).map(Ok)
+                match self.token_in(answer, &request).await {
+                    Ok(token) => Ok(Ok(token)),
+                    Err(trouble) if is_refusal(status, is_html) => Err(trouble),
+                    Err(mut trouble) => {
+                        if status.is_server_error() {
+                            // Whoever answered in the server's place, a later start may find it.
+                            trouble.failure.kind = Kind::Unreachable;
+                        }
+                        Err(self.lost(trouble, cause(status, is_html)))
+                    }
+                }
             };
             match self.upstream.patience.attempts(attempt, async || Ok(())).await? {
                 Ok(token) => return Ok(token),
                 Err(text) => {
                     let refused =
                         Failure::new(Kind::Refused, format!("iiko refuses the login (403): {text}"));
-                    let refused = refused.hint(if self.unheard.get() {
-                        "a run was killed while it was logging in, or the network failed then, and its session may hold \
+                    let refused = refused.hint(if self.unheard.get().is_some() {
+                        "a run was killed while it was logging in, or the answer to its login got lost, and its session may hold \
                          the licence slot, which frees itself after about an hour; start this again then"
                     } else {
                         "a licence slot frees itself after about an hour; end other sessions of this login, or raise the \
@@ -382,6 +402,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The token that a login's answer holds.
+    async fn token_in(&self, answer: Answer, request: &Request) -> Result<SecretString, Trouble> {
+        let answer = self.check(answer, request).await?;
+        let label = answer.label.clone();
+        token_of(&label, &answer.bytes(4096).await?)
     }
 
     /// Ends a session. A server that does not know it any more has ended it already.
@@ -400,8 +427,9 @@ impl Client {
             Err(_) => return Err(Failure::new(Kind::Unreachable, "iiko logout: no answer within 10 s")),
         };
         // A page is a proxy's or a restarting server's: the session may still be open.
-        if (answer.status.is_success() && !answer.is_html()) || answer.status == StatusCode::UNAUTHORIZED {
-            return self.file.remove();
+        let is_over = answer.status.is_success() || answer.status == StatusCode::UNAUTHORIZED;
+        if is_over && !answer.is_html() {
+            return Ok(());
         }
         let text = format!("iiko logout: status {}: {}", answer.status.as_u16(), answer.excerpt().await);
         Err(Failure::new(Kind::Refused, text))
@@ -496,6 +524,28 @@ fn made<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     }
     let value = make()?;
     Ok(cell.get_or_init(|| value))
+}
+
+/// Whether an answer that is no success proves that iiko has not done what it was asked to do. A page is not iiko's:
+/// whoever answers so may have passed the request on.
+fn is_refusal(status: StatusCode, is_html: bool) -> bool {
+    !is_html && (status.is_client_error() || has_no_room(status))
+}
+
+/// Whether iiko says in its own words that it had no room for a request, and so has not begun with it.
+fn has_no_room(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 503)
+}
+
+/// What to look at where a login's answer is not iiko's.
+fn cause(status: StatusCode, is_html: bool) -> &'static str {
+    if status.is_redirection() {
+        "set IIKO_BASE_URL to the address that it redirects to; "
+    } else if is_html || status.is_success() {
+        "check IIKO_BASE_URL: a proxy, a wrong port or a restarting server answers so; "
+    } else {
+        ""
+    }
 }
 
 fn cookie(token: &SecretString) -> HeaderValue {

@@ -1,31 +1,43 @@
-//! The token of the running session in a 0600 file, so that the run after a kill -9 can log that session out: a
-//! licence may have one slot only, and a session lasts about an hour.
+//! The sessions that may be open on an iiko server, in a 0600 file, so that the next run can end or tell of what this one
+//! leaves behind: a licence may have one slot only, and a session lasts about an hour.
 
 use super::api::is_plausible;
 use crate::{
     engine::hash,
     error::{Failure, Kind, Result},
+    files::own,
 };
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use std::{
     io::{ErrorKind, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-/// What stands in the file from before a login until its token does. No token has a space.
+/// The line of a login that may have opened a session whose token nobody has. No token has a space.
 const LOGGING_IN: &str = "logging in";
 
+/// So many sessions that would not end are remembered, the latest; each costs the next run a request.
+const MOST: usize = 4;
+
 /// What an earlier run left over.
-#[derive(Debug)]
-pub(super) enum LeftOver {
-    /// It ended in order.
-    Nothing,
-    /// A session that can be ended.
-    Session(SecretString),
-    /// A login whose answer nobody heard: if it opened a session, nobody can end it.
-    Login,
+#[derive(Debug, Default)]
+pub(super) struct LeftOver {
+    /// Sessions that can be ended.
+    pub(super) sessions: Vec<SecretString>,
+    /// When a login was sent whose answer nobody heard: if it opened a session, nobody can end it.
+    pub(super) login: Option<DateTime<Utc>>,
+}
+
+/// A login that may have opened a session whose token nobody has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Login {
+    /// There is none.
+    None,
+    /// It is about to be sent.
+    Now,
+    /// It was sent then.
+    At(DateTime<Utc>),
 }
 
 /// The sessions that are remembered: the name that a session shares with its lock, and since when, UTC. A run that works
@@ -36,8 +48,11 @@ pub fn remembered(state: &Path) -> Result<Vec<(String, DateTime<Utc>)>> {
         let mut sessions = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
-            let since = entry.metadata()?.modified()?;
-            sessions.push((entry.file_name().to_string_lossy().into_owned(), since.into()));
+            let found = entry.metadata()?;
+            if found.is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                sessions.push((name, found.modified()?.into()));
+            }
         }
         sessions.sort();
         Ok(sessions)
@@ -51,74 +66,100 @@ pub fn remembered(state: &Path) -> Result<Vec<(String, DateTime<Utc>)>> {
     }
 }
 
-/// Where one server's session is remembered.
+/// Where one server's sessions are remembered.
 #[derive(Debug)]
 pub(super) struct SessionFile {
+    state: PathBuf,
     path: PathBuf,
 }
 
 impl SessionFile {
     pub(super) fn new(state: &Path, base: &str, login: &str) -> Self {
         let name = hash::short(&format!("{base} {login}"));
-        Self { path: state.join("sessions").join(name) }
+        Self { state: state.to_owned(), path: state.join("sessions").join(name) }
     }
 
     /// What a run left over.
     pub(super) fn read(&self) -> Result<LeftOver> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftOver::Nothing),
+        let read = own::read(&self.path).and_then(|bytes| Ok((bytes, self.path.metadata()?.modified()?)));
+        let (bytes, written) = match read {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftOver::default()),
             Err(error) => return Err(self.failure("read", error)),
         };
-        // A power cut may leave anything here; what is no token cannot be logged out.
-        let text = String::from_utf8_lossy(&bytes);
-        Ok(match text.trim() {
-            LOGGING_IN => LeftOver::Login,
-            token if is_plausible(token) => LeftOver::Session(token.to_owned().into()),
-            _ => LeftOver::Nothing,
-        })
+        let mut left = LeftOver::default();
+        // A kill between two steps of writing leaves the end of a line behind a new one, and a power cut anything; what
+        // is no token cannot be logged out.
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            match line.trim() {
+                line if line.starts_with(LOGGING_IN) => left.login = Some(written.into()),
+                token if is_plausible(token) => left.sessions.push(token.to_owned().into()),
+                _ => {}
+            }
+        }
+        Ok(left)
     }
 
-    /// Notes that a login is about to be sent.
-    pub(super) fn announce(&self) -> Result<()> {
-        self.put(LOGGING_IN)
-    }
-
-    /// Keeps the session's token.
-    pub(super) fn write(&self, token: &SecretString) -> Result<()> {
-        self.put(token.expose_secret())
-    }
-
-    /// One call writes, over what stands there: whoever is killed leaves the old text or the new one.
-    fn put(&self, text: &str) -> Result<()> {
-        let folder = self.path.parent().expect("made of two parts");
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .and_then(|()| {
-                let mut file = std::fs::OpenOptions::new()
-                    .write(true)
-                    .create(true)
-                    .truncate(false)
-                    .mode(0o600)
-                    .open(&self.path)?;
+    /// Remembers these sessions and this login, and nothing else. One call writes, over what stands there: whoever is
+    /// killed leaves the old text or the new one.
+    pub(super) fn write(&self, sessions: &[SecretString], login: Login) -> Result<()> {
+        let latest = sessions.iter().skip(sessions.len().saturating_sub(MOST));
+        let marked = (!matches!(login, Login::None)).then_some(LOGGING_IN);
+        let lines: Vec<&str> = latest.map(ExposeSecret::expose_secret).chain(marked).collect();
+        if lines.is_empty() {
+            return match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failure("remove", error)),
+                _ => Ok(()),
+            };
+        }
+        let text = lines.join("\n");
+        own::in_state(&self.state, "sessions")
+            .and_then(|_| {
+                let mut file = own::file(&self.path)?;
                 file.write_all(text.as_bytes())?;
-                file.set_len(text.len() as u64)
+                file.set_len(text.len() as u64)?;
+                match login {
+                    Login::At(time) => file.set_modified(time.into()),
+                    Login::None | Login::Now => Ok(()),
+                }
             })
             .map_err(|error| self.failure("write", error))
-    }
-
-    pub(super) fn remove(&self) -> Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failure("remove", error)),
-            _ => Ok(()),
-        }
     }
 
     fn failure(&self, what: &str, error: std::io::Error) -> Failure {
         Failure::new(Kind::Usage, format!("cannot {what} the session file {}", self.path.display()))
             .hint("check the owner and mode of that folder, or set ZERKALO_STATE_DIR")
             .source(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_session_that_may_be_open_is_remembered() {
+        let state = tempfile::tempdir().unwrap();
+        let file = SessionFile::new(state.path(), "http://iiko", "demo");
+        let tokens: Vec<SecretString> = (0..6).map(|n| format!("token-of-session-{n}").into()).collect();
+        let read = || {
+            let left = file.read().unwrap();
+            let sessions = left.sessions.iter().map(|token| token.expose_secret().to_owned());
+            (sessions.collect::<Vec<_>>(), left.login.is_some())
+        };
+        assert_eq!(read(), (vec![], false));
+        file.write(&tokens[..2], Login::Now).unwrap();
+        assert_eq!(read(), (vec!["token-of-session-0".to_owned(), "token-of-session-1".to_owned()], true));
+        // A kill before the rest of the old text was cut off.
+        std::fs::write(&file.path, "logging in-session-0").unwrap();
+        assert_eq!(read(), (vec![], true));
+        file.write(&tokens, Login::None).unwrap();
+        assert_eq!(read().0.len(), MOST);
+        assert_eq!(read().0[3], "token-of-session-5");
+        let then = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        file.write(&[], Login::At(then)).unwrap();
+        assert_eq!(file.read().unwrap().login, Some(then));
+        file.write(&[], Login::None).unwrap();
+        assert!(!file.path.exists());
     }
 }

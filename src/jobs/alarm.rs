@@ -4,12 +4,13 @@
 use crate::{
     engine::hash,
     error::{Failure, Kind, Result},
+    files::own,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, File},
     io::{self, ErrorKind},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     time::SystemTime,
 };
@@ -26,7 +27,7 @@ pub(super) fn is_new(state: &Path, key: &str, again_after: TimeDelta, now: DateT
         .hint("check ZERKALO_STATE_DIR, the folder's owner and mode, and the free space")
         .source(error)
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+    own::in_state(state, "alarms").map_err(failed)?;
     let kept = SystemTime::from(now - again_after)..=SystemTime::from(now);
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;

@@ -7,14 +7,16 @@ use super::{
 };
 use crate::{
     context::Context,
-    error::{Failure, Kind, Result},
+    error::{Failure, Kind, Result, quote},
+    files::own,
+    process,
     report::{RunReport, Status, StepReport},
     store::{
         LogRow, Store,
-        lock::{Locks, Name},
+        lock::{self, Locks, Name},
     },
 };
-use futures_util::{FutureExt as _, future};
+use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
@@ -22,7 +24,6 @@ use std::{
     pin::pin,
     time::{Duration, Instant},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use uuid::Uuid;
 
 /// How long logging out and writing the last log rows may take after a signal.
@@ -164,21 +165,10 @@ async fn stopped_again(failure: Option<&Failure>) {
     stopped().await;
 }
 
-/// Waits for a signal that asks the process to stop.
+/// Waits for a signal that asks the process to stop. A second one ends it, whatever it does about the first.
 pub async fn stopped() -> Failure {
-    let listen = |kind| signal(kind).expect("signals can be listened to on a tokio runtime");
-    let mut signals: [(Signal, u8, &str); 3] = [
-        (listen(SignalKind::terminate()), 15, "SIGTERM"),
-        (listen(SignalKind::interrupt()), 2, "SIGINT"),
-        (listen(SignalKind::hangup()), 1, "SIGHUP"),
-    ];
-    let received = future::select_all(signals.iter_mut().map(|(signal, number, name)| {
-        Box::pin(async {
-            signal.recv().await;
-            (*number, *name)
-        })
-    }));
-    let ((number, name), ..) = received.await;
+    process::end_at_second_signal();
+    let (number, name) = process::next(&mut process::listen()).await;
     Failure::new(Kind::Signal(number), format!("stopped by {name}"))
         .hint("what was not finished was rolled back; start it again when you like")
 }
@@ -220,6 +210,9 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
+    if names.iter().any(|name| place(name).starts_with(state)) {
+        own::in_state(state, "locks").map_err(|error| lock::unusable_folder(state, error))?;
+    }
     patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
 }
 
@@ -344,7 +337,8 @@ pub(super) async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &
         report.status = Status::Error;
         report.error = Some(format!(
             "process ended without a word (`zerkalo {}`, process {})",
-            holder.command, holder.pid
+            quote(&holder.command, 80),
+            holder.pid
         ));
         let mut row = mirror::log_row(ctx, &report, holder.since, 0);
         row.run_id = holder.run_id;

@@ -2,12 +2,14 @@
 //! it never stands in a run's way.
 
 use super::lock::{Holder, read};
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    error::{Failure, Kind, Result},
+    files::own,
+};
 use hashbrown::HashSet;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use std::{
-    fs::File,
     io::ErrorKind,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -44,7 +46,7 @@ pub fn look(folders: &[PathBuf]) -> Result<Vec<Told>> {
         for entry in entries {
             let path = entry.map_err(|error| unreadable(folder, error))?.path();
             let Some(lock) = lock_of(&path) else { continue };
-            let mut file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+            let mut file = own::look(&path).map_err(|error| unreadable(&path, error))?;
             let inode = file.metadata().map_err(|error| unreadable(&path, error))?.ino();
             let holders = read(&mut file).into_iter();
             told.extend(holders.map(|holder| Told {

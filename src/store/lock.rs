@@ -7,7 +7,8 @@
 use super::filesystem;
 use crate::{
     engine::hash,
-    error::{Failure, Kind, Result},
+    error::{Failure, Kind, Result, quote},
+    files::own,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use std::{
     cell::Cell,
     fs::{File, TryLockError},
     io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -109,7 +110,7 @@ impl Watch {
 
 /// Which file is there now.
 fn identity(path: &Path) -> Option<Identity> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 impl Locks {
@@ -200,20 +201,9 @@ fn locked(name: &Name, path: &Path) -> Result<File> {
 
 fn open(path: &Path) -> Result<File> {
     let folder = path.parent().expect("made of a folder and a name");
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| unusable(path, error))?;
+    own::folder(folder).map_err(|error| unusable(path, error))?;
     filesystem::check_local(folder)?;
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| unusable(path, error))
+    own::file(path).map_err(|error| unusable(path, error))
 }
 
 /// The holders that the file tells of, the latest last. Anything else in it is nobody's last word.
@@ -237,7 +227,7 @@ fn taken(name: &Name, file: &mut File) -> Failure {
         |holder| {
             format!(
                 "`zerkalo {}` (process {}, run {}, since {})",
-                holder.command,
+                quote(&holder.command, 80),
                 holder.pid,
                 holder.run_id,
                 holder.since.format("%Y-%m-%d %H:%M:%S UTC")
@@ -248,13 +238,22 @@ fn taken(name: &Name, file: &mut File) -> Failure {
         .hint("wait until it has ended, then start this again")
 }
 
+/// That a folder of lock files is none that can be trusted.
+pub(crate) fn unusable_folder(path: &Path, error: std::io::Error) -> Failure {
+    unusable_place(&format!("folder {}", path.display()), error)
+}
+
 fn unusable(path: &Path, error: std::io::Error) -> Failure {
+    unusable_place(&format!("lock file {}", path.display()), error)
+}
+
+fn unusable_place(place: &str, error: std::io::Error) -> Failure {
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        return Failure::new(Kind::Database, format!("cannot write the lock file {}", path.display()))
+        return Failure::new(Kind::Database, format!("cannot write the {place}"))
             .hint("the disk is full; free some space, then start this again")
             .source(error);
     }
-    Failure::new(Kind::Usage, format!("cannot use the lock file {}", path.display()))
+    Failure::new(Kind::Usage, format!("cannot use the {place}"))
         .hint("check DATABASE_URL and ZERKALO_STATE_DIR, and the folder's owner and mode: cron's user and the operator share it")
         .source(error)
 }

@@ -355,7 +355,7 @@ fn an_upstream_that_is_not_there_or_not_itself_is_named(engine: Engine) {
     let before = world.evidence();
     let store = ["sync", "iiko", "--only", "iiko_store"];
     for (on, action, code, says, hint) in [
-        ("auth", Action::Html, 7, "iiko auth: the answer is text/html", "check the base URL: a proxy"),
+        ("auth", Action::Html, 7, "iiko auth: the answer is text/html", "check IIKO_BASE_URL: a proxy"),
         (
             "stores",
             Action::Html,

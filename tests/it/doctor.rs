@@ -282,7 +282,7 @@ const BROKEN: &[Broken] = &[
         },
         check: "metrics file",
         code: 4,
-        text: "is no file",
+        text: "is not a regular file",
         hint: "set ZERKALO_METRICS_FILE to a file",
     },
 ];

@@ -234,7 +234,7 @@ fn whoever_holds_the_metrics_does_not_hold_up_a_job(engine: Engine) {
     world.set("ZERKALO_METRICS_FILE", pipe.display().to_string());
     let refused = world.start(&STOCK).finish_within(Duration::from_secs(20));
     assert_eq!(refused.code, Some(0), "{}", refused.stderr);
-    assert!(refused.stderr.contains("it is no regular file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not a regular file"), "{}", refused.stderr);
     assert!(!fs::metadata(&pipe).unwrap().is_file());
 }
 

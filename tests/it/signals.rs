@@ -5,8 +5,8 @@ use super::{
     process::{Blocker, Running, until},
     rows::Dump,
 };
-use rustix::process::Signal;
-use std::{thread, time::Duration};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{io::Write as _, process::Stdio, thread, time::Duration};
 use zerkalo::sandbox::{Action, Fault};
 
 on_both!(
@@ -15,6 +15,7 @@ on_both!(
     a_signal_during_the_login_still_logs_out,
     a_signal_to_a_dry_run_writes_nothing,
     a_second_signal_ends_a_log_out_that_hangs,
+    a_second_signal_ends_what_waits_for_nobody,
 );
 
 const SIGNALS: [(Signal, i32, &str); 3] =
@@ -188,4 +189,25 @@ fn a_second_signal_ends_a_log_out_that_hangs(engine: Engine) {
     let stopped = world.log_of(outcome.run_id());
     assert!(stopped.iter().any(|row| row["entity_type"].as_deref() == Some("iiko_product")));
     world.assert_polite();
+}
+
+fn a_second_signal_ends_what_waits_for_nobody(engine: Engine) {
+    let world = World::new(engine);
+    world.expect(0, &["migrate"]);
+    let before = world.log().len();
+    // A result that is longer than what its reader takes: printing it waits for ever.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    writer.write_all(&[b'.'; 4096]).unwrap();
+    let mut command = world.command(&["sync", "fintablo", "--only", "ft_category", "--json"]);
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    until("its work is logged", || world.log().len() > before);
+    thread::sleep(Duration::from_millis(500));
+    let signal = |signal| kill_process(Pid::from_child(&child), signal).unwrap();
+    signal(Signal::TERM);
+    thread::sleep(Duration::from_millis(500));
+    signal(Signal::INT);
+    until("it has ended", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(143), "the first one counts");
+    drop(reader);
 }

@@ -11,6 +11,7 @@ use self::stage::Stage;
 use super::full_morning;
 use crate::{
     error::{Failure, Kind, Result},
+    files::own,
     jobs::{Options, lanes, notify::Notify},
     printer::Printer,
 };
@@ -42,7 +43,7 @@ With your own servers:
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let temporary = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
     let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
-    std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
+    own::make(folder).map_err(|error| unwritable(folder, error))?;
     // The stand-in servers get threads of their own, as real ones would be elsewhere.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(Kind::Internal, "cannot start the asynchronous runtime").source(error)

@@ -4,12 +4,16 @@ use crate::{
     days,
     documents::amount,
     error::{Failure, Kind, Result, quote},
+    files::named,
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{collections::BTreeSet, fmt, path::Path};
+
+/// No act is longer, in bytes: some 100,000 lines.
+const LONGEST: u64 = 8 << 20;
 
 /// An act, before its names are looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,7 +125,8 @@ pub fn read(path: &Path) -> Result<Act> {
         Failure::new(Kind::Usage, format!("{name}: {text}"))
             .hint("an act is a JSON object or a CSV with a header; `zerkalo writeoff --help` shows both")
     };
-    let bytes = std::fs::read(path).map_err(|error| unreadable("the file cannot be read").source(error))?;
+    let bytes =
+        named::read(path, LONGEST).map_err(|error| unreadable("the file cannot be read").source(error))?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("the file is not UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     let act = if text.trim_start().starts_with('{') {
