@@ -2,7 +2,7 @@
 //! it never stands in a run's way.
 
 use super::lock::{Holder, read};
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Result};
 use hashbrown::HashSet;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
@@ -117,9 +117,8 @@ fn kernel_locks(text: &str) -> HashSet<(u32, u64)> {
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::new(Kind::Usage, format!("cannot read {}", path.display()))
-        .hint("start this as the user whose runs they are")
-        .source(error)
+    let hint = "start this as the user whose runs they are";
+    Failure::of_file(format!("cannot read {}", path.display()), hint, error)
 }
 
 #[cfg(test)]
