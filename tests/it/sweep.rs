@@ -8,10 +8,13 @@ use super::{
     harness::{Engine, Outcome, World, on_both},
     inject::{Call, Failing, KINDS, can_inject},
     nights::Street,
+    process::{program, skip},
     rows::Dump,
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, env, fmt::Write as _, io::Write as _};
+use std::{
+    collections::BTreeSet, env, fmt::Write as _, fs, io::Write as _, process::Command, time::Duration,
+};
 use zerkalo::sandbox;
 
 on_both!(
@@ -158,7 +161,7 @@ fn small(engine: Engine) -> World {
     let options = sandbox::Options {
         // A login whose answer is lost holds a licence.
         licences: 100_000,
-        latency: std::time::Duration::ZERO,
+        latency: Duration::ZERO,
         fintablo_limit: usize::MAX,
         ..sandbox::Options::default()
     };
@@ -255,4 +258,41 @@ fn after_a_morning(
         return Ok(());
     }
     Err(format!("then {:?}, {old:?} were not written: {}", next.code, next.stderr))
+}
+
+/// A rename is asked of the kernel itself, where only `strace` can make it fail.
+#[test]
+fn a_file_that_cannot_be_replaced_stays_as_it_was() {
+    const RENAMES: &str = "rename,renameat,renameat2";
+    let strace = program("strace").filter(|strace| {
+        let tried = Command::new(strace).args(["-f", "-qq", "-e", "trace=none", "true"]).output();
+        tried.is_ok_and(|tried| tried.status.success())
+    });
+    let Some(strace) = strace else {
+        return skip("no strace that may trace, so no rename fails");
+    };
+    let mut world = World::new(Engine::Sqlite);
+    let folder = world.home.path().join("metrics");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("zerkalo.prom");
+    world.set("ZERKALO_METRICS_FILE", file.display().to_string());
+    let job = ["sync", "iiko", "--only", "iiko_group"];
+    world.expect(0, &job);
+    let before = fs::read_to_string(&file).unwrap();
+    for error in ["ENOSPC", "EIO"] {
+        let own = world.command(&job);
+        let mut traced = Command::new(&strace);
+        traced.args(["-f", "-qq", "-o"]).arg(world.home.path().join("trace"));
+        traced.args(["-e", &format!("trace={RENAMES}"), "-e", &format!("inject={RENAMES}:error={error}")]);
+        traced.arg(own.get_program()).args(own.get_args()).arg("--json").env_clear();
+        traced.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let outcome: Outcome = traced.current_dir(world.home.path()).output().unwrap().into();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("the metrics file"), "{error}: {}", outcome.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), before);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+    }
+    let outcome = world.expect(0, &job);
+    assert!(!outcome.stderr.contains("the metrics file"), "{}", outcome.stderr);
+    assert_ne!(fs::read_to_string(&file).unwrap(), before);
 }
