@@ -4,7 +4,11 @@
 //! says what and where, and mostly a hint that says what to do next. The kind alone decides the exit code.
 
 use crate::redact::redact;
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, ErrorKind},
+};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -105,6 +109,19 @@ impl Failure {
     /// A failure of `kind`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    /// A file of ours that cannot be used. `hint` says what to set right; a disk that is full or broken is nothing that
+    /// settings mend, and the run may simply be started again.
+    pub fn of_file(message: impl Into<String>, hint: &str, error: io::Error) -> Self {
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let broken = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+        let (kind, hint) = match (full, broken) {
+            (true, _) => (Kind::Database, "the disk is full; free some space, then start this again"),
+            (_, true) => (Kind::Database, "the disk does not work; look into the kernel's log"),
+            _ => (Kind::Usage, hint),
+        };
+        Self::new(kind, message).hint(hint).source(error)
     }
 
     /// The same failure with what the operator can do about it.

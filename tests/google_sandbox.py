@@ -8,13 +8,13 @@ Starts `zerkalo sandbox`, works on a tab as a person's script would, and fails a
 """
 
 import os
-import re
-import subprocess
 import sys
 import tempfile
 
 import gspread
 from gspread.utils import ValueInputOption, ValueRenderOption
+
+from sandbox_process import equal, start
 
 GOOGLE = "https://sheets.googleapis.com/"
 
@@ -27,25 +27,6 @@ class Redirected(gspread.HTTPClient):
     def request(self, method, endpoint, *args, **kwargs):
         assert endpoint.startswith(GOOGLE), endpoint
         return super().request(method, endpoint.replace(GOOGLE, self.base, 1), *args, **kwargs)
-
-
-def start(binary, credentials):
-    """Starts the sandbox; its process and the settings that it prints."""
-    sandbox = subprocess.Popen(
-        [binary, "sandbox", "--google-credentials", credentials], stdout=subprocess.PIPE, text=True
-    )
-    printed = ""
-    for line in sandbox.stdout:
-        printed += line
-        if "Ctrl-C" in line:
-            break
-    settings = dict(re.findall(r"export (\w+)=(\S+)", printed))
-    assert "GOOGLE_SHEETS_BASE_URL" in settings, printed
-    return sandbox, settings
-
-
-def equal(seen, expected):
-    assert seen == expected, f"{seen!r} is not {expected!r}"
 
 
 def refused(work, code, words):

@@ -20,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   zerkalo sandbox --port 8017
   zerkalo sandbox --scale 10 --journal requests.jsonl
+  zerkalo sandbox --licences 2 --parallel 4
   zerkalo sandbox --google-credentials sandbox.json";
 
 /// Arguments of `zerkalo sandbox`.
@@ -38,6 +39,12 @@ pub struct Arguments {
     /// Where generation starts; the same seed gives the same rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// How many iiko sessions may be open at once
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub licences: u16,
+    /// How many requests at once iiko takes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub parallel: u16,
     /// Write every request to this file, a JSON object a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub journal: Option<PathBuf>,
@@ -57,6 +64,8 @@ pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
             seed: arguments.seed,
             scale: usize::try_from(arguments.scale).unwrap_or(usize::MAX),
             data: arguments.data.clone(),
+            licences: usize::from(arguments.licences),
+            parallel: usize::from(arguments.parallel),
             journal: arguments.journal.clone(),
             ledger: arguments.ledger.clone(),
             ..Options::default()

@@ -29,7 +29,8 @@ fn every_command_is_understood() {
         ("zerkalo man --directory /tmp/x", "man"),
         ("zerkalo demo --keep /tmp/x", "demo"),
         (
-            "zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --google-credentials c --ledger l",
+            "zerkalo sandbox --port 8017 --data d --scale 2 --seed 3 --journal j --google-credentials c --ledger l \
+             --licences 2 --parallel 4",
             "sandbox",
         ),
     ] {
@@ -80,6 +81,7 @@ fn a_usage_error_is_exit_2() {
         "zerkalo sync iiko -q -v",
         "zerkalo full-morning --skip lunch",
         "zerkalo sandbox --scale 0",
+        "zerkalo sandbox --parallel 0",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

@@ -127,9 +127,8 @@ impl SessionFile {
     }
 
     fn failure(&self, what: &str, error: std::io::Error) -> Failure {
-        Failure::new(Kind::Usage, format!("cannot {what} the session file {}", self.path.display()))
-            .hint("check the owner and mode of that folder, or set ZERKALO_STATE_DIR")
-            .source(error)
+        let message = format!("cannot {what} the session file {}", self.path.display());
+        Failure::of_file(message, "check the owner and mode of that folder, or set ZERKALO_STATE_DIR", error)
     }
 }
 

@@ -153,9 +153,8 @@ impl Evening<'_> {
             let png = Bytes::from(picture::draw(day)?);
             if let Some(path) = &self.options.picture {
                 std::fs::write(path, &png).map_err(|error| {
-                    Failure::new(Kind::Usage, format!("--picture: cannot write to {}", path.display()))
-                        .hint("name a file in a directory that is there and may be written to")
-                        .source(error)
+                    let hint = "name a file in a directory that is there and may be written to";
+                    Failure::of_file(format!("--picture: cannot write to {}", path.display()), hint, error)
                 })?;
             }
             photo = is_shown.then(|| Content::Photo { png, caption: title(day) });

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    Shared, lock,
-    server::{Access, Answer, Upstream},
+    Options, Shared, lock,
+    server::{Access, Answer, Upstream, not_played},
     wire::{Reply, Request},
     world::{CloudForm, CloudGroup, CloudOrganization, World},
 };
@@ -186,7 +186,7 @@ fn answer(shared: &Shared, request: &Request) -> Result<Answer, Reply> {
             let known = ["organizationIds", "terminalGroupsIds", "returnSize"];
             stop_lists(&world, &body(request, &known, &["organizationIds"])?)
         }
-        _ => Err(refusal(404, "Not Found", None)),
+        _ => Err(refusal(501, &not_played(&format!("POST {}", request.path)), None)),
     };
     Ok(Answer { reply: reply?, event: None })
 }
@@ -201,7 +201,7 @@ impl Upstream for Cloud {
     }
 
     /// Our own promise: no limit is published.
-    fn most_in_flight(&self) -> usize {
+    fn most_in_flight(&self, _: &Options) -> usize {
         1
     }
 

@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::{
-    Shared, recorded, render,
-    server::{Access, Answer, Upstream},
+    Options, Shared, recorded, render,
+    server::{Access, Answer, Upstream, not_played},
     wire::{Reply, Request},
     world::{Page as Shown, Paging, Total},
 };
@@ -25,6 +25,13 @@ pub(super) struct List {
     pub(super) name: &'static str,
     /// Its parameters and what they mean.
     parameters: &'static [(&'static str, Filter)],
+}
+
+impl List {
+    /// Whether it comes in pages.
+    fn is_paged(&self) -> bool {
+        self.parameters.iter().any(|(_, filter)| matches!(filter, Filter::Page))
+    }
 }
 
 /// What a parameter does.
@@ -174,6 +181,10 @@ fn refusal(status: u16, text: &str) -> Reply {
     Reply::new(status, "application/json", json!({"status": status, "statusText": text}).to_string())
 }
 
+fn unplayed(what: &str) -> Reply {
+    refusal(501, &not_played(what))
+}
+
 fn unauthorized() -> Reply {
     refusal(401, "Your request was made with invalid credentials.")
 }
@@ -198,10 +209,22 @@ fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%d.%m.%Y").ok()
 }
 
-/// The filter that a request's parameter asks for, checked.
-fn check<'a>(list: &List, name: &'a str, value: &'a str) -> Result<(&'a str, &'a str, Filter), Reply> {
+/// The parameters with which lists are paged, here and elsewhere.
+const PAGING: [&str; 8] =
+    ["page", "perPage", "per-page", "per_page", "pageSize", "page_size", "limit", "offset"];
+
+/// The filter that a request's parameter asks for, checked; none of one that means nothing to the list.
+fn check<'a>(
+    list: &List,
+    name: &'a str,
+    value: &'a str,
+) -> Result<Option<(&'a str, &'a str, Filter)>, Reply> {
     let Some((_, filter)) = list.parameters.iter().find(|(known, _)| *known == name) else {
-        return Err(refusal(400, &format!("Unknown parameter {name}")));
+        // A list that comes whole stays so whatever page is asked for.
+        if !list.is_paged() && PAGING.contains(&name) {
+            return Ok(None);
+        }
+        return Err(unplayed(&format!("the parameter {name} of {}", list.name)));
     };
     let valid = match filter {
         Number => value.parse::<i64>().is_ok(),
@@ -212,7 +235,7 @@ fn check<'a>(list: &List, name: &'a str, value: &'a str) -> Result<(&'a str, &'a
         }
         _ => true,
     };
-    if valid { Ok((name, value, *filter)) } else { Err(refusal(400, &format!("Invalid {name}"))) }
+    if valid { Ok(Some((name, value, *filter))) } else { Err(refusal(400, &format!("Invalid {name}"))) }
 }
 
 /// Whether a record passes a filter.
@@ -242,20 +265,17 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
     }
     let name = request.path.strip_prefix("/v1/").unwrap_or_default();
     let name = name.strip_suffix('/').unwrap_or(name);
-    let list = LISTS.iter().find(|list| list.name == name).ok_or_else(|| refusal(404, "Page not found."))?;
-    if request.method != "GET" {
-        return Err(refusal(405, "Method Not Allowed"));
-    }
+    let list = LISTS.iter().find(|list| list.name == name && request.method == "GET");
+    let list = list.ok_or_else(|| unplayed(&format!("{} {name}", request.method)))?;
     if !request.accepts("application/json") {
         return Err(refusal(406, "Not Acceptable"));
     }
-    let filters: Vec<_> =
-        request.query.iter().map(|(name, value)| check(list, name, value)).collect::<Result<_, _>>()?;
-    let paged = list.parameters.iter().any(|(_, filter)| matches!(filter, Page));
+    let filters = request.query.iter().filter_map(|(name, value)| check(list, name, value).transpose());
+    let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
     let page =
         filters.iter().rfind(|(_, _, filter)| matches!(filter, Page)).map_or("1", |(_, value, _)| value);
     let page = page.parse::<usize>().unwrap_or(1);
-    let paging = paged.then(|| shared.world().deal_pages.clone());
+    let paging = list.is_paged().then(|| shared.world().deal_pages.clone());
     let chosen = |record: &Value| filters.iter().all(|filter| keep(record, *filter));
 
     let key = format!("fintablo/{name}");
@@ -316,7 +336,7 @@ impl Upstream for FinTablo {
     }
 
     /// Our own promise to FinTablo, whose description only limits requests a minute.
-    fn most_in_flight(&self) -> usize {
+    fn most_in_flight(&self, _: &Options) -> usize {
         4
     }
 

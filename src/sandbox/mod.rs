@@ -20,8 +20,12 @@
 //! fintablo.rs   FinTablo, under /v1
 //! google/       Google Sheets, under /google
 //! telegram.rs   Telegram's Bot API, under /telegram
+//! markup.rs     marked-up text as Telegram reads it
 //! cloud.rs      iikoCloud, under /cloud
 //! ```
+//!
+//! What an upstream has and the stand-in does not play is answered with 501 and "not played by this stand-in", in the
+//! upstream's form: nobody is to take its words for the upstream's.
 //!
 //! # The control interface
 //!
@@ -51,6 +55,7 @@ mod google;
 mod iiko;
 mod journal;
 mod late;
+mod markup;
 mod multipart;
 mod recorded;
 mod render;
@@ -115,6 +120,8 @@ pub struct Options {
     pub fintablo_token: String,
     /// How many iiko sessions may be open at once.
     pub licences: usize,
+    /// How many requests at once the iiko server takes.
+    pub parallel: usize,
     /// Whether the iiko token counts only as the query parameter `key`.
     pub token_in_query_only: bool,
     /// Whether `v2/entities/list` takes several root types at once.
@@ -184,6 +191,7 @@ impl Default for Options {
             iiko_password: "demo".to_owned(),
             fintablo_token: "demo-token".to_owned(),
             licences: 1,
+            parallel: 1,
             token_in_query_only: false,
             many_root_types: true,
             unknown_root_types: Vec::new(),

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Shared,
+    Options, Shared,
     cloud::Cloud,
     control,
     faults::{Action, Edit, Moment, gzip_bomb, patched},
@@ -62,7 +62,7 @@ pub(super) trait Upstream: Sync {
     /// The beginning of the paths that are its own.
     fn prefix(&self) -> &'static str;
     /// How many requests at once are in order.
-    fn most_in_flight(&self) -> usize;
+    fn most_in_flight(&self, options: &Options) -> usize;
     /// The answer to one more, if the upstream minds.
     fn crowded(&self) -> Option<Reply>;
     /// The path as the journal shows it, without its secrets.
@@ -99,6 +99,11 @@ pub(super) trait Upstream: Sync {
     fn finish(&self, reply: Reply, _number: u64) -> Reply {
         reply
     }
+}
+
+/// What is said of what is not played: nobody is to take it for the upstream's word.
+pub(super) fn not_played(what: &str) -> String {
+    format!("not played by this stand-in: {what}")
 }
 
 /// Accepts connections for ever.
@@ -144,7 +149,8 @@ async fn answer(
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let arrived = shared.started.elapsed();
     let mut flight = shared.flights.start(upstream.name());
-    if flight.together() > upstream.most_in_flight() {
+    let most = upstream.most_in_flight(&shared.options);
+    if flight.together() > most {
         // So may this one be: it was sent and given up before it was read here.
         if let Err(gone) = connection.wait(HANGUP_GRACE).await {
             flight.abandon();
@@ -153,7 +159,7 @@ async fn answer(
         flight.forget_abandoned();
     }
     let together = flight.together();
-    let crowd = (together > upstream.most_in_flight()).then(|| format!("{together} requests at once"));
+    let crowd = (together > most).then(|| format!("{together} requests at once"));
 
     let refused = crowd.as_ref().and_then(|_| upstream.crowded());
     let mut outcome = match refused {

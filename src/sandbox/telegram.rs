@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Shared, multipart,
-    server::{Access, Answer, Upstream},
+    Options, Shared, markup, multipart,
+    server::{Access, Answer, Upstream, not_played},
     wire::{Reply, Request},
     world::{Chat, Message, World},
 };
@@ -91,28 +91,74 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
+/// Parameters of the methods that send, which change what arrives and are not played.
+const UNPLAYED: [&str; 9] = [
+    "business_connection_id",
+    "caption_entities",
+    "direct_messages_topic_id",
+    "entities",
+    "has_spoiler",
+    "message_thread_id",
+    "reply_markup",
+    "reply_parameters",
+    "suggested_post_parameters",
+];
+
+/// A message and what the answer tells of it beside its number, chat and time.
+type Drawn = (Message, Value);
+
 /// The message that a request asks to send, or why not.
-fn message(method: &str, parameters: &[Parameter]) -> Result<Message, Reply> {
+fn message(method: &str, parameters: &[Parameter]) -> Result<Drawn, Reply> {
+    if let Some(unplayed) = parameters.iter().find(|given| UNPLAYED.contains(&given.name.as_str())) {
+        let what = format!("the parameter {} of {method}", unplayed.name);
+        return Err(refusal(501, &not_played(&what)));
+    }
+    let mode = parameter(parameters, "parse_mode");
+    let shown = |name: &str| {
+        let parsed = markup::parse(&parameter(parameters, name), &mode);
+        parsed.map_err(|why| refusal(400, &format!("Bad Request: {why}")))
+    };
     if method == "sendMessage" {
-        let text = parameter(parameters, "text");
+        let (text, entities) = shown("text")?;
         return match units(&text) {
             0 => Err(refusal(400, "Bad Request: message text is empty")),
-            1..=LONGEST_TEXT => Ok(Message { id: 0, text, photo: None }),
+            1..=LONGEST_TEXT => {
+                let told = with_entities(json!({ "text": text }), "entities", entities);
+                Ok((Message { id: 0, text, photo: None }, told))
+            }
             _ => Err(refusal(400, "Bad Request: message is too long")),
         };
     }
-    let photo = parameters.iter().find(|parameter| parameter.name == "photo" && !parameter.value.is_empty());
+    // The photo itself, or the name of the part that is it.
+    let photo = parameter(parameters, "photo");
+    let part = photo.strip_prefix("attach://").unwrap_or("photo");
+    let photo = parameters.iter().find(|parameter| parameter.name == part && !parameter.value.is_empty());
     let photo = photo.ok_or_else(|| refusal(400, "Bad Request: there is no photo in the request"))?;
-    check_photo(photo)?;
-    let text = parameter(parameters, "caption");
+    let (width, height) = check_photo(photo)?;
+    let (text, entities) = shown("caption")?;
     if units(&text) > LONGEST_CAPTION {
         return Err(refusal(400, "Bad Request: message caption is too long"));
     }
-    Ok(Message { id: 0, text, photo: Some(photo.value.clone()) })
+    let id = format!("photo-{width}x{height}-{}", photo.value.len());
+    let size = json!({"file_id": id, "file_unique_id": id, "width": width, "height": height,
+        "file_size": photo.value.len()});
+    let mut told = with_entities(json!({ "photo": [size] }), "caption_entities", entities);
+    if !text.is_empty() {
+        told["caption"] = json!(text);
+    }
+    Ok((Message { id: 0, text, photo: Some(photo.value.clone()) }, told))
 }
 
-/// Refuses what is no picture, or too large a one. A real server takes other formats than PNG, too.
-fn check_photo(photo: &Parameter) -> Result<(), Reply> {
+/// The same with its entities, if there are any.
+fn with_entities(mut told: Value, name: &str, entities: Vec<Value>) -> Value {
+    if !entities.is_empty() {
+        told[name] = entities.into();
+    }
+    told
+}
+
+/// Refuses what is no picture, or too large a one; its sides. A real server takes other formats than PNG, too.
+fn check_photo(photo: &Parameter) -> Result<(u32, u32), Reply> {
     if !photo.is_file {
         // A text would be the address or the id of a photo that Telegram has.
         return Err(refusal(400, "Bad Request: wrong file identifier/HTTP URL specified"));
@@ -128,7 +174,7 @@ fn check_photo(photo: &Parameter) -> Result<(), Reply> {
     if is_thin || width.saturating_add(height) > LONGEST_SIDES {
         return Err(refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"));
     }
-    Ok(())
+    Ok((width, height))
 }
 
 /// The chat that a request writes to, or why not.
@@ -149,17 +195,18 @@ fn send(shared: &Shared, method: &str, request: &Request) -> Result<Reply, Reply
     let mut world = shared.world();
     let number = world.telegram.last_message + 1;
     chat(&mut world, &id)?;
-    let message = Message { id: number, ..message(method, &parameters)? };
+    let (message, mut told) = message(method, &parameters)?;
     let options = &shared.options;
     shared
         .chat_rate(&id, options.telegram_limit, options.telegram_window)
         .map_err(|wait| too_many(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)))?;
-    let words = if message.photo.is_some() { "caption" } else { "text" };
-    let result =
-        json!({ "message_id": number, "chat": { "id": id.parse::<i64>().ok() }, words: message.text });
-    chat(&mut world, &id)?.messages.push(message);
+    told["message_id"] = number.into();
+    told["from"] = me();
+    told["chat"] = described(&id);
+    told["date"] = world.time().timestamp().into();
+    chat(&mut world, &id)?.messages.push(Message { id: number, ..message });
     world.telegram.last_message = number;
-    Ok(done(&result))
+    Ok(done(&told))
 }
 
 fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
@@ -170,15 +217,32 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
     }
     // Names of methods are not case-sensitive (Bot API, "Making requests").
     match method.to_ascii_lowercase().as_str() {
-        "getme" => Ok(done(
-            &json!({ "id": 123_456, "is_bot": true, "first_name": "Zerkalo", "username": "zerkalo_demo_bot" }),
-        )),
+        "getme" => {
+            let mut me = me();
+            for may in ["can_join_groups", "can_read_all_group_messages", "supports_inline_queries"] {
+                me[may] = (may == "can_join_groups").into();
+            }
+            Ok(done(&me))
+        }
         "getchat" => {
             let id = parameter(&parameters(request)?, "chat_id");
             let mut world = shared.world();
             world.telegram.chats.get_mut(&id).ok_or_else(|| refusal(400, "Bad Request: chat not found"))?;
-            let kind = if id.starts_with('-') { "supergroup" } else { "private" };
-            Ok(done(&json!({ "id": id.parse::<i64>().ok(), "type": kind, "title": format!("Chat {id}") })))
+            let mut chat = described(&id);
+            chat["accent_color_id"] = 0.into();
+            chat["max_reaction_count"] = 11.into();
+            chat["accepted_gift_types"] = [
+                "unlimited_gifts",
+                "limited_gifts",
+                "unique_gifts",
+                "premium_subscription",
+                "gifts_from_channels",
+            ]
+            .map(|kind| (kind.to_owned(), Value::from(false)))
+            .into_iter()
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+            Ok(done(&chat))
         }
         "sendchataction" => {
             let parameters = parameters(request)?;
@@ -190,8 +254,25 @@ fn answer(shared: &Shared, request: &Request) -> Result<Reply, Reply> {
         }
         "sendmessage" => send(shared, "sendMessage", request),
         "sendphoto" => send(shared, "sendPhoto", request),
-        _ => Err(not_found()),
+        _ => Err(refusal(501, &not_played(&format!("the method {method}")))),
     }
+}
+
+/// The bot, as every message of its own tells of it.
+fn me() -> Value {
+    json!({ "id": 123_456, "is_bot": true, "first_name": "Zerkalo", "username": "zerkalo_demo_bot" })
+}
+
+/// A chat, as every message in it tells of it: a group and a channel have a title, a person has a name.
+fn described(id: &str) -> Value {
+    let (kind, name) = match id.chars().next() {
+        Some('@') => ("channel", "title"),
+        Some('-') => ("supergroup", "title"),
+        _ => ("private", "first_name"),
+    };
+    // A channel that is called by its name has a number all the same.
+    let number = id.parse::<i64>().unwrap_or(-1_000_000_000_001);
+    json!({ "id": number, "type": kind, name: format!("Chat {id}") })
 }
 
 /// The token and the method in a path.
@@ -217,7 +298,7 @@ impl Upstream for Telegram {
     }
 
     /// Telegram's limit is by the second (Bots FAQ: about 30), and this is far below it.
-    fn most_in_flight(&self) -> usize {
+    fn most_in_flight(&self, _: &Options) -> usize {
         4
     }
 

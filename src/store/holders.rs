@@ -3,7 +3,7 @@
 
 use super::lock::{Holder, read};
 use crate::{
-    error::{Failure, Kind, Result},
+    error::{Failure, Result},
     files::own,
 };
 use hashbrown::HashSet;
@@ -119,9 +119,8 @@ fn kernel_locks(text: &str) -> HashSet<(u32, u64)> {
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::new(Kind::Usage, format!("cannot read {}", path.display()))
-        .hint("start this as the user whose runs they are")
-        .source(error)
+    let hint = "start this as the user whose runs they are";
+    Failure::of_file(format!("cannot read {}", path.display()), hint, error)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     cell::Cell,
     fs::{File, TryLockError},
-    io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -248,14 +248,9 @@ fn unusable(path: &Path, error: std::io::Error) -> Failure {
 }
 
 fn unusable_place(place: &str, error: std::io::Error) -> Failure {
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        return Failure::new(Kind::Database, format!("cannot write the {place}"))
-            .hint("the disk is full; free some space, then start this again")
-            .source(error);
-    }
-    Failure::new(Kind::Usage, format!("cannot use the {place}"))
-        .hint("check DATABASE_URL and ZERKALO_STATE_DIR, and the folder's owner and mode: cron's user and the operator share it")
-        .source(error)
+    let hint = "check DATABASE_URL and ZERKALO_STATE_DIR, and the folder's owner and mode: cron's user and the operator \
+                share it";
+    Failure::of_file(format!("cannot use the {place}"), hint, error)
 }
 
 #[cfg(test)]

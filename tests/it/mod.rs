@@ -1,5 +1,6 @@
 //! - [`expected`]: what the mirror of a world must hold
 //! - [`harness`]: a sandbox, a database and the binary, as one value
+//! - [`inject`]: a run in which a chosen system call fails
 //! - [`postgres`]: the private server
 //! - [`process`]: the binary while it runs: held, signalled, killed
 //! - [`proxy`]: what cuts connections to `PostgreSQL`
@@ -8,6 +9,7 @@
 
 mod expected;
 mod harness;
+mod inject;
 mod postgres;
 mod process;
 mod proxy;
@@ -71,6 +73,7 @@ mod stoplist_report;
 mod stoplist_resend;
 mod storms;
 mod supervised;
+mod sweep;
 mod telegram;
 mod turns;
 mod unmatched;

@@ -107,7 +107,6 @@ fn time(hour: u32, minute: u32) -> NaiveTime {
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::new(Kind::Usage, format!("cannot write to {}", path.display()))
-        .hint("name another directory with --keep DIR")
-        .source(error)
+    let message = format!("cannot write to {}", path.display());
+    Failure::of_file(message, "name another directory with --keep DIR", error)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sandbox::wire::Reply;
+use crate::sandbox::{server::not_played, wire::Reply};
 
 /// A refused request.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ impl Refusal {
     /// 400: the request is not what the API describes.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "INVALID_ARGUMENT", message)
+    }
+
+    /// 501: Google may have it, this stand-in has not.
+    pub(super) fn unplayed(what: &str) -> Self {
+        Self::new(501, "UNIMPLEMENTED", not_played(what))
     }
 
     /// 401: no token, or one that is not known (any more).
@@ -80,11 +85,4 @@ impl Refusal {
         let body = json!({"error": {"code": self.code, "message": self.message, "status": self.status}});
         Reply::new(self.code, "application/json; charset=UTF-8", body.to_string())
     }
-}
-
-/// 404 for a path that is no method; Google answers a page.
-pub(super) fn no_method() -> Reply {
-    let page = "<!DOCTYPE html>\n<html lang=en><title>Error 404 (Not Found)!!1</title>\
-                <p><b>404.</b> <ins>That’s an error.</ins></html>\n";
-    Reply::new(404, "text/html; charset=UTF-8", page)
 }

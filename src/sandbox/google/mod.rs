@@ -1,6 +1,6 @@
 //! Google Sheets under `/google`: the token endpoint and `v4/spreadsheets`, as the API's description has them.
 //!
-//! What a request names that the API does not know, or that this stand-in does not play, is refused with 400.
+//! What a request names that the API does not know is refused with 400, and what this stand-in does not play with 501.
 //!
 //! ```text
 //! mod.rs       the upstream: tokens, rights, quotas, which method a request is
@@ -49,7 +49,7 @@ use self::{
     token::{Grant, Tokens},
 };
 use super::{
-    Shared, lock,
+    Options, Shared, lock,
     server::{Access, Answer, Upstream},
     wire::{Reply, Request, decode_path},
 };
@@ -203,14 +203,22 @@ impl<'a> Call<'a> {
     fn read(request: &'a Request, method: &Method) -> Outcome<Self> {
         // Parameters that every method of Google's takes.
         const COMMON: [&str; 5] = ["alt", "prettyPrint", "fields", "quotaUser", "$.xgafv"];
+        const UNPLAYED: [&str; 6] =
+            ["access_token", "callback", "key", "oauth_token", "uploadType", "upload_protocol"];
         let (parameters, input, output) = method.shape();
         let mut mask = None;
         for (name, value) in &request.query {
+            if UNPLAYED.contains(&name.as_str()) {
+                return Err(Refusal::unplayed(&format!("the parameter {name}")));
+            }
             if !COMMON.contains(&name.as_str()) && !parameters.contains(&name.as_str()) {
                 return Err(Refusal::invalid(format!(
                     "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter. Field \
                      '{name}' could not be found in request message."
                 )));
+            }
+            if name == "alt" && ["media", "proto"].contains(&value.as_str()) {
+                return Err(Refusal::unplayed(&format!("alt={value}")));
             }
             if name == "alt" && value != "json" {
                 return Err(Refusal::invalid(format!("Invalid value at 'alt' (TYPE_ENUM), \"{value}\"")));
@@ -245,8 +253,9 @@ impl<'a> Call<'a> {
     /// A parameter that is true or false.
     fn flag(&self, name: &str) -> Outcome<bool> {
         match self.parameter(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None => Ok(false),
+            Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
+            Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
             Some(word) => Err(Refusal::invalid(format!("Invalid value at '{name}' (TYPE_BOOL), \"{word}\""))),
         }
     }
@@ -286,9 +295,17 @@ impl<'a> Call<'a> {
             Method::BatchUpdate => batch::update(sheet, &self.body, self.mask.as_ref()),
             Method::ValuesUpdate(range) => self.values(sheet, range),
             Method::ValuesAppend(range) => {
-                let place = values::after(sheet, range)?;
+                match self.parameter("insertDataOption") {
+                    None | Some("OVERWRITE") => {}
+                    Some(option) => return Err(Refusal::unplayed(&format!("insertDataOption={option}"))),
+                }
+                let (place, table) = values::after(sheet, range, &self.body)?;
                 let updates = self.values(sheet, &place)?;
-                Ok(json!({"spreadsheetId": sheet.id, "updates": updates}))
+                let mut answer = json!({"spreadsheetId": sheet.id, "updates": updates});
+                if let Some(table) = table {
+                    answer["tableRange"] = table.into();
+                }
+                Ok(answer)
             }
             Method::ValuesClear(range) => {
                 Ok(json!({"spreadsheetId": sheet.id, "clearedRange": values::clear(sheet, range)?}))
@@ -367,7 +384,7 @@ impl Upstream for Sheets {
     }
 
     /// Google minds requests a minute, not at once.
-    fn most_in_flight(&self) -> usize {
+    fn most_in_flight(&self, _: &Options) -> usize {
         usize::MAX
     }
 
@@ -392,7 +409,7 @@ impl Upstream for Sheets {
         } else {
             match answer(shared, request) {
                 Ok(Some(value)) => Reply::new(200, "application/json; charset=UTF-8", value.to_string()),
-                Ok(None) => error::no_method(),
+                Ok(None) => Refusal::unplayed(&format!("{} {}", request.method, request.path)).reply(),
                 Err(refusal) => refusal.reply(),
             }
         };

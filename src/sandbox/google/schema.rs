@@ -16,6 +16,8 @@ pub(super) enum Kind {
     /// A row of plain values, as in `ValueRange.values`.
     Values,
     Any,
+    /// The API has it, the stand-in does not play it.
+    Unplayed,
     OneOf(Vec<&'static str>),
     List(Box<Kind>),
     Message(&'static str),
@@ -49,6 +51,7 @@ fn parse(kind: &'static str) -> Kind {
         "bool" => Kind::Bool,
         "values" => Kind::Values,
         "any" => Kind::Any,
+        "unplayed" => Kind::Unplayed,
         message => Kind::Message(message),
     }
 }
@@ -104,6 +107,7 @@ fn fields(message: &str, value: &Value, path: &mut String) -> Outcome<()> {
 fn one(kind: &Kind, value: &Value, path: &mut String) -> Outcome<()> {
     match kind {
         Kind::Message(message) => return fields(message, value, path),
+        Kind::Unplayed => return Err(Refusal::unplayed(path)),
         Kind::List(inner) => {
             let items = value.as_array().ok_or_else(|| wrong(path, "a list", value))?;
             for (index, item) in items.iter().enumerate() {

@@ -241,19 +241,30 @@ pub(super) fn rows(spreadsheet: &Spreadsheet, tab: usize) -> Vec<Vec<Value>> {
     lists.into_iter().map(|list| if let Value::Array(cells) = list { cells } else { Vec::new() }).collect()
 }
 
-/// Where `append` writes: below the first table in a range, at its top if there is none. A table ends at an empty
-/// row; a grid that is full grows.
-pub(super) fn after(spreadsheet: &mut Spreadsheet, range: &str) -> Outcome<String> {
+/// Where `append` writes `data`, and the table below which that is: below the first table in a range, at its top if there
+/// is none. A table ends at an empty row; a grid that is full grows.
+pub(super) fn after(
+    spreadsheet: &mut Spreadsheet,
+    range: &str,
+    data: &Value,
+) -> Outcome<(String, Option<String>)> {
     let region = a1::find(spreadsheet, range)?;
     let block = region.block;
     let tab = &mut spreadsheet.tabs[region.tab];
-    let filled = |row: &usize| tab.rows[*row].cells.iter().any(|cell| cell.entered.is_some());
-    let table = (block.top..block.bottom).find(filled);
-    let end = |table| (table..tab.rows.len()).find(|row| !filled(row)).unwrap_or(tab.rows.len());
-    let row = table.map_or(block.top, end);
-    if row == tab.rows.len() {
-        tab.append(Axis::Rows, 1).map_err(Refusal::invalid)?;
+    let last = |row: usize| tab.rows[row].cells.iter().rposition(|cell| cell.entered.is_some());
+    let top = (block.top..block.bottom).find(|row| last(*row).is_some());
+    let end = |top| (top..tab.rows.len()).find(|row| last(*row).is_none()).unwrap_or(tab.rows.len());
+    let row = top.map_or(block.top, end);
+    let table = top.map(|top| {
+        let right = (top..row).filter_map(last).max().map_or(block.left, |column| column.max(block.left));
+        a1::write(tab, &Block { top, bottom: row, right: right + 1, ..block })
+    });
+    let lists = data["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (height, _) = extent(lists, data["majorDimension"] == "COLUMNS");
+    let missing = (row + height.max(1)).saturating_sub(tab.rows.len());
+    if missing > 0 {
+        tab.append(Axis::Rows, missing).map_err(Refusal::invalid)?;
     }
     let cell = Block { top: row, bottom: row + 1, right: block.left + 1, ..block };
-    Ok(a1::write(tab, &cell))
+    Ok((a1::write(tab, &cell), table))
 }

@@ -189,7 +189,7 @@ pub(super) fn entities(call: &Call<'_>) -> Result<Reply, Reply> {
 /// `v2/entities/products/list`: deleted products only on request, also when asked for by id.
 pub(super) fn products(call: &Call<'_>) -> Result<Reply, Reply> {
     if call.request.method == "GET" && call.all("codes").next().is_some() {
-        return Err(Reply::text(400, "Unknown parameter: codes"));
+        return Err(super::unplayed("the parameter codes of a GET"));
     }
     let include = call.flag("includeDeleted", false)?;
     check_ids(call, &["ids"], "Product", false)?;

@@ -1,8 +1,8 @@
 //! The iiko server's REST interface under `/resto/api`.
 //!
 //! Endpoints, parameters, statuses and most sentences are those of the iiko REST API documentation; what it
-//! leaves open (the answer to a wrong password, to an unknown parameter or root type) is answered strictly,
-//! so that a client which relies on leniency is found out.
+//! leaves open (the answer to a wrong password or an unknown root type) is answered strictly, so that a client
+//! which relies on leniency is found out.
 
 mod documents;
 mod lists;
@@ -16,9 +16,9 @@ use sha1::{Digest, Sha1};
 use documents::{TRANSFER, WRITEOFF};
 
 use super::{
-    Shared,
+    Options, Shared,
     journal::SessionEvent,
-    server::{Access, Answer, Upstream},
+    server::{Access, Answer, Upstream, not_played},
     wire::{Reply, Request},
 };
 
@@ -205,8 +205,9 @@ impl<'a> Call<'a> {
     fn flag(&self, name: &str, default: bool) -> Result<bool, Reply> {
         match self.all(name).last() {
             None => Ok(default),
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
+            // As Java reads it.
+            Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
+            Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
             Some(other) => Err(Reply::text(400, format!("Wrong boolean value of {name}: '{other}'"))),
         }
     }
@@ -222,16 +223,16 @@ impl<'a> Call<'a> {
             return Ok(Reply::new(200, &content_type, body));
         }
         let Some(route) = route else {
-            return Err(Reply::text(404, format!("Not found: {path}")));
+            return Err(unplayed(&format!("{} {path}", self.request.method)));
         };
         let (work, known) = match (self.request.method.as_str(), route.post) {
             ("GET", _) | ("POST", Post::Form) => (route.answer, route.parameters),
             ("POST", Post::Writes(work)) => (work, &[][..]),
-            _ => return Err(Reply::text(405, "Method not allowed")),
+            (method, _) => return Err(unplayed(&format!("{method} {path}"))),
         };
         self.acceptable(route.produces)?;
         if let Some((name, _)) = self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            return Err(Reply::text(400, format!("Unknown parameter: {name}")));
+            return Err(unplayed(&format!("the parameter {name} of {path}")));
         }
         if let Some(revision) = self.all("revisionFrom").find(|value| value.parse::<i64>().is_err()) {
             return Err(Reply::text(400, format!("Wrong revisionFrom: '{revision}'")));
@@ -258,6 +259,11 @@ impl<'a> Call<'a> {
     fn acceptable(&self, content_type: &str) -> Result<(), Reply> {
         if self.request.accepts(content_type) { Ok(()) } else { Err(Reply::text(406, "Not Acceptable")) }
     }
+}
+
+/// The answer to what is not played.
+fn unplayed(what: &str) -> Reply {
+    Reply::text(501, not_played(what))
 }
 
 /// The path after `/resto/api/`; a slash at its end makes no difference.
@@ -310,9 +316,10 @@ impl Upstream for Iiko {
         "/resto/"
     }
 
-    /// Requests must be strictly sequential (iiko REST API documentation, restrictions).
-    fn most_in_flight(&self) -> usize {
-        1
+    /// Requests must be strictly sequential (iiko REST API documentation, restrictions), unless somebody wants to see
+    /// what comes of more.
+    fn most_in_flight(&self, options: &Options) -> usize {
+        options.parallel
     }
 
     fn crowded(&self) -> Option<Reply> {

@@ -40,14 +40,14 @@ pub(super) fn report(call: &Call<'_>) -> Result<Reply, Reply> {
     match call.all("report").last() {
         Some("TRANSACTIONS") => {}
         None => return bad("Argument for @NotNull parameter 'report' must not be null".to_owned()),
-        Some(other) => return bad(format!("Unknown OLAP report: '{other}'")),
+        Some(other) => return Err(super::unplayed(&format!("the OLAP report {other}"))),
     }
     let (from, to) = (date(call, "from")?, date(call, "to")?);
     if from > to {
         return bad(format!("Wrong period: {from} is after {to}"));
     }
     if call.flag("summary", false)? {
-        return bad("This stand-in has no summary: send summary=false".to_owned());
+        return Err(super::unplayed("summary=true"));
     }
     let groups = columns(call, "groupRow", &GROUPS)?;
     let sums = columns(call, "agr", &SUMS)?;
@@ -85,8 +85,7 @@ fn columns(call: &Call<'_>, name: &str, known: &[&str]) -> Result<Vec<usize>, Re
     let mut columns = Vec::new();
     for field in call.all(name) {
         let column = known.iter().position(|known| *known == field);
-        let column =
-            column.ok_or_else(|| Reply::text(400, format!("Unknown OLAP field in {name}: '{field}'")))?;
+        let column = column.ok_or_else(|| super::unplayed(&format!("the OLAP field {field} in {name}")))?;
         if columns.contains(&column) {
             return Err(Reply::text(400, format!("OLAP field twice in {name}: '{field}'")));
         }

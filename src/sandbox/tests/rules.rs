@@ -1,6 +1,7 @@
 //! What the upstreams answer, and what they refuse.
 
 use super::*;
+use serde_json::json;
 
 #[tokio::test]
 async fn every_list_of_the_iiko_server_is_served() {
@@ -108,19 +109,16 @@ async fn sessions_end_by_themselves() {
 async fn what_the_iiko_server_does_not_understand_is_refused() {
     let (sandbox, token) = session().await;
     let cases = [
-        (400, "suppliers?includeDeleted=true"),
         (400, "v2/entities/list"),
         (400, "v2/entities/list?rootType=Nonsense"),
         (400, "v2/entities/products/list?ids=12"),
         (400, "v2/entities/products/list?ids="),
-        (400, "v2/entities/products/list?codes=1"),
         (400, "v2/entities/products/list?includeDeleted=yes"),
         (400, "v2/entities/products/list?revisionFrom=now"),
         (400, "v2/reports/balance/stores"),
         (400, "v2/reports/balance/stores?timestamp=20.02.2026"),
         (400, "v2/reports/balance/stores?timestamp=2026-02-20T23:00"),
         (200, "v2/reports/balance/stores?timestamp=2026-02-20"),
-        (404, "v2/entities/widgets/list"),
     ];
     for (status, target) in cases {
         let seen = iiko(&sandbox, &token, target).await;
@@ -128,9 +126,73 @@ async fn what_the_iiko_server_does_not_understand_is_refused() {
         let kind = seen.header("content-type").expect("a content type");
         assert!(status == 200 || kind.starts_with("text/plain"));
     }
+}
+
+#[tokio::test]
+async fn what_is_not_played_is_said_to_be_so_in_nobodys_words() {
+    let (sandbox, token) = session().await;
     let cookie = format!("Cookie: key={token}\r\n");
-    assert_eq!(ask(&sandbox, "POST", "/resto/api/suppliers", &cookie, "a=b").await.status, 405);
-    assert!(sandbox.journal().last().is_some_and(|entry| entry.write));
+    for (method, target, what) in [
+        ("GET", "v2/entities/widgets/list", "GET v2/entities/widgets/list"),
+        ("POST", "suppliers", "POST suppliers"),
+        ("GET", "suppliers?includeDeleted=true", "the parameter includeDeleted of suppliers"),
+        ("GET", "v2/entities/products/list?codes=1", "the parameter codes of a GET"),
+        (
+            "GET",
+            "v2/documents/internalTransfer?dateFrom=2026-02-20&dateTo=2026-02-20&store=1",
+            "the parameter store of v2/documents/internalTransfer",
+        ),
+    ] {
+        let seen = ask(&sandbox, method, &format!("/resto/api/{target}"), &cookie, "").await;
+        let said = format!("not played by this stand-in: {what}");
+        assert_eq!((seen.status, seen.text()), (501, said), "{target}");
+    }
+    let bearer = "Authorization: Bearer demo-token\r\n";
+    for (method, target, what) in [
+        ("GET", "deal/1", "GET deal/1"),
+        ("POST", "deal", "POST deal"),
+        ("GET", "deal?limit=10", "the parameter limit of deal"),
+        ("GET", "job?sort=name", "the parameter sort of job"),
+    ] {
+        let seen = ask(&sandbox, method, &format!("/v1/{target}"), bearer, "").await;
+        let said = json!({"status": 501, "statusText": format!("not played by this stand-in: {what}")});
+        assert_eq!((seen.status, seen.json()), (501, said), "{target}");
+    }
+    let send = ask(&sandbox, "POST", "/telegram/bot123456:demo-token/sendPoll", "", "a=b").await;
+    let said = "not played by this stand-in: the method sendPoll";
+    assert_eq!((send.status, send.json()["description"].as_str()), (501, Some(said)));
+    let body = r#"{"apiLogin": "demo-api-login"}"#;
+    let kind = "Content-Type: application/json\r\n";
+    let token = ask(&sandbox, "POST", "/cloud/api/1/access_token", kind, body).await.json()["token"].clone();
+    let headers = format!("{kind}Authorization: Bearer {}\r\n", token.as_str().expect("a token"));
+    let seen = ask(&sandbox, "POST", "/cloud/api/1/nomenclature", &headers, "{}").await;
+    let said = "not played by this stand-in: POST /cloud/api/1/nomenclature";
+    assert_eq!((seen.status, seen.json()["errorDescription"].as_str()), (501, Some(said)));
+}
+
+#[tokio::test]
+async fn truth_values_are_taken_as_java_reads_them() {
+    let (sandbox, token) = session().await;
+    let count = async |word: &str| {
+        iiko(&sandbox, &token, &format!("v2/entities/products/list?includeDeleted={word}")).await.len()
+    };
+    assert_eq!((count("True").await, count("true").await), (300, 300));
+    assert_eq!((count("False").await, count("FALSE").await), (288, 288));
+}
+
+#[tokio::test]
+async fn a_server_takes_as_many_sessions_and_requests_at_once_as_it_is_said_to() {
+    let options =
+        Options { licences: 2, parallel: 2, latency: Duration::from_millis(200), ..Options::default() };
+    let sandbox = Sandbox::start(options).await.expect("a sandbox");
+    let tokens = [login(&sandbox).await, login(&sandbox).await];
+    assert_eq!(try_login(&sandbox, "demo", "demo").await.status, 403);
+    let (one, two) = tokio::join!(
+        iiko(&sandbox, &tokens[0], "employees/roles"),
+        iiko(&sandbox, &tokens[1], "employees/roles")
+    );
+    assert_eq!((one.status, two.status), (200, 200));
+    assert_eq!(sandbox.violations(), [""; 0]);
 }
 
 #[tokio::test]
@@ -254,11 +316,16 @@ async fn fintablo_pages_filters_and_refuses() {
     assert_eq!(fintablo(&sandbox, "deal").await.len(), 500);
     assert_eq!(fintablo(&sandbox, "deal?page=2").await.len(), 120);
     assert_eq!(fintablo(&sandbox, "deal?page=3").await.len(), 0);
-    for target in ["deal?page=0", "job?page=1", "category?group=nothing", "deal?startDateFrom=2021-01-01"] {
+    for target in ["deal?page=0", "category?group=nothing", "deal?startDateFrom=2021-01-01"] {
         let seen = fintablo(&sandbox, target).await;
         assert_eq!((seen.status, &seen.json()["status"]), (400, &Value::from(400)), "{target}");
     }
     assert_eq!(fintablo(&sandbox, "category?group=transfer").await.len(), 1);
+    let jobs = fintablo(&sandbox, "job").await;
+    for paging in ["page=1", "page=7", "page=0", "perPage=1", "per-page=1&page=2", "limit=1&offset=1"] {
+        let seen = fintablo(&sandbox, &format!("job?{paging}")).await;
+        assert_eq!((seen.status, &seen.body), (200, &jobs.body), "a list without pages: {paging}");
+    }
     let since = fintablo(&sandbox, "obtaining?dateFrom=01.01.2023").await.len();
     assert!(0 < since && since < fintablo(&sandbox, "obtaining").await.len());
     let seen = ask(&sandbox, "GET", "/v1/deal", "Authorization: Bearer wrong\r\n", "").await;

@@ -187,8 +187,6 @@ async fn a_spreadsheet_is_shared_or_not() {
         error,
         json!({"code": 404, "status": "NOT_FOUND", "message": "Requested entity was not found."})
     );
-    let no_method = desk.ask("GET", "/google/v4/spreadsheets", &Value::Null).await;
-    assert_eq!((no_method.status, no_method.header("content-type")), (404, Some("text/html; charset=UTF-8")));
 }
 
 #[tokio::test]
@@ -295,6 +293,24 @@ async fn the_controls_show_the_sheets() {
     assert_eq!(sheets, json!({"sandbox-sheet": {"Лист1": [["Соль", 2]]}}));
     let state = get(&desk.sandbox, "/_sandbox/state").await.json();
     assert_eq!(state["records"]["google"], json!({"sandbox-sheet": {"tabs": 1, "cells": 2}}));
+}
+
+#[tokio::test]
+async fn rows_are_appended_below_a_table_and_the_grid_grows() {
+    let desk = Desk::new().await;
+    desk.fill(json!([["a", "b"], ["c"]])).await;
+    let append = async |rows: Value, more: &str| {
+        let target = format!("/values/A1:append?valueInputOption=RAW{more}");
+        desk.ask("POST", &format!("{SHEET}{target}"), &json!({"values": rows})).await
+    };
+    let first = append(json!([["d"]]), "").await.json();
+    assert_eq!(first["tableRange"], "'Лист1'!A1:B2");
+    assert_eq!(first["updates"]["updatedRange"], "'Лист1'!A3");
+    let many: Vec<Value> = (0..999).map(|number| json!([number])).collect();
+    let second = append(json!(many), "").await;
+    assert_eq!(second.status, 200, "{}", second.text());
+    assert_eq!(desk.rows().as_array().map(Vec::len), Some(1002));
+    assert_eq!(append(json!([["e"]]), "&insertDataOption=INSERT_ROWS").await.status, 501);
 }
 
 #[tokio::test]

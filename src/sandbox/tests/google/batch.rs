@@ -31,8 +31,8 @@ async fn all_requests_or_none() {
     assert_eq!(desk.rows(), json!([["a"], ["b"], ["c"]]));
     assert!(desk.refused(json!([])).await.contains("at least one request"));
     assert!(desk.refused(json!([{}])).await.contains("requests[0]: No request set"));
-    let unknown = desk.refused(json!([{"addChart": {}}])).await;
-    assert!(unknown.contains("Unknown name \"addChart\" at 'requests[0]'"), "{unknown}");
+    let unknown = desk.refused(json!([{"addPigeon": {}}])).await;
+    assert!(unknown.contains("Unknown name \"addPigeon\" at 'requests[0]'"), "{unknown}");
     let field = desk.refused(json!([{"addSheet": {"properties": {"name": "x"}}}])).await;
     assert!(field.contains("Unknown name \"name\" at 'requests[0].add_sheet.properties'"), "{field}");
     let kind = desk.refused(json!([{"deleteSheet": {"sheetId": "x"}}])).await;

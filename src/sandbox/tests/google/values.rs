@@ -153,6 +153,45 @@ async fn what_is_no_range_or_parameter_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_not_played_is_no_refusal_of_googles() {
+    let desk = Desk::new().await;
+    let requests = |request: Value| json!({ "requests": [request] });
+    let chart = requests(json!({"addChart": {}}));
+    let size = requests(json!({"updateDimensionProperties": {"dataSourceSheetRange": {}, "fields": "*"}}));
+    let at = |target: &str| format!("{SHEET}{target}");
+    for (method, target, body, what) in [
+        ("POST", "/google/v4/spreadsheets".to_owned(), json!({}), "POST /google/v4/spreadsheets"),
+        (
+            "POST",
+            at("/sheets/0:copyTo"),
+            json!({}),
+            "POST /google/v4/spreadsheets/sandbox-sheet/sheets/0:copyTo",
+        ),
+        ("POST", at(":batchUpdate"), chart, "requests[0].add_chart"),
+        ("POST", at(":batchUpdate"), size, "requests[0].update_dimension_properties.data_source_sheet_range"),
+        ("GET", at("?key=1"), Value::Null, "the parameter key"),
+        ("GET", at("?alt=media"), Value::Null, "alt=media"),
+    ] {
+        let seen = desk.ask(method, &target, &body).await;
+        let message = format!("not played by this stand-in: {what}");
+        let error = json!({"code": 501, "status": "UNIMPLEMENTED", "message": message});
+        assert_eq!((seen.status, &seen.json()["error"]), (501, &error), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn truth_values_are_taken_as_python_writes_them() {
+    let desk = Desk::new().await;
+    desk.fill(json!([["a"]])).await;
+    let data = async |word: &str| {
+        let seen = desk.good("GET", &format!("?includeGridData={word}"), Value::Null).await;
+        seen["sheets"][0]["data"].is_array()
+    };
+    assert!(data("True").await && data("true").await);
+    assert!(!data("False").await && !data("false").await);
+}
+
+#[tokio::test]
 async fn a_spreadsheet_is_described_as_google_does() {
     let desk = Desk::new().await;
     desk.sandbox.edit(|world| {
