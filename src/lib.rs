@@ -25,7 +25,7 @@
 //! - [`error`]: what can go wrong, and the exit codes
 //! - `redact`: takes our own secrets out of foreign words
 //! - `unread`: stderr when nobody reads it
-//! - [`testing`]: where the acceptance stories kill a process
+//! - [`testing`]: where the acceptance stories kill a process, in builds with the feature for it
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
 pub mod cli;

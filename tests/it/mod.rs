@@ -31,6 +31,7 @@ mod documents;
 mod doubts;
 mod dry_run;
 mod etc;
+mod failpoints;
 mod first_run;
 mod guard;
 mod hands;
