@@ -54,6 +54,7 @@ mod restore;
 mod rivals;
 mod schema;
 mod secrets;
+mod security;
 mod sheet;
 mod sheet_deeds;
 mod sheet_meetings;
