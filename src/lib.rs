@@ -27,7 +27,7 @@
 //! - `files`: files that are read because somebody names them, and files of our own
 //! - `redact`: takes our own secrets out of foreign words
 //! - `unread`: stderr when nobody reads it
-//! - [`testing`]: where the acceptance stories kill a process
+//! - [`testing`]: where the acceptance stories kill a process, in builds with the feature for it
 //! - [`sandbox`]: stand-in upstreams on loopback, for `demo`, for tests, and to try things against
 
 pub mod cli;

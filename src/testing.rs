@@ -1,17 +1,10 @@
-//! Switches of the acceptance stories: where a process kills itself, and which known mistake it makes.
+//! Failpoints: where the acceptance stories kill a process, as a power cut would.
 //!
-//! They work in debug builds only; a release build holds none of them. The stories must see each mistake caught, or they
-//! would prove nothing.
-
-/// The environment name of the step at which the process is killed: `NAME`, or `NAME:N` for the `N`th time.
-#[cfg(debug_assertions)]
-const STOP_AT: &str = "ZERKALO_TEST_STOP_AT";
-
-/// The environment name of the mistake.
-#[cfg(debug_assertions)]
-const BUG: &str = "ZERKALO_TEST_BUG";
+//! They are there with the feature `failpoints` alone, which this package's own tests switch on (Cargo.toml). What
+//! `cargo build` and `cargo install` make holds none of them, debug or release.
 
 /// Every step at which a process can be killed, in the order of a night.
+#[cfg(feature = "failpoints")]
 pub const STEPS: [&str; 14] = [
     "entered",
     "reported",
@@ -29,12 +22,16 @@ pub const STEPS: [&str; 14] = [
     "told",
 ];
 
-/// Dies here, as a power cut would have it, when the environment asks for it.
-#[cfg(debug_assertions)]
+/// The environment name of the step at which the process is killed: `NAME`, or `NAME:N` for the `N`th time.
+#[cfg(feature = "failpoints")]
+const STOP_AT: &str = "ZERKALO_TEST_STOP_AT";
+
+/// Dies here when the environment asks for it.
+#[cfg(feature = "failpoints")]
 pub(crate) fn step(name: &str) {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static PASSED: AtomicUsize = AtomicUsize::new(0);
-    debug_assert!(STEPS.contains(&name), "`{name}` is no step");
+    assert!(STEPS.contains(&name), "`{name}` is no step");
     let Ok(wanted) = std::env::var(STOP_AT) else { return };
     let (wanted, time) = wanted.split_once(':').unwrap_or((&wanted, "1"));
     if wanted == name && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == time.parse().unwrap_or(1) {
@@ -43,16 +40,6 @@ pub(crate) fn step(name: &str) {
     }
 }
 
-/// Whether the environment asks for a mistake.
-#[cfg(debug_assertions)]
-pub(crate) fn bug(name: &str) -> bool {
-    std::env::var(BUG).is_ok_and(|wanted| wanted == name)
-}
-
-#[cfg(not(debug_assertions))]
+/// Nothing: this build holds no failpoints.
+#[cfg(not(feature = "failpoints"))]
 pub(crate) fn step(_name: &str) {}
-
-#[cfg(not(debug_assertions))]
-pub(crate) fn bug(_name: &str) -> bool {
-    false
-}

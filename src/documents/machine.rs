@@ -121,9 +121,6 @@ impl Machine<'_> {
             return Ok(End::Late(why));
         }
         let single = self.ctx.config.documents.post_mode == PostMode::Single;
-        if testing::bug("one-post") {
-            return self.one_post(row).await;
-        }
         if row.state == State::Planned && single {
             return self.send_at_once(row).await;
         }
@@ -299,17 +296,6 @@ impl Machine<'_> {
                 Err(failure) => return Ok(End::Open(failure)),
             }
             sent += 1;
-        }
-    }
-
-    /// A known mistake: sent as processed, without a look and without a word in the outbox, and sent again when the answer
-    /// is lost.
-    async fn one_post(&mut self, row: &mut Row) -> Result<End> {
-        match self.post(row, None, Status::Processed).await {
-            Ok(Posted::Accepted(found)) => self.done(row, found.id, true, None).await,
-            Ok(Posted::Unsent(trouble)) => Ok(End::Open(trouble.failure)),
-            Ok(Posted::Lost(failure) | Posted::Refused(failure) | Posted::Doubtful(failure, _))
-            | Err(failure) => Ok(End::Open(failure)),
         }
     }
 

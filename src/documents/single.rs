@@ -21,18 +21,12 @@ impl Machine<'_> {
             if let Some(end) = self.may_be_sent(row).await? {
                 return Ok(end);
             }
-            let late = testing::bug("late-commit");
-            if !late {
-                self.advance(row, State::Processing, None, 0, None).await?;
-            }
+            self.advance(row, State::Processing, None, 0, None).await?;
             testing::step("processing");
             let posting = self.ctx.posting.lock().await;
             let posted = self.post(row, None, Status::Processed).await;
             testing::step("process-sent");
             drop(posting);
-            if late {
-                self.advance(row, State::Processing, None, 0, None).await?;
-            }
             match posted {
                 Ok(Posted::Accepted(found)) => {
                     row.shown_as(&found.number);

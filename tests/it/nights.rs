@@ -7,6 +7,7 @@ use super::{
 };
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Europe::Kaliningrad;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -55,6 +56,33 @@ enum Start {
     /// Nothing.
     Whole,
 }
+
+/// A mistake that a program of this kind makes. It is planted from outside, for the program has no switch for it: what is
+/// sent, asked for or remembered is changed into what the mistaken program would send, ask for and remember.
+#[derive(Debug, Clone, Copy)]
+enum Mistake {
+    /// A document is sent as processed, in one request, and sent again without a look: the draft becomes a processed
+    /// document on its way, and look-ups find nothing.
+    OnePost,
+    /// That a document is being processed is written down after the request: a run that dies has not written it down.
+    LateCommit,
+    /// A start after midnight works for the new day: it is started for the new day's slot.
+    NowDate,
+}
+
+impl Mistake {
+    /// What happens to the requests of every start.
+    fn faults(self) -> Vec<Fault> {
+        let Self::OnePost = self else { return Vec::new() };
+        let patch = json!({ "status": "PROCESSED" });
+        let sent = Fault::new(POST, Action::PatchRequest { patch });
+        let looked = Fault::new("byNumber", Action::EmptyList);
+        [sent, looked].map(|fault| fault.times(usize::MAX)).into()
+    }
+}
+
+/// What sends a transfer.
+const POST: &str = "POST /resto/api/v2/documents/internalTransfer";
 
 /// What came of evenings.
 #[derive(Debug, Default, Clone, Copy)]
@@ -182,28 +210,45 @@ impl Street {
     }
 
     /// Plays an evening and says what is wrong with it.
-    fn play(&mut self, script: &Script, bug: &str) -> Result<Figures, String> {
+    fn play(&mut self, script: &Script, mistake: Option<Mistake>) -> Result<Figures, String> {
         self.next_evening();
+        if let Some(Mistake::NowDate) = mistake {
+            // The day after was not played yet, so all that is dated so is the mistake's.
+            self.next_evening();
+        }
         self.world.set("ZERKALO_POST_MODE", if script.single { "single" } else { "two-phase" });
-        self.world.set("ZERKALO_TEST_BUG", bug);
-        for fault in &script.faults {
+        let planted = mistake.map(Mistake::faults).unwrap_or_default();
+        for fault in planted.iter().chain(&script.faults) {
             self.world.sandbox.fault(fault.clone());
         }
         let mut figures = Figures { evenings: 1, faults: script.faults.len(), ..Figures::default() };
-        let arguments = ["negative-transfer", "--scheduled", "23:00", "--grace", script.grace];
         let (first, step) = script.minutes;
         let undisturbed = [Start::Whole; 3];
         let mut codes = Vec::new();
         for (number, start) in script.starts.iter().chain(&undisturbed).enumerate() {
             if number == script.starts.len() {
                 self.world.sandbox.clear_faults();
+                for fault in &planted {
+                    self.world.sandbox.fault(fault.clone());
+                }
                 block_on(self.world.sandbox.settle());
             }
-            self.set_clock(first + step * i64::try_from(number).unwrap());
+            let minutes = first + step * i64::try_from(number).unwrap();
+            self.set_clock(minutes);
             figures.starts += 1;
+            let is_new_day = matches!(mistake, Some(Mistake::NowDate)) && minutes >= 60;
+            let slot = if is_new_day { "00:00" } else { "23:00" };
+            let arguments = ["negative-transfer", "--scheduled", slot, "--grace", script.grace];
             let outcome = self.start(&arguments, *start);
             match outcome.as_ref().and_then(|outcome| outcome.code) {
-                None => figures.kills += 1,
+                None => {
+                    figures.kills += 1;
+                    if let Some(Mistake::LateCommit) = mistake {
+                        self.world.execute(
+                            "update document_outbox set state = 'planned' where state = 'processing'",
+                        );
+                    }
+                }
                 Some(code) => codes.push(code),
             }
             // Quiet: nothing is left to do, or nobody may do it.
@@ -324,9 +369,9 @@ fn fault(dice: &mut Dice, single: bool) -> Fault {
         1 => "byNumber",
         2 => "byId",
         3 => "balance/stores",
-        _ => "POST /resto/api/v2/documents/internalTransfer",
+        _ => POST,
     };
-    let posts = on.starts_with("POST");
+    let posts = on == POST;
     let action = match dice.below(if posts && !single { 9 } else { 7 }) {
         0 => Action::Close,
         2 if posts => Action::Late { delay_ms, hold: false },
@@ -350,12 +395,11 @@ fn fault(dice: &mut Dice, single: bool) -> Fault {
 
 /// The scripts: first a kill at every step with each way of losing an answer, then chance.
 fn script(number: usize, dice: &mut Dice) -> Script {
-    let post = "POST /resto/api/v2/documents/internalTransfer";
     let losses = [None, Some(Action::CloseAfterEffect), Some(Action::Late { delay_ms: 150, hold: false })];
     if number < STEPS.len() * losses.len() {
         let passage = 1 + number % 2;
         let faults =
-            losses[number / STEPS.len()].clone().map(|action| Fault::new(post, action).skip(passage));
+            losses[number / STEPS.len()].clone().map(|action| Fault::new(POST, action).skip(passage));
         return Script {
             starts: vec![Start::At(STEPS[number % STEPS.len()], passage)],
             faults: faults.into_iter().collect(),
@@ -393,7 +437,7 @@ fn nights_that_are_killed_move_everything_once(engine: Engine) {
     let mut sum = Figures::default();
     for number in 0..evenings {
         let script = script(number, &mut dice);
-        match street.play(&script, "") {
+        match street.play(&script, None) {
             Ok(figures) => add(&mut sum, figures),
             Err(wrong) => panic!("evening {number} of seed {seed} on {engine:?}: {wrong}"),
         }
@@ -419,34 +463,38 @@ fn add(sum: &mut Figures, more: Figures) {
     sum.lines += more.lines;
 }
 
-/// The harness would see it: each planted mistake moves something twice or on another day.
+/// The harness would see it: each mistake moves something twice or on another day.
 fn known_mistakes_are_caught(engine: Engine) {
     let mut street = Street::new(engine);
-    for (bug, single) in [("one-post", false), ("late-commit", true), ("now-date", false)] {
+    for mistake in [Mistake::OnePost, Mistake::LateCommit, Mistake::NowDate] {
         let mut dice = Dice(number_from("ZERKALO_TEST_SEED", 20_261_122));
         let caught = (0..120).find_map(|number| {
             let mut script = script(100 + number, &mut dice);
-            if single {
-                let late = Action::Late { delay_ms: 150, hold: false };
-                let post = "POST /resto/api/v2/documents/internalTransfer";
-                script.faults = vec![Fault::new(post, late)];
-                script.starts = vec![Start::At("process-sent", 1), Start::Whole];
+            script.single = false;
+            match mistake {
+                Mistake::OnePost => {}
+                Mistake::LateCommit => {
+                    script.single = true;
+                    // The first start dies when it has sent, and the second one comes before that has its effect.
+                    script.faults = vec![Fault::new(POST, Action::Late { delay_ms: 2000, hold: false })];
+                    script.starts = vec![Start::At("process-sent", 1), Start::Whole];
+                    (script.grace, script.minutes) = ("55m", (0, 5));
+                }
+                Mistake::NowDate => {
+                    // The first start dies before it has planned, and the second one comes after midnight.
+                    script.starts = vec![Start::At("entered", 1)];
+                    (script.grace, script.minutes) = ("2h", (50, 15));
+                }
             }
-            script.single = single;
-            if bug == "now-date" {
-                // The first start dies before it has planned, and the second one comes after midnight.
-                script.starts = vec![Start::At("entered", 1)];
-                (script.grace, script.minutes) = ("2h", (50, 15));
-            }
-            let wrong = street.play(&script, bug).err()?;
+            let wrong = street.play(&script, Some(mistake)).err()?;
             // It is the mistake that is caught, not the evening.
-            street.play(&script, "").unwrap_or_else(|wrong| panic!("without `{bug}`: {wrong}"));
+            street.play(&script, None).unwrap_or_else(|wrong| panic!("without {mistake:?}: {wrong}"));
             Some((number, wrong))
         });
-        let (number, wrong) = caught.unwrap_or_else(|| panic!("`{bug}` was not caught"));
+        let (number, wrong) = caught.unwrap_or_else(|| panic!("{mistake:?} was not caught"));
         let _ = writeln!(
             std::io::stderr().lock(),
-            "{engine:?}: `{bug}` is caught by evening {number}: {}",
+            "{engine:?}: {mistake:?} is caught by evening {number}: {}",
             wrong.lines().next().unwrap_or_default()
         );
     }

@@ -201,7 +201,7 @@ impl Night<'_> {
         if self.options.again && !ctx.is_dry_run() {
             look_at_unseen(ctx, store, rows, step).await?;
         }
-        let date = if testing::bug("now-date") { ctx.clock.business_now().date() } else { ctx.business_date };
+        let date = ctx.business_date;
         let query =
             Query { report: "TRANSACTIONS", days: (date, date), groups: &GROUPS, aggregates: &AGGREGATES };
         let balances = ctx.iiko()?.report(&query).await?;
@@ -377,11 +377,7 @@ fn moment(ctx: &Context) -> NaiveDateTime {
         None => ctx.started_at.with_timezone(&ctx.clock.zone()).naive_local(),
     };
     let time = local.time().with_second(0).and_then(|time| time.with_nanosecond(0)).unwrap_or_default();
-    if testing::bug("now-date") {
-        ctx.clock.business_now().date().and_time(time)
-    } else {
-        ctx.business_date.and_time(time)
-    }
+    ctx.business_date.and_time(time)
 }
 
 /// Why a further document must not follow this one.
