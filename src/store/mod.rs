@@ -40,7 +40,7 @@ use crate::{
         Index, Plan, Table,
         row::{Key, key_texts},
     },
-    error::{Failure, Result},
+    error::{Failure, Kind, Result},
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
