@@ -23,6 +23,7 @@
 //! - [`heartbeat`], [`metrics`]: who notices a job that did not run
 //! - [`report`], [`printer`], [`logging`]: what a run says
 //! - [`error`]: what can go wrong, and the exit codes
+//! - `fuzzing`: every parser as a target of the fuzzers, in builds with the feature for it
 //! - `redact`: takes our own secrets out of foreign words
 //! - `unread`: stderr when nobody reads it
 //! - [`testing`]: where the acceptance stories kill a process, in builds with the feature for it
@@ -38,6 +39,8 @@ pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod fintablo;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod heartbeat;
 pub mod http;
 pub mod iiko;
