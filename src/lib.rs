@@ -25,6 +25,7 @@
 //! - [`process`]: no core dumps, and the end at a second signal
 //! - [`error`]: what can go wrong, and the exit codes
 //! - `files`: files that are read because somebody names them, and files of our own
+//! - `fuzzing`: every parser as a target of the fuzzers, in builds with the feature for it
 //! - `redact`: takes our own secrets out of foreign words
 //! - `unread`: stderr when nobody reads it
 //! - [`testing`]: where the acceptance stories kill a process, in builds with the feature for it
@@ -41,6 +42,8 @@ pub mod engine;
 pub mod error;
 mod files;
 pub mod fintablo;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod heartbeat;
 pub mod http;
 pub mod iiko;

@@ -142,6 +142,32 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     None
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{BTreeMap, EnvFile, Environment};
+    use std::fmt::Write as _;
+
+    /// Reads an env-file; what it says, written in single quotes, reads back as the same.
+    pub(crate) fn survive(text: &str) {
+        let environment = Environment::default();
+        let file =
+            EnvFile::read(text, &environment).expect("an empty environment has nothing that cannot be read");
+        let lines = text.matches('\n').count() + 1;
+        let mut places = file.skipped.iter().chain(file.values.values().map(|(_, line)| line));
+        assert!(places.all(|line| (1..=lines).contains(line)), "a line is one of the file's");
+        let mut written = "#\n".to_owned();
+        for (name, (value, _)) in &file.values {
+            let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+            let _ = writeln!(written, "{name}='{value}'");
+        }
+        let again = EnvFile::read(&written, &environment).expect("as above");
+        let said = |file: &EnvFile| -> BTreeMap<String, String> {
+            file.values.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect()
+        };
+        assert_eq!((said(&again), again.skipped.len()), (said(&file), 0), "{written:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

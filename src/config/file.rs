@@ -15,7 +15,7 @@ use super::{
     settings::{SETTINGS, Setting, SettingKind},
 };
 use crate::{
-    error::{Failure, Kind, Result},
+    error::{Failure, Kind, Result, quote},
     files::named,
 };
 
@@ -167,10 +167,10 @@ fn expected(key: &str) -> String {
 }
 
 /// A name that could be a misplaced secret is not repeated.
-fn shown_key(key: &str) -> &str {
+fn shown_key(key: &str) -> String {
     let name = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.' || c == '-';
     let plausible = key.len() <= 40 && key.chars().filter(|c| !name(*c)).count() <= key.len() / 4;
-    if plausible { key } else { "…" }
+    if plausible { quote(key, 40) } else { "…".to_owned() }
 }
 
 fn article(kind: &str) -> String {
@@ -216,5 +216,34 @@ fn number(value: &DeValue<'_>) -> Option<String> {
         }
         DeValue::Float(number) => Some(number.as_str().to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{Kind, Path, parse, setting};
+    use crate::config::{Config, render};
+
+    /// Reads a settings file; what `config show` makes of it reads back as the same.
+    pub(crate) fn survive(text: &str) {
+        let Some(config) = read(text) else { return };
+        let shown = render::toml(&config);
+        let again = read(&shown).expect("what is shown is a settings file");
+        assert_eq!(render::toml(&again), shown);
+    }
+
+    fn read(text: &str) -> Option<Config> {
+        let values = match parse(Path::new("zerkalo.toml"), text) {
+            Ok(values) => values,
+            Err(failure) => {
+                crate::fuzzing::check_failure(&failure, Kind::Usage);
+                return None;
+            }
+        };
+        let mut config = Config::default();
+        for (key, found) in values {
+            (setting(key)?.set)(&mut config, &found.text).ok()?;
+        }
+        Some(config)
     }
 }

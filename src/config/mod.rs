@@ -28,6 +28,11 @@ use uuid::Uuid;
 
 use crate::error::{Failure, Kind};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::{
+    env_file::fuzzed::survive as survive_env_file, file::fuzzed::survive as survive_settings,
+};
+
 pub(crate) use self::secret::read_file as secret_file;
 pub use self::{
     environment::Environment,

@@ -15,6 +15,9 @@ use crate::{
 };
 use serde::Deserialize;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use pages::fuzzed::survive as survive_pages;
+
 pub use api::Client;
 
 /// The size of `deal`'s pages. Another list of exactly this length may be cut by a page limit that nobody documented.

@@ -238,6 +238,29 @@ fn id(record: &[u8]) -> Vec<u8> {
     text.map_or_else(|| record.to_vec(), |text| number::normalise(&text).unwrap_or(text).into_bytes())
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{HashSet, HeaderMap, Page, Reading, Totals, Turn, id};
+
+    /// Reads pages, each the records and the envelope of an answer, to the end of the reading.
+    pub(crate) fn survive(pages: Vec<(Vec<Vec<u8>>, Vec<u8>)>) {
+        let mut reading = Reading::default();
+        let (mut ids, mut turn) = (HashSet::new(), Turn::Records);
+        let empty = || (Vec::new(), b"{}".to_vec());
+        for (records, envelope) in pages.into_iter().chain([empty(), empty()]) {
+            ids.extend(records.iter().map(|record| id(record)));
+            let page = Page { totals: Totals::read(&HeaderMap::new(), &envelope), records };
+            turn = reading.take(&page);
+            if turn == Turn::End {
+                break;
+            }
+        }
+        assert_eq!(turn, Turn::End, "two empty pages end a reading");
+        assert!(reading.ids.len() <= ids.len() && reading.ids.keys().all(|id| ids.contains(id)));
+        assert!(reading.has_ids_of(&reading));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -261,6 +261,40 @@ fn foreign(kind: DocumentKind, why: &str) -> Failure {
     .hint("look at the server's version; `zerkalo documents list` shows what is open")
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{Document, DocumentKind, Kind, Posted, document, number, read_envelope};
+
+    /// Reads a document and the answer to one that was posted.
+    pub(crate) fn survive(bytes: &[u8]) {
+        for kind in [DocumentKind::Transfer, DocumentKind::Writeoff] {
+            match document(kind, bytes) {
+                Ok(document) => check(&document),
+                Err(failure) => crate::fuzzing::check_failure(&failure, Kind::InvalidAnswer),
+            }
+            match read_envelope(kind, bytes) {
+                Posted::Accepted(document) => {
+                    let text = String::from_utf8_lossy(bytes);
+                    assert!(text.contains("SUCCESS") || text.contains("\\u"), "a success says so");
+                    check(&document);
+                }
+                Posted::Refused(failure) => crate::fuzzing::check_failure(&failure, Kind::Refused),
+                Posted::Doubtful(failure, _) => {
+                    crate::fuzzing::check_failure(&failure, Kind::InvalidAnswer);
+                }
+                Posted::Unsent(_) | Posted::Lost(_) => unreachable!("there is an answer"),
+            }
+        }
+    }
+
+    fn check(document: &Document) {
+        for (_, amount) in &document.lines {
+            assert_eq!(number::normalise(amount).as_ref(), Some(amount), "an amount is normalised");
+        }
+        assert!(document.lines.is_sorted());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,9 @@ use hashbrown::HashSet;
 use std::borrow::Cow;
 use uuid::Uuid;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use xml::fuzzed::survive as survive_xml;
+
 pub use api::Client;
 pub use session_file::remembered as remembered_sessions;
 

@@ -68,30 +68,41 @@ impl Client {
             .total(self.report_time())
             .max_answer(MAX_REPORT);
         self.read(&request, async |answer| {
-            let mut report = Report::default();
-            let mut seen = HashSet::new();
-            xml::records(answer, xml::Form { root: None, record: "r", lists: &[] }, |record| {
-                let row = match record {
-                    xml::Record::Whole(json) => row(query, json)?,
-                    xml::Record::Broken(bytes, why) => {
-                        let told = query.groups.iter().filter_map(|field| xml::element(bytes, field));
-                        let told = quote(&told.collect::<Vec<_>>().join(", "), 160);
-                        report.rejected.push(format!("{told}: {why}"));
-                        return Ok(());
-                    }
-                };
-                let groups: Vec<Option<String>> =
-                    query.groups.iter().map(|field| row.get(field).map(str::to_owned)).collect();
-                if !seen.insert(groups) {
-                    return Err(refused("two rows have the same groups"));
-                }
-                report.rows.push(row);
-                Ok(())
-            })
-            .await?;
-            Ok(report)
+            let mut reading = Reading { query, seen: HashSet::new(), report: Report::default() };
+            xml::records(answer, FORM, |record| reading.take(record)).await?;
+            Ok(reading.report)
         })
         .await
+    }
+}
+
+/// What a report looks like.
+const FORM: xml::Form = xml::Form { root: None, record: "r", lists: &[] };
+
+/// What was read of a report so far.
+struct Reading<'a> {
+    query: &'a Query<'a>,
+    seen: HashSet<Vec<Option<String>>>,
+    report: Report,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, record: xml::Record<'_>) -> Result<()> {
+        let groups = self.query.groups.iter();
+        let row = match record {
+            xml::Record::Whole(json) => row(self.query, json)?,
+            xml::Record::Broken(bytes, why) => {
+                let told = groups.filter_map(|field| xml::element(bytes, field));
+                let told = quote(&told.collect::<Vec<_>>().join(", "), 160);
+                self.report.rejected.push(format!("{told}: {why}"));
+                return Ok(());
+            }
+        };
+        if !self.seen.insert(groups.map(|field| row.get(field).map(str::to_owned)).collect()) {
+            return Err(refused("two rows have the same groups"));
+        }
+        self.report.rows.push(row);
+        Ok(())
     }
 }
 
@@ -117,4 +128,31 @@ fn refused(why: &str) -> Failure {
         format!("iiko reports/olap: the answer is not the expected report: {why}"),
     )
     .hint("nothing was planned; start this again, and if it stays so, look at the server's version")
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{FORM, HashSet, Kind, NaiveDate, Query, Reading, Report, xml};
+
+    /// Reads the report of a night.
+    pub(crate) fn survive(bytes: &[u8]) {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 22).expect("a day");
+        let (groups, aggregates) = (["Store", "Product.Name"], ["FinalBalance.Amount", "FinalBalance.Money"]);
+        let query =
+            Query { report: "TRANSACTIONS", days: (day, day), groups: &groups, aggregates: &aggregates };
+        let mut reading = Reading { query: &query, seen: HashSet::new(), report: Report::default() };
+        let Some(records) = xml::fuzzed::checked(bytes, FORM) else { return };
+        let count = records.len();
+        for (bytes, json) in &records {
+            let record =
+                json.as_deref().map_or(xml::Record::Broken(bytes, "it is broken"), xml::Record::Whole);
+            if let Err(failure) = reading.take(record) {
+                return crate::fuzzing::check_failure(&failure, Kind::InvalidAnswer);
+            }
+        }
+        let Report { rows, rejected } = reading.report;
+        assert_eq!(rows.len() + rejected.len(), count, "each row is there or told of");
+        let told: HashSet<_> = rows.iter().map(|row| groups.map(|field| row.get(field))).collect();
+        assert_eq!(told.len(), rows.len(), "no two rows are of the same");
+    }
 }

@@ -225,6 +225,63 @@ impl Element {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzed {
+    use super::{BadFrame, Form, Framer, Map, Value, element, read};
+
+    /// A record's bytes, and its JSON where it is well-formed.
+    pub(in crate::iiko) type Told = (Vec<u8>, Option<Vec<u8>>);
+
+    /// The records of an answer that comes in these pieces, each with its JSON where it is well-formed; none where the
+    /// answer is refused.
+    pub(in crate::iiko) fn records(pieces: &[&[u8]], form: Form) -> Option<Vec<Told>> {
+        let (mut framer, mut records) = (Framer::new(form), Vec::new());
+        let mut take = |bytes: &[u8], broken: Option<&'static str>| {
+            let json = if broken.is_some() { None } else { read(bytes, form.lists).ok() };
+            records.push((bytes.to_vec(), json));
+            Ok::<(), BadFrame>(())
+        };
+        pieces
+            .iter()
+            .try_for_each(|piece| framer.feed(piece, &mut take))
+            .and_then(|()| framer.finish())
+            .ok()?;
+        Some(records)
+    }
+
+    /// Reads an answer as every list of this form.
+    pub(crate) fn survive(
+        bytes: &[u8],
+        root: &'static str,
+        record: &'static str,
+        lists: &'static [&'static str],
+    ) {
+        let form = Form { root: Some(root), record, lists };
+        let Some(records) = checked(bytes, form) else { return };
+        for (record, json) in &records {
+            element(record, "id");
+            let json = json.as_deref().map(serde_json::from_slice::<Map<String, Value>>);
+            assert!(json.is_none_or(|json| json.is_ok()), "a record is a JSON object");
+        }
+    }
+
+    /// The records, which do not depend on how the answer is cut into pieces; an answer that lacks its end is none.
+    pub(in crate::iiko) fn checked(bytes: &[u8], form: Form) -> Option<Vec<Told>> {
+        let whole = records(&[bytes], form);
+        for pieces in crate::fuzzing::pieces(bytes) {
+            assert_eq!(records(&pieces, form), whole, "in pieces of {}", pieces[0].len());
+        }
+        // What follows the root's last tag may be white space and comments, which an answer may lack.
+        let end = memchr::memmem::rfind(bytes, b"</").or_else(|| memchr::memrchr(b'<', bytes));
+        if let (Some(_), Some(end)) = (&whole, end.filter(|_| !bytes.ends_with(b"-->"))) {
+            for cut in crate::fuzzing::cuts(end) {
+                assert_eq!(records(&[&bytes[..cut]], form), None, "cut at {cut}");
+            }
+        }
+        whole
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,6 +104,37 @@ fn id_of(members: &Members, name: &str) -> Result<Option<Uuid>, Strange> {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{super::api::StopLists, List, Members, Uuid, id_of, read_lists};
+
+    /// Reads the stop-lists of organizations that have these terminal groups; the records of their items.
+    pub(crate) fn survive(bytes: &[u8], known: &[Uuid]) -> Vec<String> {
+        let mut records = Vec::new();
+        let Ok(StopLists { lists }) = serde_json::from_slice(bytes) else { return records };
+        for list in lists {
+            let organization = list.organization_id;
+            let Ok(lists) = read_lists(list, known) else { continue };
+            for List { organization_id, terminal_group_id, items } in lists {
+                assert_eq!(organization_id, organization);
+                assert!(
+                    known.contains(&terminal_group_id),
+                    "a list is of a terminal group that was asked for"
+                );
+                for item in items {
+                    let members: Members = serde_json::from_str(&item.record).expect("a record is an object");
+                    let place = |name: &str| id_of(&members, name).ok().flatten();
+                    assert_eq!(place("organizationId"), Some(organization_id), "an item has one place");
+                    assert_eq!(place("terminalGroupId"), Some(terminal_group_id), "an item has one place");
+                    assert!(item.product.is_none_or(|(product, _)| !product.is_nil()));
+                    records.push(item.record);
+                }
+            }
+        }
+        records
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,9 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use lists::fuzzed::survive as survive_lists;
+
 pub use api::{Client, Organization};
 
 /// What iikoCloud says of all stop-lists at one moment.

@@ -82,6 +82,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::faults::Moment;
 use crate::error::{Failure, Kind, Result};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use google::range_found;
+
 pub use self::{
     faults::{Action, Fault},
     google::{Cell, Entered, Google, Hands, Rights, Spreadsheet, Tab},

@@ -23,6 +23,9 @@ use crate::{
 use hashbrown::HashMap;
 use std::time::Duration;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use wire::fuzzed::tabs as fuzzed_tabs;
+
 pub use api::{Client, Possible};
 pub use change::{Axis, Border, Change, Format, Look, Rectangle};
 

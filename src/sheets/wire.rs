@@ -2,7 +2,7 @@
 
 use super::{Cell, Look, NumberKind, Rectangle, Tab};
 use crate::engine::number;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// A `Spreadsheet`.
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +58,9 @@ struct Range {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Data {
+    #[serde(deserialize_with = "within::<10_000_000, _>")]
     start_row: usize,
+    #[serde(deserialize_with = "within::<18_278, _>")]
     start_column: usize,
     row_data: Vec<Row>,
     row_metadata: Vec<Dimension>,
@@ -160,6 +162,12 @@ struct Condition {
 #[serde(rename_all = "camelCase", default)]
 struct ConditionValue {
     user_entered_value: String,
+}
+
+/// A place before the end of the largest sheet that Google allows: everything before it is held, filled or not.
+fn within<'de, const END: usize, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let place = usize::deserialize(deserializer)?;
+    if place < END { Ok(place) } else { Err(D::Error::custom("a cell lies beyond the end of every sheet")) }
 }
 
 impl From<Sheet> for Tab {
@@ -275,6 +283,29 @@ impl NumberKind {
             Self::Percent => "PERCENT",
         };
         Some(name.to_owned())
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{Cell, Spreadsheet, Tab, number};
+
+    /// The tabs of an answer; none where it is no spreadsheet.
+    pub(crate) fn tabs(bytes: &[u8]) -> Vec<Tab> {
+        let spreadsheet = serde_json::from_slice::<Spreadsheet>(bytes).unwrap_or_default();
+        let tabs: Vec<Tab> = spreadsheet.sheets.into_iter().map(Tab::from).collect();
+        for tab in &tabs {
+            let last = tab.grid.rows.last();
+            assert!(last.is_none_or(|row| row.last().is_some_and(|cell| !cell.is_empty())), "trimmed");
+            for (row, column, cell) in tab.grid.filled() {
+                assert_eq!(tab.grid.get(row, column), cell);
+                if let Cell::Number(text) | Cell::Formatted(text, _) = cell {
+                    assert_eq!(number::normalise(text).as_ref(), Some(text), "a number is normalised");
+                    assert_eq!(&Cell::number(text), &Cell::Number(text.clone()), "15 digits stay");
+                }
+            }
+        }
+        tabs
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     http::{Accept, Answer, Budget, Part, Request, Retry, Trouble, Upstream, client},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -156,13 +157,16 @@ impl Client {
 /// What an answer says of the message. An answer that is not Telegram's says nothing.
 async fn judge(answer: Answer) -> Result<Sent, Trouble> {
     let (label, status) = (answer.label.clone(), answer.status);
+    match answer.bytes(LONGEST_ANSWER).await {
+        Ok(body) => judge_body(&label, status, &body),
+        Err(trouble) => Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
+    }
+}
+
+fn judge_body(label: &str, status: StatusCode, body: &[u8]) -> Result<Sent, Trouble> {
     let unknown =
         |text: String| Sent::Unknown(Failure::new(Kind::Unreachable, format!("{label}: {text}")).hint(LOOK));
-    let body = match answer.bytes(LONGEST_ANSWER).await {
-        Ok(body) => body,
-        Err(trouble) => return Ok(Sent::Unknown(trouble.failure.hint(LOOK))),
-    };
-    let Ok(envelope) = serde_json::from_slice::<Envelope<Message>>(&body) else {
+    let Ok(envelope) = serde_json::from_slice::<Envelope<Message>>(body) else {
         return Ok(unknown(format!("status {} without an answer of Telegram's", status.as_u16())));
     };
     match envelope {
@@ -170,7 +174,7 @@ async fn judge(answer: Answer) -> Result<Sent, Trouble> {
             Ok(Sent::Delivered(message.message_id))
         }
         Envelope { ok: false, error_code: Some(code @ 400..=499), description, parameters, .. } => {
-            let failure = refused(&label, code, &description.unwrap_or_default(), &parameters)?;
+            let failure = refused(label, code, &description.unwrap_or_default(), &parameters)?;
             Ok(if is_of_bot(code) { Sent::BotRefused(failure) } else { Sent::Refused(failure) })
         }
         // A server that fails may have sent the message first.
@@ -202,4 +206,29 @@ fn refused(label: &str, code: u16, description: &str, parameters: &Parameters) -
 /// Whether a refusal is of the bot itself: a token that is not even of the right form has no such address.
 const fn is_of_bot(code: u16) -> bool {
     matches!(code, 401 | 404)
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{Kind, Sent, StatusCode, Value, judge_body};
+
+    /// Reads the answer to a message. Only a success that says so has brought it, and only a refusal in Telegram's own form
+    /// surely has not.
+    pub(crate) fn survive(bytes: &[u8]) {
+        // Within a member that nobody reads there may be what is no character.
+        let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
+            return drop(judge_body("telegram sendMessage", StatusCode::OK, bytes));
+        };
+        for status in [StatusCode::OK, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY] {
+            match judge_body("telegram sendMessage", status, bytes) {
+                Ok(Sent::Delivered(_)) => assert!(status.is_success() && value["ok"] == true, "{value}"),
+                Ok(Sent::Refused(failure) | Sent::BotRefused(failure)) => {
+                    assert_eq!(value["ok"], false);
+                    crate::fuzzing::check_failure(&failure, Kind::Refused);
+                }
+                Ok(Sent::Unknown(failure)) => crate::fuzzing::check_failure(&failure, Kind::Unreachable),
+                Err(trouble) => assert_eq!(value["error_code"], 429, "{}", trouble.failure),
+            }
+        }
+    }
 }

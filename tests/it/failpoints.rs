@@ -16,7 +16,7 @@ fn features(edges: &str) -> String {
 #[test]
 fn what_is_built_or_installed_has_no_failpoints_and_what_is_tested_has() {
     assert_eq!(features("normal"), "");
-    assert_eq!(features("normal,dev"), "failpoints", "and so the line above can fail");
+    assert_eq!(features("normal,dev"), "failpoints,fuzzing", "and so the line above can fail");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn every_test_that_is_named_is_there() {
     let text = read("SECURITY.md");
     let mut named = 0;
     for (piece, behind) in code(&text) {
-        let is_path = |piece: &str| piece.ends_with(".rs") && !piece.contains(' ');
+        let is_path = |piece: &str| piece.strip_suffix(".rs").is_some_and(|path| !path.contains(' '));
         let (file, story) = match piece.split_once("::") {
             Some((module, story)) => (format!("tests/it/{module}.rs"), Some(story)),
             None if is_path(piece) => (piece.to_owned(), None),

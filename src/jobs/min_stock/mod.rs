@@ -24,6 +24,9 @@ mod rounds;
 mod sheet;
 mod typed;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use typed::fuzzed::survive as survive_cell;
+
 pub(super) use self::rounds::push;
 
 use self::{arrangement::Levels, look::Look, pull::Place};

@@ -84,6 +84,20 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     left.len().cmp(&right.len()).then(left.cmp(&right)).then(left_rest.cmp(&right_rest))
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{Cell, Ordering, Typed, compare, level};
+
+    /// Reads a cell as a level, which typed once more is the same.
+    pub(crate) fn survive(cell: &Cell) {
+        if let Typed::Level(text) = level(cell) {
+            assert!(!text.starts_with('-'));
+            assert_eq!(level(&Cell::Text(text.clone())), Typed::Level(text.clone()));
+            assert_eq!(compare(&text, &text), Ordering::Equal);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -121,21 +121,28 @@ fn told(line: u64, text: &str) -> String {
 /// Reads an act from a file: JSON when it begins with a brace, else CSV.
 pub fn read(path: &Path) -> Result<Act> {
     let name = path.display().to_string();
-    let unreadable = |text: &str| {
-        Failure::new(Kind::Usage, format!("{name}: {text}"))
-            .hint("an act is a JSON object or a CSV with a header; `zerkalo writeoff --help` shows both")
-    };
-    let bytes =
-        named::read(path, LONGEST).map_err(|error| unreadable("the file cannot be read").source(error))?;
+    let bytes = named::read(path, LONGEST)
+        .map_err(|error| unreadable(&name, "the file cannot be read").source(error))?;
+    parse(&name, bytes)
+}
+
+fn unreadable(file: &str, text: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("{file}: {text}"))
+        .hint("an act is a JSON object or a CSV with a header; `zerkalo writeoff --help` shows both")
+}
+
+/// Reads the act that a file holds.
+pub(crate) fn parse(name: &str, bytes: Vec<u8>) -> Result<Act> {
+    let unreadable = |text: &str| unreadable(name, text);
     let text = String::from_utf8(bytes).map_err(|_| unreadable("the file is not UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     let act = if text.trim_start().starts_with('{') {
-        from_json(&name, text).map_err(|error| match error {
+        from_json(name, text).map_err(|error| match error {
             Broken::Faults(failure) => failure,
             Broken::Json(error) => unreadable("it is not the JSON of an act").source(error),
         })?
     } else {
-        from_csv(&name, text, &unreadable)?
+        from_csv(name, text, &unreadable)?
     };
     if act.items.is_empty() {
         return Err(unreadable("it has no items"));

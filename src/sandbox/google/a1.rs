@@ -164,6 +164,24 @@ pub(super) fn write(tab: &Tab, block: &Block) -> String {
     format!("{first}:{}{}", column(block.right - 1), block.bottom)
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed {
+    use super::{super::grid::Google, Block, Tab, find, write};
+
+    /// Where a range lies that names a cell of one tab, row and column from 0; none where it means no cell.
+    pub(crate) fn found(title: &str, range: &str) -> Option<(usize, usize)> {
+        let mut google = Google::default();
+        let sheet = google.add("x");
+        sheet.tabs.push(Tab::new(1, title));
+        let region = find(sheet, range).ok()?;
+        let (tab, Block { top, left, bottom, right }) = (&sheet.tabs[region.tab], region.block);
+        assert!(top < bottom && left < right && bottom <= tab.rows.len() && right <= tab.columns.len());
+        let again = find(sheet, &write(tab, &region.block)).expect("what is written is read");
+        assert_eq!((again.tab, again.block), (region.tab, region.block), "{range}");
+        Some((top, left))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,9 @@ use super::{
     wire::{Reply, Request, decode_path},
 };
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use a1::fuzzed::found as range_found;
+
 pub use self::{
     grid::{Cell, Entered, Google, Rights, Spreadsheet, Tab},
     hands::Hands,
