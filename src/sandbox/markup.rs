@@ -50,6 +50,9 @@ impl Shown {
     }
 }
 
+/// An HTML tag that is open: its name, how much was shown before it, and what its entity says beside its kind.
+type Tag = (String, usize, Option<(&'static str, String)>);
+
 /// The entity that an HTML tag makes.
 fn tag_kind(tag: &str) -> Option<&'static str> {
     Some(match tag {
@@ -69,7 +72,7 @@ fn tag_kind(tag: &str) -> Option<&'static str> {
 
 fn html(text: &str) -> Parsed {
     let mut shown = Shown::default();
-    let mut open: Vec<(String, usize, Option<(&str, String)>)> = Vec::new();
+    let mut open: Vec<Tag> = Vec::new();
     let mut at = 0;
     while let Some(letter) = text[at..].chars().next() {
         if letter == '&' {
@@ -267,24 +270,24 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn shows(mode: &str, text: &str, plain: &str, entities: Value) {
+    fn shows(mode: &str, text: &str, plain: &str, entities: &Value) {
         assert_eq!(parse(text, mode), Ok((plain.to_owned(), entities.as_array().unwrap().clone())), "{text}");
     }
 
     #[test]
     fn marks_become_entities_in_code_units() {
         let bold = |offset: u32, length: u32| json!({"type": "bold", "offset": offset, "length": length});
-        shows("", "<b>1</b>", "<b>1</b>", json!([]));
-        shows("HTML", "🌅 <b>Да</b> &lt;&#38;&#x31; & &nbsp;", "🌅 Да <&1 & &nbsp;", json!([bold(3, 2)]));
+        shows("", "<b>1</b>", "<b>1</b>", &json!([]));
+        shows("HTML", "🌅 <b>Да</b> &lt;&#38;&#x31; & &nbsp;", "🌅 Да <&1 & &nbsp;", &json!([bold(3, 2)]));
         let link = json!({"type": "text_link", "offset": 0, "length": 3, "url": "http://a.example/?b"});
-        shows("html", "<a href=\"http://a.example/?b\">a<b>b</b>c</a>", "abc", json!([link, bold(1, 1)]));
-        shows("html", "<span class='tg-spoiler'></span><b></>", "", json!([]));
-        shows("MarkdownV2", "🌅*a*\\.", "🌅a.", json!([bold(2, 1)]));
-        shows("MarkdownV2", "[abc](http://a.example/?b)", "abc", json!([link]));
+        shows("html", "<a href=\"http://a.example/?b\">a<b>b</b>c</a>", "abc", &json!([link, bold(1, 1)]));
+        shows("html", "<span class='tg-spoiler'></span><b></>", "", &json!([]));
+        shows("MarkdownV2", "🌅*a*\\.", "🌅a.", &json!([bold(2, 1)]));
+        shows("MarkdownV2", "[abc](http://a.example/?b)", "abc", &json!([link]));
         let code = |length: u32| json!({"type": "code", "offset": 0, "length": length});
-        shows("MarkdownV2", "`1.5-x`", "1.5-x", json!([code(5)]));
-        shows("Markdown", "`1.5`\\_ *b* a-b.", "1.5_ b a-b.", json!([code(3), bold(5, 1)]));
-        shows("markdown", "[abc](http://a.example/?b)", "abc", json!([link]));
+        shows("MarkdownV2", "`1.5-x`", "1.5-x", &json!([code(5)]));
+        shows("Markdown", "`1.5`\\_ *b* a-b.", "1.5_ b a-b.", &json!([code(3), bold(5, 1)]));
+        shows("markdown", "[abc](http://a.example/?b)", "abc", &json!([link]));
     }
 
     #[test]
