@@ -12,9 +12,12 @@ use crate::{
 use chrono::NaiveDate;
 use hashbrown::{HashMap, HashSet};
 use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The longest report that is read, in bytes.
-const MAX_REPORT: u64 = 256 << 20;
+const MAX_REPORT: u64 = 64 << 20;
+/// The most rows of it: they are held until the night's documents are planned.
+const MAX_ROWS: usize = 100_000;
 
 /// A report of postings.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +74,9 @@ impl Client {
             let mut report = Report::default();
             let mut seen = HashSet::new();
             xml::records(answer, xml::Form { root: None, record: "r", lists: &[] }, |record| {
+                if report.rows.len() + report.rejected.len() == MAX_ROWS {
+                    return Err(refused(&format!("it has more than {MAX_ROWS} rows")));
+                }
                 let row = match record {
                     xml::Record::Whole(json) => row(query, json)?,
                     xml::Record::Broken(bytes, why) => {
@@ -80,9 +86,7 @@ impl Client {
                         return Ok(());
                     }
                 };
-                let groups: Vec<Option<String>> =
-                    query.groups.iter().map(|field| row.get(field).map(str::to_owned)).collect();
-                if !seen.insert(groups) {
+                if !seen.insert(digest(query.groups.iter().map(|field| row.get(field)))) {
                     return Err(refused("two rows have the same groups"));
                 }
                 report.rows.push(row);
@@ -93,6 +97,17 @@ impl Client {
         })
         .await
     }
+}
+
+/// What tells a row from others, in few bytes.
+fn digest<'a>(values: impl Iterator<Item = Option<&'a str>>) -> u128 {
+    let mut text = Vec::new();
+    for value in values {
+        let length = value.map_or(u64::MAX, |value| value.len() as u64);
+        text.extend_from_slice(&length.to_le_bytes());
+        text.extend_from_slice(value.unwrap_or_default().as_bytes());
+    }
+    xxh3_128(&text)
 }
 
 fn row(query: &Query<'_>, record: &[u8]) -> Result<Row> {

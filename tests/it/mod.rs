@@ -19,6 +19,7 @@ mod widget;
 mod absent;
 mod answers;
 mod bad_input;
+mod bounds;
 mod broken;
 mod certificates;
 mod changes;
