@@ -95,7 +95,7 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
 
 /// What plain HTTP takes in place of trust: without a CA bundle on the machine the default verifier fails to load even
 /// where no TLS is spoken.
-pub(crate) fn without_roots() -> ClientConfig {
+fn without_roots() -> ClientConfig {
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 

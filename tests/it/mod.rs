@@ -33,6 +33,7 @@ mod doubts;
 mod dry_run;
 mod etc;
 mod first_run;
+mod google;
 mod guard;
 mod hands;
 mod kills;
