@@ -172,8 +172,11 @@ impl Error for Failure {
 /// Foreign words made fit for a terminal, a log or a chat: without our own secrets, cut to `limit` characters, white space folded, control
 /// and direction characters shown escaped.
 pub fn quote(text: &str, limit: usize) -> String {
+    // Nobody reads further, and what is cut here in the middle of a secret is known for a part of it.
+    let longest = limit.saturating_mul(16).saturating_add(8192).min(text.len());
+    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let mut out = String::new();
-    let text = redact(text);
+    let text = redact(&text[..end]);
     for (count, character) in text.split_whitespace().collect::<Vec<_>>().join(" ").chars().enumerate() {
         if count == limit {
             out.push('…');

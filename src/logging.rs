@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Libraries that log requests, statements or tokens below `warn`.
-const SEALED: [&str; 6] = ["hyper", "h2", "reqwest", "rustls", "sqlx", "yup_oauth2"];
+const SEALED: [&str; 5] = ["hyper", "h2", "reqwest", "rustls", "sqlx"];
 
 /// Starts logging to stderr: as loud as `-q` and `-v` say, or as `filter` (`ZERKALO_LOG`) does.
 ///
@@ -142,7 +142,6 @@ mod tests {
             tracing::trace!(target: "hyper::proto", "token hyper");
             tracing::debug!(target: "hyper_util::client", "token hyper_util");
             tracing::info!(target: "sqlx::query", "token sqlx");
-            tracing::debug!(target: "yup_oauth2", "token yup");
             tracing::warn!(target: "rustls::conn", "loud");
         });
         let bytes = kept.0.lock().unwrap().clone();
@@ -151,9 +150,7 @@ mod tests {
 
     #[test]
     fn sealed_libraries_stay_quiet_whatever_the_filter_says() {
-        for filter in
-            ["trace", "trace,hyper::proto=trace,sqlx::query=trace,yup_oauth2=trace,hyper_util=debug"]
-        {
+        for filter in ["trace", "trace,hyper::proto=trace,sqlx::query=trace,hyper_util=debug"] {
             let text = logged(filter);
             assert!(text.contains("ours") && text.contains("loud"), "{text}");
             assert!(!text.contains("token"), "{text}");

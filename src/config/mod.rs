@@ -414,6 +414,8 @@ pub struct Limits {
     pub run: Duration,
     /// Bytes of one answer, unpacked.
     pub max_answer: u64,
+    /// Bytes of one record of an answer.
+    pub max_record: usize,
     /// Bytes of changed rows held in memory before they go to a file.
     pub spool_memory: usize,
 }
@@ -541,6 +543,7 @@ impl Default for Config {
                 olap: Duration::from_mins(5),
                 run: Duration::from_mins(30),
                 max_answer: 2 << 30,
+                max_record: 16 << 20,
                 spool_memory: 16 << 20,
             },
         }

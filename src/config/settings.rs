@@ -576,6 +576,16 @@ pub const SETTINGS: &[Setting] = &[
         |config| text(value::shown_bytes(config.limits.max_answer)),
     ),
     setting(
+        ("limits.max_record", "ZERKALO_MAX_RECORD", Bytes, "16 MiB"),
+        "The longest record of a list that is read.",
+        |config, text| {
+            let size = value::bytes(text)?;
+            config.limits.max_record = usize::try_from(size).unwrap_or(usize::MAX);
+            Ok(())
+        },
+        |config| text(value::shown_bytes(config.limits.max_record as u64)),
+    ),
+    setting(
         ("limits.spool_memory", "ZERKALO_SPOOL_MEMORY", Bytes, "16 MiB"),
         "The changed rows held in memory before they go to a file.",
         |config, text| {

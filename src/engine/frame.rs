@@ -4,6 +4,17 @@
 //! exactly that shape ends without an error: a missing closing bracket, a foreign root or text behind the end are
 //! refused, because an answer that was cut must never look like a shorter list.
 
+use super::bounds::{HEAD, MAX_RECORDS};
+
+/// A record of an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Framed<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// The beginning of one that is longer than allowed.
+    Oversized(&'a [u8]),
+}
+
 /// The shape of a list answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -13,8 +24,8 @@ pub enum Shape {
     Member(&'static str),
 }
 
-/// A record longer than this is refused, in bytes.
-const MAX_RECORD: usize = 64 << 20;
+/// A record longer than this is refused where no other limit is set, in bytes.
+const MAX_RECORD: usize = 16 << 20;
 /// An envelope's other members may not be longer than this in all, in bytes.
 const MAX_ENVELOPE: usize = 64 << 10;
 
@@ -30,6 +41,9 @@ pub enum BadFrame {
     /// A record or the envelope is absurdly long.
     #[error("the answer holds an element of more than {0} bytes")]
     TooLong(usize),
+    /// There is no end of records.
+    #[error("the answer holds more than {MAX_RECORDS} records")]
+    TooMany,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +68,10 @@ enum State {
 #[derive(Debug)]
 pub struct Framer {
     shape: Shape,
+    max_record: usize,
+    records: usize,
+    /// The beginning of the current element, once that is longer than allowed and the rest is only passed over.
+    head: Option<Vec<u8>>,
     state: State,
     buffer: Vec<u8>,
     /// Where the scan stands in the buffer.
@@ -71,6 +89,9 @@ impl Framer {
     pub fn new(shape: Shape) -> Self {
         Self {
             shape,
+            max_record: MAX_RECORD,
+            records: 0,
+            head: None,
             state: State::Start,
             buffer: Vec::new(),
             position: 0,
@@ -82,20 +103,48 @@ impl Framer {
         }
     }
 
-    /// Takes the next chunk and hands each record that is now complete to `on_record`.
+    /// The same with another limit for a record, in bytes.
+    #[must_use]
+    pub fn max_record(self, bytes: usize) -> Self {
+        Self { max_record: bytes, ..self }
+    }
+
+    /// Takes the next chunk and hands each record that is now complete to `on_record`; refuses the answer where one is
+    /// longer than allowed.
     pub fn feed<E: From<BadFrame>>(
         &mut self,
         chunk: &[u8],
         mut on_record: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let limit = self.max_record;
+        self.feed_framed(chunk, |record| match record {
+            Framed::Whole(bytes) => on_record(bytes),
+            Framed::Oversized(_) => Err(BadFrame::TooLong(limit).into()),
+        })
+    }
+
+    /// Takes the next chunk and hands on each record that is now complete, and of one that is longer than allowed its
+    /// beginning.
+    pub fn feed_framed<E: From<BadFrame>>(
+        &mut self,
+        chunk: &[u8],
+        mut on_record: impl FnMut(Framed<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.buffer.extend_from_slice(chunk);
         while self.step(&mut on_record)? {}
-        let keep_from = if self.state == State::Inside { self.start } else { self.position };
+        if self.state == State::Inside
+            && self.head.is_none()
+            && self.buffer.len() - self.start > self.max_record
+        {
+            self.head = Some(self.buffer[self.start..self.start + HEAD.min(self.max_record)].to_vec());
+        }
+        let is_kept = self.state == State::Inside && self.head.is_none();
+        let keep_from = if is_kept { self.start } else { self.position };
         self.buffer.drain(..keep_from);
         self.position -= keep_from;
         self.start = 0;
-        if self.buffer.len() > MAX_RECORD {
-            return Err(BadFrame::TooLong(MAX_RECORD).into());
+        if self.state != State::Inside && self.buffer.len() > self.max_record {
+            return Err(BadFrame::TooLong(self.max_record).into());
         }
         Ok(())
     }
@@ -119,7 +168,7 @@ impl Framer {
     /// Advances over one token; false when more bytes are needed.
     fn step<E: From<BadFrame>>(
         &mut self,
-        on_record: &mut impl FnMut(&[u8]) -> Result<(), E>,
+        on_record: &mut impl FnMut(Framed<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         match self.state {
             State::Start => self.start_of_answer().map_err(E::from),
@@ -129,7 +178,18 @@ impl Framer {
             State::Inside => {
                 let complete = self.scan_value();
                 if complete {
-                    on_record(&self.buffer[self.start..self.position])?;
+                    self.records += 1;
+                    if self.records > MAX_RECORDS {
+                        return Err(BadFrame::TooMany.into());
+                    }
+                    let whole = &self.buffer[self.start..self.position];
+                    match self.head.take() {
+                        Some(head) => on_record(Framed::Oversized(&head))?,
+                        None if whole.len() > self.max_record => {
+                            on_record(Framed::Oversized(&whole[..HEAD.min(self.max_record)]))?;
+                        }
+                        None => on_record(Framed::Whole(whole))?,
+                    }
                     self.state = State::Separator;
                 }
                 Ok(complete)
@@ -386,6 +446,34 @@ mod tests {
             frame(Shape::Member("items"), &[ENVELOPE.as_bytes()]).unwrap().1,
             r#"{"status":200,"note":"a,}\"","page":{"of":[1]}}"#
         );
+    }
+
+    #[test]
+    fn of_a_record_that_is_too_long_the_beginning_is_told_and_the_others_are_whole() {
+        let long = format!(r#"{{"id":7,"x":"{}"}}"#, "]}\\\"".repeat(5_000));
+        let text = format!(r#"[{{"id":1}},{long},{{"id":2}}]"#);
+        for size in [1, 7, 4_096, text.len()] {
+            let mut framer = Framer::new(Shape::List).max_record(10_000);
+            let mut told = Vec::new();
+            for chunk in text.as_bytes().chunks(size) {
+                let take = |record: Framed<'_>| {
+                    told.push(match record {
+                        Framed::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                        Framed::Oversized(head) => {
+                            format!("{} {}", head.len(), String::from_utf8_lossy(&head[..9]))
+                        }
+                    });
+                    Ok::<(), BadFrame>(())
+                };
+                framer.feed_framed(chunk, take).unwrap();
+                assert!(framer.buffer.len() <= 10_000 + size, "{}", framer.buffer.len());
+            }
+            framer.finish().unwrap();
+            assert_eq!(told, [r#"{"id":1}"#, r#"4096 {"id":7,""#, r#"{"id":2}"#], "{size}");
+            let mut framer = Framer::new(Shape::List).max_record(10_000);
+            let fed = text.as_bytes().chunks(size).try_for_each(|chunk| framer.feed(chunk, |_| Ok(())));
+            assert_eq!(fed, Err(BadFrame::TooLong(10_000)));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //!
 //! Nothing here knows HTTP or a SQL dialect.
 
+pub mod bounds;
 pub mod frame;
 pub mod guard;
 pub mod hash;

@@ -1,6 +1,7 @@
 //! Compares records with the index as they pass, and keeps only what differs.
 
 use super::{
+    frame::Framed,
     hash::{self, Recipe},
     index::{Index, Seen},
     plan::{Answer, Plan, Tally},
@@ -15,6 +16,9 @@ use crate::error::{Failure, Kind as FailureKind, Result, quote};
 use hashbrown::HashMap;
 use std::path::PathBuf;
 use uuid::Uuid;
+
+/// Why a record is rejected of which only the beginning was read.
+const OVERSIZED: &str = "it is longer than ZERKALO_MAX_RECORD allows";
 
 /// How a table is planned in this run.
 #[derive(Debug, Clone)]
@@ -143,6 +147,17 @@ impl Planner {
     /// without a warning, because the record was edited in between.
     pub fn read_again(&mut self) {
         self.reading += 1;
+    }
+
+    /// Takes one record of a list, which may be longer than is read.
+    pub fn framed(&mut self, record: Framed<'_>) -> Result<()> {
+        match record {
+            Framed::Whole(bytes) => self.record(bytes, &[]),
+            Framed::Oversized(head) => {
+                self.reject(&|member| repair::member(head, member), OVERSIZED);
+                Ok(())
+            }
+        }
     }
 
     /// Takes one record, as JSON. `supplied` are the looked-up columns in the order of their declaration.

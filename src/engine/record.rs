@@ -5,12 +5,13 @@
 //! when their canonical bytes are, whatever the server's formatting; the canonical bytes are also what `raw_json`
 //! holds.
 
-use super::{number, repair::mended};
+use super::{
+    bounds::{MAX_DEPTH, MAX_NODES, Nodes},
+    number,
+    repair::mended,
+};
 use jiter::{Jiter, JiterError, Peek};
 use std::{borrow::Cow, fmt::Write as _, ops::Range};
-
-/// Nesting beyond this is refused; real records have three levels.
-const MAX_DEPTH: usize = 64;
 
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum BadRecord {
     /// Nested too deeply.
     #[error("nested more than {MAX_DEPTH} levels deep")]
     Depth,
+    /// Too much in it.
+    #[error("more than {MAX_NODES} members and elements")]
+    Nodes,
 }
 
 /// A reusable buffer that holds one record in canonical form.
@@ -35,6 +39,7 @@ pub struct Record {
     text: String,
     /// While an object is read, its members lie on those of the objects around it; afterwards the record's own remain.
     members: Vec<Member>,
+    nodes: Nodes,
     digits: Vec<u8>,
     arranged: String,
     sorted: Vec<Member>,
@@ -74,15 +79,19 @@ pub enum Scalar<'a> {
 impl Record {
     /// Reads `bytes` as one JSON object; what is no character in it becomes U+FFFD.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), BadRecord> {
-        self.parse(bytes).or_else(|error| match mended(bytes) {
-            Some(mended) => self.parse(&mended),
-            None => Err(error),
-        })
+        match self.parse(bytes) {
+            Err(error @ BadRecord::Syntax(_)) => match mended(bytes) {
+                Some(mended) => self.parse(&mended),
+                None => Err(error),
+            },
+            read => read,
+        }
     }
 
     fn parse(&mut self, bytes: &[u8]) -> Result<(), BadRecord> {
         self.text.clear();
         self.members.clear();
+        self.nodes = Nodes::default();
         let mut json = Jiter::new(bytes);
         let peek = json.peek().map_err(|error| syntax(&error))?;
         if peek != Peek::Object {
@@ -233,6 +242,9 @@ impl Record {
 
     fn value(&mut self, json: &mut Jiter<'_>, depth: usize) -> Result<(), BadRecord> {
         let peek = json.peek().map_err(|error| syntax(&error))?;
+        if !self.nodes.count(0) {
+            return Err(BadRecord::Nodes);
+        }
         match peek {
             Peek::Null => {
                 json.known_null().map_err(|error| syntax(&error))?;
@@ -273,6 +285,9 @@ impl Record {
                 self.digits.clear();
                 if !number::normalise_into(bytes, &mut self.digits) {
                     return Err(BadRecord::Number);
+                }
+                if !self.nodes.count(self.digits.len()) {
+                    return Err(BadRecord::Nodes);
                 }
                 self.text.push_str(std::str::from_utf8(&self.digits).expect("digits, a point and a sign"));
             }
@@ -404,6 +419,12 @@ mod tests {
         }
         assert!(matches!(canonical(&format!("{{\"a\":{}", "[".repeat(100))), Err(BadRecord::Depth)));
         assert!(matches!(canonical(r#"{"a":1e9999}"#), Err(BadRecord::Number)));
+        let many =
+            |element: &str| canonical(&format!("{{\"a\":[{}1]}}", format!("{element},").repeat(60_000)));
+        assert!(many("true").is_ok());
+        for element in ["[0]", "{\"b\":0}", "1e900"] {
+            assert!(matches!(many(element), Err(BadRecord::Nodes)), "{element}");
+        }
     }
 
     #[test]

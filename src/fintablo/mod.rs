@@ -23,6 +23,13 @@ pub use api::Client;
 /// The size of `deal`'s pages. Another list of exactly this length may be cut by a page limit that nobody documented.
 const SUSPICIOUS: usize = 500;
 
+/// A page is held as a whole; more bytes or records than this are none.
+const MAX_PAGE: u64 = 64 << 20;
+const MAX_ON_A_PAGE: usize = 100_000;
+
+/// More records than this on all pages are no list of deals: each id is remembered until the end was seen.
+const MAX_ON_PAGES: usize = 500_000;
+
 /// More pages than this are no list of deals: the server answers every number with something new.
 const MAX_PAGES: usize = 2_000;
 
@@ -35,12 +42,14 @@ impl Client {
             planner.answer("");
             let mut count = 0;
             let headers = answer.headers.clone();
-            let envelope = items(answer, |record| {
+            let label = answer.label.clone();
+            let envelope = list::framed(answer, Shape::Member("items"), |record| {
                 count += 1;
                 meter.add(1);
-                planner.record(record, &[])
+                planner.framed(record)
             })
             .await?;
+            let envelope = checked(&label, envelope)?;
             Ok((count, Totals::read(&headers, &envelope)))
         };
         let (count, totals) = self.read(&request, read).await?;
@@ -92,8 +101,13 @@ impl Client {
     /// Reads all pages once. A reading that is no snapshot switches deletion off.
     async fn reading(&self, path: &str, planner: &mut Planner, meter: &Meter) -> Result<Reading> {
         let mut reading = Reading::default();
+        let mut left = MAX_ON_PAGES;
         for number in 1..=MAX_PAGES {
             let page = self.page(path, number).await?;
+            left = left.checked_sub(page.records.len()).ok_or_else(|| {
+                let text = format!("fintablo {path}: more than {MAX_ON_PAGES} records");
+                Failure::new(Kind::InvalidAnswer, text).hint("nothing was changed; ask FinTablo")
+            })?;
             match reading.take(&page) {
                 Turn::Nothing => {}
                 Turn::Records => {
@@ -117,11 +131,20 @@ impl Client {
 
     /// Reads one page. It is held as a whole, so that a repeated attempt at it leaves no trace of the first.
     async fn page(&self, path: &str, number: usize) -> Result<Page> {
-        let request = Request::get(path, Accept::Json).query([("page", number.to_string().as_str())]);
+        let request = Request::get(path, Accept::Json)
+            .query([("page", number.to_string().as_str())])
+            .max_answer(MAX_PAGE);
         let read = async |answer: Answer| {
             let headers = answer.headers.clone();
             let mut records = Vec::new();
             let envelope = items(answer, |record| {
+                if records.len() == MAX_ON_A_PAGE {
+                    let text =
+                        format!("fintablo {path}: page {number} has more than {MAX_ON_A_PAGE} records");
+                    return Err(
+                        Failure::new(Kind::InvalidAnswer, text).hint("nothing was changed; ask FinTablo")
+                    );
+                }
                 records.push(record.to_vec());
                 Ok(())
             })
@@ -138,14 +161,19 @@ impl Client {
 
 /// Hands each item to `on_record` and returns the envelope, checked: an HTTP 200 may still carry another status inside.
 async fn items(answer: Answer, on_record: impl FnMut(&[u8]) -> Result<()>) -> Result<Vec<u8>, Trouble> {
+    let label = answer.label.clone();
+    let envelope = list::records(answer, Shape::Member("items"), on_record).await?;
+    checked(&label, envelope)
+}
+
+/// An envelope that says what a good one says.
+fn checked(label: &str, envelope: Vec<u8>) -> Result<Vec<u8>, Trouble> {
     #[derive(Deserialize)]
     struct Envelope {
         status: Option<i64>,
         #[serde(rename = "statusText")]
         text: Option<String>,
     }
-    let label = answer.label.clone();
-    let envelope = list::records(answer, Shape::Member("items"), on_record).await?;
     let refused = |text: String| {
         let failure = Failure::new(Kind::InvalidAnswer, format!("{label}: {text}"));
         Trouble::fatal(

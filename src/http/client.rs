@@ -1,6 +1,6 @@
 //! The reqwest client. This is the only place that builds one.
 
-use super::{Accept, Budget, Request, Upstream};
+use super::{Accept, Budget, Request, Upstream, proxy};
 use crate::{
     config::{Config, Limits},
     error::{Failure, Kind, Result},
@@ -28,7 +28,7 @@ pub struct Trust<'a> {
 }
 
 /// A client for one upstream: HTTP/1.1, no redirects, no referer, no retries of its own, with time limits on
-/// connecting, on silence and on the whole request, body included.
+/// connecting, on silence and on the whole request, body included; through the proxy that is on the way, if one is.
 pub fn client(base: &str, limits: &Limits, trust: Trust<'_>) -> Result<reqwest::Client> {
     build(base, limits, trust, 4)
 }
@@ -45,7 +45,7 @@ pub async fn certificate(base: &str, limits: &Limits) -> Result<Option<String>> 
     let provider = CryptoProvider::get_default().cloned().expect("main installs the provider first");
     let seen = Arc::new(Mutex::new(None));
     let verifier = Arc::new(Certificate { wanted: Wanted::Seen(Arc::clone(&seen)), provider });
-    let client = made(builder(limits, 0).tls_backend_preconfigured(verifying(verifier)))?;
+    let client = made(builder(base, limits, 0)?.tls_backend_preconfigured(verifying(verifier)))?;
     let (retries, budget) = (Config::default().retries, Budget::default());
     let upstream = Upstream::new("certificate", base.to_owned(), client, limits, retries, budget);
     if let Err(trouble) = upstream.send(&Request::get("", Accept::Text), None).await {
@@ -56,8 +56,8 @@ pub async fn certificate(base: &str, limits: &Limits) -> Result<Option<String>> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-fn builder(limits: &Limits, kept: usize) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn builder(base: &str, limits: &Limits, kept: usize) -> Result<reqwest::ClientBuilder> {
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("zerkalo/", env!("CARGO_PKG_VERSION")))
         .http1_only()
         .connect_timeout(limits.connect)
@@ -67,6 +67,11 @@ fn builder(limits: &Limits, kept: usize) -> reqwest::ClientBuilder {
         .retry(reqwest::retry::never())
         .referer(false)
         .pool_max_idle_per_host(kept)
+        .no_proxy();
+    let Some(proxy) = proxy::on_the_way_to(base)? else { return Ok(builder) };
+    let proxy = reqwest::Proxy::https(proxy.address)
+        .map_err(|error| Failure::new(Kind::Usage, "the proxy cannot be used").source(error.without_url()))?;
+    Ok(builder.proxy(proxy))
 }
 
 fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
@@ -78,7 +83,7 @@ fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
 }
 
 fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<reqwest::Client> {
-    let mut builder = builder(limits, kept);
+    let mut builder = builder(base, limits, kept)?;
     if let Some(pin) = trust.pin {
         builder = builder.tls_backend_preconfigured(pinned(pin)?);
     } else if base.starts_with("http://") {
@@ -91,7 +96,7 @@ fn build(base: &str, limits: &Limits, trust: Trust<'_>, kept: usize) -> Result<r
 
 /// What plain HTTP takes in place of trust: without a CA bundle on the machine the default verifier fails to load even
 /// where no TLS is spoken.
-pub(crate) fn without_roots() -> ClientConfig {
+fn without_roots() -> ClientConfig {
     ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 

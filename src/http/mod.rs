@@ -4,11 +4,13 @@
 //! - [`request`]: what is asked and what came back
 //! - [`list`]: a JSON list, record by record
 //! - [`upstream`]: one attempt
+//! - `proxy`: which requests go through one
 //! - [`patience`]: the attempts until an answer was read to its end
 
 pub mod client;
 pub mod list;
 pub mod patience;
+mod proxy;
 pub mod request;
 pub mod upstream;
 

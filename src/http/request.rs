@@ -150,21 +150,31 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+    /// The longest record that is read of it, in bytes.
+    pub max_record: usize,
+    /// Where it comes from, for messages.
+    address: String,
     response: reqwest::Response,
     left: u64,
 }
 
 impl Answer {
-    pub(super) fn new(label: String, mut response: reqwest::Response, max_bytes: u64) -> Self {
+    pub(super) fn new(
+        label: String,
+        address: String,
+        mut response: reqwest::Response,
+        (max_bytes, max_record): (u64, usize),
+    ) -> Self {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        Self { label, status, headers, response, left: max_bytes }
+        Self { label, status, headers, max_record, address, response, left: max_bytes }
     }
 
     /// The next piece of the decoded body. Fails when the connection breaks, falls silent, or the body is longer than
     /// `limits.max_answer`.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Trouble> {
-        let chunk = self.response.chunk().await.map_err(|error| Trouble::transport(&self.label, error))?;
+        let chunk = self.response.chunk().await;
+        let chunk = chunk.map_err(|error| Trouble::transport(&self.label, &self.address, error))?;
         let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.left = self.left.checked_sub(length).ok_or_else(|| {
             Trouble::fatal(
@@ -284,16 +294,16 @@ impl Trouble {
         Self { failure, retry: Retry::Yes, reached: true }
     }
 
-    /// The connection could not be made, broke or timed out. The URL is taken out of the cause: iiko's and
+    /// The connection to `address` could not be made, broke or timed out. The URL is taken out of the cause: iiko's and
     /// Telegram's addresses can hold a token.
-    pub(super) fn transport(label: &str, error: reqwest::Error) -> Self {
+    pub(super) fn transport(label: &str, address: &str, error: reqwest::Error) -> Self {
         let error = error.without_url();
         let reached = !error.is_connect();
         if tls_refused(&error) {
-            let failure =
-                Failure::new(Kind::Refused, format!("{label}: the server's certificate is not trusted"))
-                    .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
-                    .source(error);
+            let text = format!("{label}: the server's certificate is not trusted ({address})");
+            let failure = Failure::new(Kind::Refused, text)
+                .hint("for a private authority set IIKO_CA_FILE, for one self-signed server IIKO_TLS_PIN")
+                .source(error);
             return Self { reached, ..Self::fatal(failure) };
         }
         let what = if error.is_timeout() {
@@ -305,7 +315,7 @@ impl Trouble {
         } else {
             "the connection was closed without an answer"
         };
-        let failure = Failure::new(Kind::Unreachable, format!("{label}: {what}"))
+        let failure = Failure::new(Kind::Unreachable, format!("{label}: {what} ({address})"))
             .hint("this request changed nothing; check the network and the base URL, then start this again");
         Self { reached, ..Self::transient(failure.source(error)) }
     }

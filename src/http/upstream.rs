@@ -2,9 +2,13 @@
 
 use super::{
     patience::{Budget, Patience},
+    proxy,
     request::{Answer, Part, Request, Trouble},
 };
-use crate::config::{Limits, Retries};
+use crate::{
+    config::{Limits, Retries},
+    redact,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue},
@@ -25,6 +29,7 @@ pub struct Upstream {
     secret_path: SecretString,
     client: reqwest::Client,
     max_answer: u64,
+    max_record: usize,
     heard: Heard,
     /// How often it is asked again.
     pub patience: Patience,
@@ -42,13 +47,18 @@ impl Upstream {
     ) -> Self {
         let secret_path = SecretString::default();
         let patience = Patience::new(retries, budget);
-        let (max_answer, heard) = (limits.max_answer, Heard::default());
-        Self { name, base, secret_path, client, max_answer, heard, patience }
+        let (max_answer, max_record) = (limits.max_answer, limits.max_record);
+        Self { name, base, secret_path, client, max_answer, max_record, heard: Heard::default(), patience }
     }
 
     /// The same with a secret, such as `/bot<token>`, between the base URL and every path.
     #[must_use]
     pub fn below(self, secret_path: SecretString) -> Self {
+        // What is short is no secret but a word, such as `/health`.
+        let path = secret_path.expose_secret().trim_start_matches('/');
+        if path.len() >= 16 {
+            redact::remember(path);
+        }
         Self { secret_path, ..self }
     }
 
@@ -61,6 +71,7 @@ impl Upstream {
             secret_path: self.secret_path.clone(),
             client,
             max_answer: self.max_answer,
+            max_record: self.max_record,
             heard: Rc::clone(&self.heard),
             patience: self.patience.clone(),
         }
@@ -88,6 +99,7 @@ impl Upstream {
         secret: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, Trouble> {
         let label = format!("{} {}", self.name, request.path);
+        let address = proxy::way_to(&self.base);
         let url = format!("{}{}/{}", self.base, self.secret_path.expose_secret(), request.path);
         let mut builder =
             self.client.request(request.method.clone(), url).header(ACCEPT, request.accept.header());
@@ -101,15 +113,21 @@ impl Upstream {
             builder = builder.header(CONTENT_TYPE, "application/json").body(json.clone());
         }
         if let Some(parts) = &request.parts {
-            builder = builder.multipart(form_of(parts, &label)?);
+            builder = builder.multipart(form_of(parts, &label, &address)?);
+        }
+        // Where iiko insists, the session is in the address.
+        for (_, token) in request.query.iter().filter(|(name, _)| name == "key") {
+            redact::remember(token);
         }
         if let Some((name, mut value)) = secret {
+            remember(&value);
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
-        let response = builder.send().await.map_err(|error| Trouble::transport(&label, error))?;
+        let sent = builder.send().await;
+        let response = sent.map_err(|error| Trouble::transport(&label, &address, error))?;
         let answer_limit = request.max_answer.map_or(self.max_answer, |bytes| bytes.min(self.max_answer));
-        let answer = Answer::new(label, response, answer_limit);
+        let answer = Answer::new(label, address, response, (answer_limit, self.max_record));
         if let Some(date) = answer.date() {
             self.heard.set(Some((date, Instant::now())));
         }
@@ -128,15 +146,22 @@ impl Upstream {
     }
 }
 
+/// Keeps what a header carries out of every message: a session, a token.
+fn remember(header: &HeaderValue) {
+    let text = String::from_utf8_lossy(header.as_bytes());
+    // `Bearer …` and `key=…`.
+    redact::remember(text.split_once([' ', '=']).map_or(&*text, |(_, token)| token));
+}
+
 /// The parts as the client takes them.
-fn form_of(parts: &[Part], label: &str) -> Result<Form, Trouble> {
+fn form_of(parts: &[Part], label: &str, address: &str) -> Result<Form, Trouble> {
     let mut form = Form::new();
     for part in parts {
         let length = part.content.len() as u64;
         let mut content = reqwest::multipart::Part::stream_with_length(part.content.clone(), length);
         if let Some((name, media_type)) = part.file {
             let typed = content.file_name(name).mime_str(media_type);
-            content = typed.map_err(|error| Trouble::transport(label, error))?;
+            content = typed.map_err(|error| Trouble::transport(label, address, error))?;
         }
         form = form.part(part.name, content);
     }

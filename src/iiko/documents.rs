@@ -21,6 +21,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+/// The balances of the stores of one night, in bytes: some 400,000 of them.
+const MAX_BALANCES: u64 = 64 << 20;
+
 /// A document as iiko shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -142,7 +145,8 @@ impl Client {
         let ids: Vec<String> = stores.iter().map(|store| store.hyphenated().to_string()).collect();
         let request = Request::get("v2/reports/balance/stores", Accept::Json)
             .query([("timestamp", timestamp.as_str())])
-            .query(ids.iter().map(|id| ("store", id.as_str())));
+            .query(ids.iter().map(|id| ("store", id.as_str())))
+            .max_answer(MAX_BALANCES);
         self.read(&request, async |answer| {
             let mut balances = HashMap::new();
             list::records(answer, Shape::List, |record| {

@@ -41,6 +41,12 @@ const IDS_A_REQUEST: usize = 100;
 /// A list answer of one root type is small; longer than this it is refused, in bytes.
 const MAX_DIRECTORY: usize = 64 << 20;
 
+/// Balances of products that the mirror does not have are held until their names are known; more than this are refused.
+const MAX_UNNAMED: usize = 100_000;
+
+/// Longer than this those are refused as well, and so are the names of a hundred products, in bytes.
+const MAX_NAMES: usize = 32 << 20;
+
 impl Client {
     /// Reads a JSON list into the planner.
     pub async fn json_list(
@@ -54,9 +60,9 @@ impl Client {
         self.read(&request, async |answer| {
             planner.reset();
             planner.answer("");
-            list::records(answer, Shape::List, |record| {
+            list::framed(answer, Shape::List, |record| {
                 meter.add(1);
-                planner.record(record, &[])
+                planner.framed(record)
             })
             .await
             .map(|_| ())
@@ -107,9 +113,9 @@ impl Client {
                 for root_type in root_types {
                     planner.answer(root_type);
                 }
-                list::records(answer, Shape::List, |record| {
+                list::framed(answer, Shape::List, |record| {
                     meter.add(1);
-                    planner.record(record, &[])
+                    planner.framed(record)
                 })
                 .await
                 .map(|_| ())
@@ -157,12 +163,8 @@ impl Client {
             }
         };
         // The whole list is checked before its first record counts: what was counted cannot be taken back.
-        let mut records: Vec<Vec<u8>> = Vec::new();
         let mut frames = Framer::new(Shape::List);
-        let read = frames.feed(&body, |record| {
-            records.push(record.to_vec());
-            Ok::<(), BadFrame>(())
-        });
+        let read = frames.feed_framed(&body, |_| Ok::<(), BadFrame>(()));
         if let Err(error) = read.and_then(|()| frames.finish()) {
             let failure = Failure::new(Kind::InvalidAnswer, format!("iiko {path}: {error}"));
             planner.fail(
@@ -174,11 +176,16 @@ impl Client {
             return Ok(true);
         }
         planner.answer(root_type);
-        for record in &records {
-            meter.add(1);
-            planner.record(record, &[])?;
-        }
-        Ok(true)
+        let mut taken = Ok(());
+        let again = Framer::new(Shape::List).feed_framed(&body, |record| {
+            if taken.is_ok() {
+                meter.add(1);
+                taken = planner.framed(record);
+            }
+            Ok::<(), BadFrame>(())
+        });
+        again.expect("the list was read to its end above");
+        taken.map(|()| true)
     }
 
     /// Reads the stock balances at `timestamp` (the business's local time): amounts other than zero, with the names of
@@ -196,10 +203,11 @@ impl Client {
         let timestamp = timestamp.format("%Y-%m-%dT%H:%M:%S").to_string();
         let request = Request::get(path, Accept::Json).query([("timestamp", timestamp.as_str())]);
         let mut unnamed: Vec<Vec<u8>> = Vec::new();
+        let mut held = 0;
         self.read(&request, async |answer| {
             planner.reset();
             planner.answer("");
-            unnamed.clear();
+            (unnamed, held) = (Vec::new(), 0);
             list::records(answer, Shape::List, |record| {
                 meter.add(1);
                 let Ok(balance) = Balance::read(record) else {
@@ -210,6 +218,14 @@ impl Client {
                     return Ok(());
                 }
                 let Some(product) = product_name(&balance, products) else {
+                    held += record.len();
+                    if unnamed.len() == MAX_UNNAMED || held > MAX_NAMES {
+                        let text = format!(
+                            "iiko {path}: too many balances of products that the mirror does not have"
+                        );
+                        return Err(Failure::new(Kind::InvalidAnswer, text)
+                            .hint("nothing was changed; start `zerkalo sync iiko` first, then this again"));
+                    }
                     unnamed.push(record.to_vec());
                     return Ok(());
                 };
@@ -249,7 +265,8 @@ impl Client {
         for ids in ids.chunks(IDS_A_REQUEST) {
             let request = Request::get("v2/entities/products/list", Accept::Json)
                 .query([("includeDeleted", "true")])
-                .query(ids.iter().map(|id| ("ids", id.as_str())));
+                .query(ids.iter().map(|id| ("ids", id.as_str())))
+                .max_answer(MAX_NAMES as u64);
             let found = self
                 .read(&request, async |answer| {
                     let mut found = Vec::new();

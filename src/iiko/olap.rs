@@ -12,9 +12,12 @@ use crate::{
 use chrono::NaiveDate;
 use hashbrown::{HashMap, HashSet};
 use serde_json::{Map, Value};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The longest report that is read, in bytes.
-const MAX_REPORT: u64 = 256 << 20;
+const MAX_REPORT: u64 = 64 << 20;
+/// The most rows of it: they are held until the night's documents are planned.
+const MAX_ROWS: usize = 100_000;
 
 /// A report of postings.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +85,15 @@ const FORM: xml::Form = xml::Form { root: None, record: "r", lists: &[] };
 /// What was read of a report so far.
 struct Reading<'a> {
     query: &'a Query<'a>,
-    seen: HashSet<Vec<Option<String>>>,
+    seen: HashSet<u128>,
     report: Report,
 }
 
 impl Reading<'_> {
     fn take(&mut self, record: xml::Record<'_>) -> Result<()> {
+        if self.report.rows.len() + self.report.rejected.len() == MAX_ROWS {
+            return Err(refused(&format!("it has more than {MAX_ROWS} rows")));
+        }
         let groups = self.query.groups.iter();
         let row = match record {
             xml::Record::Whole(json) => row(self.query, json)?,
@@ -98,12 +104,23 @@ impl Reading<'_> {
                 return Ok(());
             }
         };
-        if !self.seen.insert(groups.map(|field| row.get(field).map(str::to_owned)).collect()) {
+        if !self.seen.insert(digest(groups.map(|field| row.get(field)))) {
             return Err(refused("two rows have the same groups"));
         }
         self.report.rows.push(row);
         Ok(())
     }
+}
+
+/// What tells a row from others, in few bytes.
+fn digest<'a>(values: impl Iterator<Item = Option<&'a str>>) -> u128 {
+    let mut text = Vec::new();
+    for value in values {
+        let length = value.map_or(u64::MAX, |value| value.len() as u64);
+        text.extend_from_slice(&length.to_le_bytes());
+        text.extend_from_slice(value.unwrap_or_default().as_bytes());
+    }
+    xxh3_128(&text)
 }
 
 fn row(query: &Query<'_>, record: &[u8]) -> Result<Row> {

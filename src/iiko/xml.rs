@@ -13,6 +13,7 @@ mod frame;
 
 use self::frame::{BadFrame, Framer};
 use crate::{
+    engine::bounds::{MAX_DEPTH, MAX_NODES, Nodes},
     error::{Failure, Kind, Result, quote},
     http::{Answer, Trouble},
 };
@@ -23,11 +24,8 @@ use quick_xml::{
 };
 use serde_json::{Map, Value};
 
-/// Nesting beyond this is refused; real records have six levels.
-const MAX_DEPTH: usize = 64;
-
-/// A record longer than this is refused, in bytes: only whole records are held.
-const MAX_RECORD: usize = 64 << 20;
+/// A tag with more attributes than this is refused; real ones have one. Each is compared with those before it.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// What a list looks like.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +43,7 @@ pub(super) struct Form {
 pub(super) enum Record<'a> {
     /// As JSON.
     Whole(&'a [u8]),
-    /// Not well-formed: its bytes, and why.
+    /// Not well-formed, or too large: its bytes or their beginning, and why.
     Broken(&'a [u8], &'a str),
 }
 
@@ -57,7 +55,8 @@ pub(super) async fn records(
 ) -> Result<(), Trouble> {
     let label = answer.label.clone();
     let refused = |bad: BadFrame| refused(&label, bad);
-    let mut framer = Framer::new(form);
+    let limit = answer.max_record;
+    let mut framer = Framer::new(form, limit);
     let mut take = |bytes: &[u8], broken: Option<&'static str>| {
         let read = broken.map_or_else(|| read(bytes, form.lists), |why| Err(why.to_owned()));
         let taken = match &read {
@@ -71,10 +70,8 @@ pub(super) async fn records(
             Stop::Frame(bad) => refused(bad),
             Stop::Record(failure) => Trouble::fatal(failure),
         })?;
-        if framer.waiting() > MAX_RECORD {
-            return Err(refused(BadFrame::Foreign(format!(
-                "it holds a record of more than {MAX_RECORD} bytes"
-            ))));
+        if framer.waiting() > limit {
+            return Err(refused(BadFrame::Foreign(format!("it holds markup of more than {limit} bytes"))));
         }
     }
     framer.finish().map_err(refused)
@@ -134,9 +131,11 @@ fn read(bytes: &[u8], lists: &[&str]) -> Result<Vec<u8>, String> {
     reader.config_mut().expand_empty_elements = true;
     // The open elements, the record first.
     let mut stack: Vec<Element> = Vec::new();
+    let mut nodes = Nodes::default();
     loop {
         let event = reader.read_event().map_err(|error| quote(&error.to_string(), 120))?;
         match event {
+            Event::Start(_) if !nodes.count(0) => return Err(format!("more than {MAX_NODES} elements")),
             Event::Start(start) if stack.len() < MAX_DEPTH => stack.push(open(&start)?),
             Event::Start(_) => return Err(format!("nested more than {MAX_DEPTH} levels deep")),
             Event::End(_) => {
@@ -160,7 +159,10 @@ fn open(start: &BytesStart<'_>) -> Result<Element, String> {
     let name = start.name().as_ref().to_owned();
     check_name(&name)?;
     let mut is_nil = false;
-    for attribute in start.attributes() {
+    for (number, attribute) in start.attributes().enumerate() {
+        if number == MAX_ATTRIBUTES {
+            return Err(format!("<{}> has more than {MAX_ATTRIBUTES} attributes", quote(&name, 60)));
+        }
         let attribute = attribute.map_err(|error| format!("in <{}>: {error}", quote(&name, 60)))?;
         check_name(attribute.key.as_ref())?;
         for reference in attribute.value.split('&').skip(1) {
@@ -235,7 +237,7 @@ pub(super) mod fuzzed {
     /// The records of an answer that comes in these pieces, each with its JSON where it is well-formed; none where the
     /// answer is refused.
     pub(in crate::iiko) fn records(pieces: &[&[u8]], form: Form) -> Option<Vec<Told>> {
-        let (mut framer, mut records) = (Framer::new(form), Vec::new());
+        let (mut framer, mut records) = (Framer::new(form, 16 << 20), Vec::new());
         let mut take = |bytes: &[u8], broken: Option<&'static str>| {
             let json = if broken.is_some() { None } else { read(bytes, form.lists).ok() };
             records.push((bytes.to_vec(), json));
@@ -334,6 +336,11 @@ mod tests {
         }
         let deep = format!("<r>{}{}</r>", "<a>".repeat(100), "</a>".repeat(100));
         assert!(json(deep.as_bytes()).is_err());
+        let many = |what: &str, count: usize| json(format!("<r>{}</r>", what.repeat(count)).as_bytes());
+        assert!(many("<a/>", 99_000).is_ok());
+        assert_eq!(many("<a/>", 101_000).unwrap_err(), "more than 100000 elements");
+        let attributes = (0..100).map(|number| format!(" a{number}=''")).collect::<Vec<_>>().concat();
+        assert!(json(format!("<r><a{attributes}/></r>").as_bytes()).unwrap_err().contains("attributes"));
     }
 
     #[test]

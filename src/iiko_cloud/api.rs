@@ -5,7 +5,7 @@
 
 use crate::{
     config::Config,
-    engine::repair,
+    engine::{bounds, repair},
     error::{Failure, Kind, Result, quote},
     http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
     redact,
@@ -18,8 +18,10 @@ use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use uuid::Uuid;
 
-/// The longest answer that is read, in bytes: some 300,000 items of a stop-list.
-const LONGEST: u64 = 64 << 20;
+/// The longest answer that is read, in bytes: some 70,000 items of a stop-list.
+const LONGEST: u64 = 16 << 20;
+/// The most values in it.
+const MAX_NODES: usize = 500_000;
 
 /// A client of iikoCloud.
 #[derive(Debug)]
@@ -206,6 +208,11 @@ impl Client {
         self.upstream.expect(&answer, request)?;
         let label = answer.label.clone();
         let body = answer.bytes(usize::MAX).await?;
+        if !bounds::has_at_most(MAX_NODES, &body) {
+            let text = format!("{label}: the answer holds more than {MAX_NODES} values");
+            let failure = Failure::new(Kind::InvalidAnswer, text);
+            return Err(Trouble::fatal(failure.hint("nothing was changed; look at IIKO_CLOUD_BASE_URL")));
+        }
         // One document, read as a whole: what is no character in it becomes U+FFFD, and what is no JSON refuses it all.
         let body = repair::mended(&body).unwrap_or(body);
         let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();

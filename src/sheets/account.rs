@@ -4,12 +4,23 @@ use crate::{
     config::{Config, address::is_confidential, secret_file},
     error::{Failure, Kind, Result},
 };
-use google_sheets4::yup_oauth2::ServiceAccountKey;
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 use std::path::Path;
 
-/// The key of the configured account. Not shown anywhere: the type's own `Debug` would print the private key.
-pub(super) fn key(config: &Config) -> Result<ServiceAccountKey> {
+/// What counts of the key of a service account. Not shown anywhere, and so without `Debug`.
+#[derive(Deserialize)]
+pub(super) struct Account {
+    /// The key itself, as PEM.
+    pub(super) private_key: String,
+    /// The account's e-mail address.
+    pub(super) client_email: String,
+    /// The token endpoint.
+    pub(super) token_uri: String,
+}
+
+/// The key of the configured account.
+pub(super) fn key(config: &Config) -> Result<Account> {
     let name = "GOOGLE_SHEETS_CREDENTIALS";
     let hint = "it is the JSON file that the Google Cloud console gives for a key of a service account, or that JSON \
                 itself";
@@ -24,7 +35,7 @@ pub(super) fn key(config: &Config) -> Result<ServiceAccountKey> {
     };
     // serde's message may quote what it could not read, which may be the private key.
     let refuse = |what: &str| Failure::new(Kind::Usage, format!("{place} {what}")).hint(hint);
-    let key: ServiceAccountKey =
+    let key: Account =
         serde_json::from_str(&json).map_err(|_| refuse("is not the JSON of a service account's key"))?;
     if !key.private_key.contains("PRIVATE KEY") {
         return Err(refuse("holds no private key"));

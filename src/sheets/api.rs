@@ -1,32 +1,30 @@
-//! The client: what every request to Google Sheets has in common, and what Google's refusals mean.
+//! The client: what every request to Google Sheets has in common.
 
-use super::{Change, Tab, Written, account, wire};
+use super::{
+    Change, Tab, Written, account,
+    refusal::{Asker, Cause, Refusal},
+    token::Tokens,
+    wire,
+};
 use crate::{
     config::Config,
+    engine::bounds,
     error::{Failure, Kind, Result, quote},
-    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client, client::without_roots},
+    http::{Accept, Answer, Budget, Request, Retry, Trouble, Upstream, client},
 };
 use google_sheets4::{
-    api::{BatchUpdateSpreadsheetRequest, GridRange, Request as Edit, Scope, UnmergeCellsRequest},
+    api::{BatchUpdateSpreadsheetRequest, GridRange, Request as Edit, UnmergeCellsRequest},
     common::remove_json_null_values,
-    hyper_rustls::{HttpsConnector, HttpsConnectorBuilder},
-    hyper_util::{
-        client::legacy::{self, connect::HttpConnector},
-        rt::TokioExecutor,
-    },
-    yup_oauth2::{
-        self, ServiceAccountAuthenticator, authenticator::Authenticator, client::CustomHyperClientBuilder,
-    },
 };
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::cell::OnceCell;
+use std::{rc::Rc, time::Duration};
 
-type Connector = HttpsConnector<HttpConnector>;
-
-/// The one scope: reading and writing spreadsheets, no other file. Each further scope would be a further token.
-const SCOPE: Scope = Scope::Spreadsheet;
+/// The longest answer that is read, in bytes.
+const LONGEST: usize = 64 << 20;
+/// The most values in it: some 200,000 cells with all their looks.
+const MAX_NODES: usize = 3_000_000;
 
 /// What is asked of all tabs. No word of cells: a mask that names them gets them, whatever else the request says.
 const TAB_FIELDS: &str =
@@ -45,10 +43,9 @@ pub type Possible<T> = Result<T, Failure>;
 /// A client of one spreadsheet.
 pub struct Client {
     upstream: Upstream,
-    tokens: OnceCell<Authenticator<Connector>>,
-    config: Config,
+    tokens: Tokens,
+    quota_wait: Duration,
     id: String,
-    account: String,
 }
 
 impl Client {
@@ -67,17 +64,16 @@ impl Client {
         let http = client::client(&base, &config.limits, client::Trust::default())?;
         let retries = config.retries.clone();
         Ok(Self {
+            tokens: Tokens::new(account::key(config)?, config, Rc::clone(&budget))?,
             upstream: Upstream::new("Google Sheets", base, http, &config.limits, retries, budget),
-            tokens: OnceCell::new(),
-            account: account::key(config)?.client_email,
+            quota_wait: config.google.quota_wait,
             id,
-            config: config.clone(),
         })
     }
 
     /// The e-mail address of the service account, which the spreadsheet is shared with.
     pub fn account(&self) -> &str {
-        &self.account
+        self.tokens.account()
     }
 
     /// All tabs, without their cells.
@@ -101,8 +97,11 @@ impl Client {
 
     async fn get(&self, fields: &str, ranges: &[String]) -> Result<Possible<Vec<Tab>>> {
         let with_cells = if ranges.is_empty() { "false" } else { "true" };
-        let mut request = Request::get(format!("v4/spreadsheets/{}", self.id), Accept::Json)
-            .query([("includeGridData", with_cells), ("fields", fields)]);
+        let mut request = Request::get(format!("v4/spreadsheets/{}", self.id), Accept::Json).query([
+            ("includeGridData", with_cells),
+            ("fields", fields),
+            ("prettyPrint", "false"),
+        ]);
         request = request.query(ranges.iter().map(|range| ("ranges", range.as_str())));
         let answer: Possible<wire::Spreadsheet> = self.attempts(async || self.call(&request).await).await?;
         Ok(answer.map(|answer| answer.sheets.into_iter().map(Tab::from).collect()))
@@ -155,19 +154,30 @@ impl Client {
     }
 
     async fn attempts<T>(&self, attempt: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T> {
-        self.upstream.patience.attempts(attempt, async || self.new_token().await).await
+        let new_token = async || {
+            tracing::info!("Google does not take the token any more; asking for another");
+            self.tokens.forget();
+            Ok(())
+        };
+        self.upstream.patience.attempts(attempt, new_token).await
     }
 
     /// Sends a request once and reads its answer to the end.
     async fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<Possible<T>, Trouble> {
-        let bearer = self.bearer().await?;
+        let bearer = self.tokens.bearer().await?;
         let answer = self.upstream.send(request, Some((AUTHORIZATION, bearer))).await.map_err(of_google)?;
         if !answer.status.is_success() {
-            return self.refusal(answer).await.map(Err);
+            return self.refused(answer).await.map(Err);
         }
         self.upstream.expect(&answer, request)?;
-        let limit = usize::try_from(self.config.limits.max_answer).unwrap_or(usize::MAX);
-        let body = answer.bytes(limit).await?;
+        let body = answer.bytes(LONGEST).await?;
+        if !bounds::has_at_most(MAX_NODES, &body) {
+            let text = format!("Google Sheets: the answer holds more than {MAX_NODES} values");
+            let failure = Failure::new(Kind::InvalidAnswer, text);
+            return Err(Trouble::fatal(
+                failure.hint("nothing was read; make the tab smaller, or look at its ranges"),
+            ));
+        }
         serde_json::from_slice(&body).map(Ok).map_err(|_| {
             Trouble::transient(
                 Failure::new(Kind::InvalidAnswer, "Google Sheets: the answer is cut or not Google's")
@@ -176,171 +186,26 @@ impl Client {
         })
     }
 
-    async fn tokens(&self) -> Result<&Authenticator<Connector>> {
-        if let Some(tokens) = self.tokens.get() {
-            return Ok(tokens);
-        }
-        let key = account::key(&self.config)?;
-        let connector = connector(&key.token_uri, &self.config)?;
-        let http = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        let tokens = ServiceAccountAuthenticator::with_client(key, CustomHyperClientBuilder::from(http));
-        let tokens = tokens.build().await.map_err(|_| {
-            Failure::new(Kind::Usage, "GOOGLE_SHEETS_CREDENTIALS: the private key cannot be used")
-                .hint("make a new key for the service account in the Google Cloud console")
-        })?;
-        Ok(self.tokens.get_or_init(|| tokens))
-    }
-
-    /// The header with the token, which is asked for where there is none yet.
-    async fn bearer(&self) -> Result<HeaderValue, Trouble> {
-        let scopes = [SCOPE.as_ref()];
-        let token = self.tokens().await?.token(&scopes);
-        let token = match tokio::time::timeout(self.config.limits.total, token).await {
-            Ok(token) => token.map_err(|error| self.token_trouble(&error))?,
-            Err(_) => return Err(silent_token()),
-        };
-        let header = token.token().and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
-        header.ok_or_else(|| Trouble::fatal(Failure::new(Kind::Refused, "Google gives no token")))
-    }
-
-    async fn new_token(&self) -> Result<()> {
-        tracing::info!("Google does not take the token any more; asking for another");
-        let scopes = [SCOPE.as_ref()];
-        let refreshed = self.tokens().await?.force_refreshed_token(&scopes);
-        match tokio::time::timeout(self.config.limits.total, refreshed).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.token_trouble(&error).failure),
-            Err(_) => Err(silent_token().failure),
-        }
-    }
-
-    /// What a token's refusal means. The error's own text may hold the endpoint's answer, but never a key or a token.
-    fn token_trouble(&self, error: &yup_oauth2::Error) -> Trouble {
-        use yup_oauth2::Error as Auth;
-        match error {
-            Auth::AuthError(refused) => Trouble::fatal(
-                Failure::new(
-                    Kind::Refused,
-                    format!(
-                        "Google refuses the service account {}: {}",
-                        self.account,
-                        quote(&refused.to_string(), 200)
-                    ),
-                )
-                .hint(
-                    "the key may be revoked or this machine's clock wrong; make a new key, or set the clock",
-                ),
-            ),
-            Auth::JSONError(_) => Trouble::transient(
-                Failure::new(
-                    Kind::InvalidAnswer,
-                    "Google's token endpoint: the answer is cut or not Google's",
-                )
-                .hint("check the network, then start this again"),
-            ),
-            _ => Trouble {
-                reached: false,
-                ..Trouble::transient(unreachable("cannot get a token from Google"))
-            },
-        }
-    }
-
     /// What an answer that is no success means.
-    async fn refusal(&self, answer: Answer) -> Result<Failure, Trouble> {
-        let (status, retry_after) = (answer.status.as_u16(), answer.retry_after());
-        let body = answer.bytes(1 << 20).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
-        let (message, account) = (message_of(&body.unwrap_or_default()), &self.account);
-        if status == 400 {
-            return Ok(Failure::new(Kind::Refused, format!("Google Sheets: {message}"))
-                .hint("look at the tab, then start this again; nothing was changed"));
+    async fn refused(&self, answer: Answer) -> Result<Failure, Trouble> {
+        let refusal = Refusal::read(answer).await;
+        if refusal.cause == Cause::Impossible {
+            return Ok(refusal.impossible());
         }
-        Err(match status {
-            401 => Trouble {
-                failure: Failure::new(
-                    Kind::Refused,
-                    format!("Google Sheets refuses the token again (401): {message}"),
-                )
-                .hint("check the service account in the Google Cloud console"),
-                retry: Retry::LogIn,
-                reached: false,
-            },
-            403 => Trouble::fatal(
-                Failure::new(
-                    Kind::Refused,
-                    format!("Google Sheets: {account} may not use the spreadsheet {}: {message}", self.id),
-                )
-                .hint(format!("share the sheet with {account} as an editor")),
-            ),
-            404 => Trouble::fatal(
-                Failure::new(Kind::Usage, format!("Google Sheets: there is no spreadsheet {}", self.id))
-                    .hint(format!(
-                        "check MIN_STOCK_SHEET_ID, and share the sheet with {account} as an editor"
-                    )),
-            ),
-            429 => Trouble {
-                failure: Failure::new(
-                    Kind::Unreachable,
-                    format!("Google Sheets: the quota of this minute is used up: {message}"),
-                )
-                .hint("start this again in a minute; nothing was changed"),
-                retry: Retry::After(retry_after.unwrap_or(self.config.google.quota_wait)),
-                reached: false,
-            },
-            500..=599 => Trouble {
-                retry: retry_after.map_or(Retry::Yes, Retry::After),
-                ..Trouble::transient(
-                    Failure::new(Kind::Unreachable, format!("Google Sheets: status {status}: {message}"))
-                        .hint("Google has a problem; start this again later"),
-                )
-            },
-            _ => Trouble::fatal(
-                Failure::new(Kind::Refused, format!("Google Sheets: status {status}: {message}"))
-                    .hint("check GOOGLE_SHEETS_BASE_URL"),
-            ),
-        })
+        Err(refusal.trouble(&Asker {
+            account: self.account(),
+            spreadsheet: &self.id,
+            quota_wait: self.quota_wait,
+            clock_ahead: None,
+        }))
     }
 }
 
 /// The settings of iiko's certificate, which the hint of every upstream names, are none of Google's.
-fn of_google(mut trouble: Trouble) -> Trouble {
+pub(super) fn of_google(mut trouble: Trouble) -> Trouble {
     if trouble.failure.kind == Kind::Refused {
         trouble.failure =
             trouble.failure.hint("a proxy may be answering in Google's place; check the network");
     }
     trouble
-}
-
-fn silent_token() -> Trouble {
-    Trouble {
-        reached: false,
-        ..Trouble::transient(unreachable("Google's token endpoint does not answer in time"))
-    }
-}
-
-fn connector(base: &str, config: &Config) -> Result<Connector> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(config.limits.connect));
-    http.set_nodelay(true);
-    let builder = HttpsConnectorBuilder::new();
-    let builder = if base.starts_with("http://") {
-        builder.with_tls_config(without_roots())
-    } else {
-        builder.with_native_roots().map_err(|error| {
-            Failure::new(Kind::Refused, "cannot prepare TLS on this machine")
-                .hint("install the CA certificates (Debian: apt-get install ca-certificates)")
-                .source(error)
-        })?
-    };
-    Ok(builder.https_or_http().enable_http1().wrap_connector(http))
-}
-
-fn unreachable(text: &str) -> Failure {
-    Failure::new(Kind::Unreachable, text).hint("check the network, then start this again")
-}
-
-/// Google's own sentence in an error body.
-fn message_of(body: &Value) -> String {
-    let message = body.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
-    quote(message, 200)
 }

@@ -1,7 +1,9 @@
 //! Google Sheets: reading tabs and changing them in one step.
 //!
-//! - [`api`]: the client: one way for every request, tokens, one sentence for each error
+//! - [`api`]: the client: one way for every request
 //! - [`account`]: the service account
+//! - `token`: its access tokens
+//! - `refusal`: what Google's refusals mean
 //! - [`change`]: what can be done to a tab, and how it goes over the wire
 //! - `wire`: what comes back
 //! - `a1`: addresses
@@ -14,6 +16,8 @@ pub mod a1;
 pub mod account;
 pub mod api;
 pub mod change;
+mod refusal;
+mod token;
 mod wire;
 
 use crate::{
@@ -46,9 +50,10 @@ pub enum Cell {
 }
 
 /// How a number is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NumberKind {
     /// As a number.
+    #[default]
     Plain,
     /// As a day, with or without a time: days since 30 December 1899.
     Date,

@@ -84,9 +84,29 @@ struct Dimension {
 #[serde(rename_all = "camelCase", default)]
 struct CellData {
     effective_value: Option<Box<ExtendedValue>>,
-    effective_format: Option<Box<CellFormat>>,
-    user_entered_format: Option<Box<CellFormat>>,
-    data_validation: Option<Box<Validation>>,
+    /// How a number in it is shown.
+    #[serde(deserialize_with = "number_kind")]
+    effective_format: NumberKind,
+    #[serde(deserialize_with = "cell_look")]
+    user_entered_format: Look,
+    /// The range that a drop-down chooses from.
+    #[serde(deserialize_with = "drop_down")]
+    data_validation: Option<Box<str>>,
+}
+
+fn number_kind<'de, D: Deserializer<'de>>(from: D) -> Result<NumberKind, D::Error> {
+    let format = Option::<CellFormat>::deserialize(from)?.unwrap_or_default();
+    Ok(kind(&format.number_format.kind))
+}
+
+fn cell_look<'de, D: Deserializer<'de>>(from: D) -> Result<Look, D::Error> {
+    Ok(look(&Option::<CellFormat>::deserialize(from)?.unwrap_or_default()))
+}
+
+fn drop_down<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<str>>, D::Error> {
+    let Validation { condition } = Option::<Validation>::deserialize(from)?.unwrap_or_default();
+    let of_range = || condition.values.into_iter().next().unwrap_or_default().user_entered_value.into();
+    Ok((condition.kind == "ONE_OF_RANGE").then(of_range))
 }
 
 /// Exactly one of them is there; a formula only in what a person entered, never in what it comes to.
@@ -218,19 +238,14 @@ fn see(tab: &mut Tab, data: Data) {
 }
 
 fn see_cell(tab: &mut Tab, row: usize, column: usize, data: CellData) {
-    let look = data.user_entered_format.as_deref().map(look).unwrap_or_default();
-    if look != Look::default() {
-        tab.looks.insert((row, column), look);
+    if data.user_entered_format != Look::default() {
+        tab.looks.insert((row, column), data.user_entered_format);
     }
-    if let Some(Validation { condition }) = data.data_validation.map(|rule| *rule)
-        && condition.kind == "ONE_OF_RANGE"
-    {
-        let range = condition.values.into_iter().next().unwrap_or_default().user_entered_value;
-        tab.drop_downs.push((row, column, range));
+    if let Some(range) = data.data_validation {
+        tab.drop_downs.push((row, column, range.into()));
     }
     if let Some(value) = data.effective_value {
-        let kind = data.effective_format.map_or(NumberKind::Plain, |format| kind(&format.number_format.kind));
-        tab.grid.put(row, column, cell(*value, kind));
+        tab.grid.put(row, column, cell(*value, data.effective_format));
     }
 }
 

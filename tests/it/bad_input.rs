@@ -407,8 +407,10 @@ fn an_upstream_that_is_not_there_or_not_itself_is_named(engine: Engine) {
         "check IIKO_LOGIN and IIKO_PASSWORD",
     );
     let mut nobody = world.command(&["sync", "iiko", "--only", "iiko_store", "--adopt-source"]);
-    nobody.env("IIKO_BASE_URL", format!("http://127.0.0.1:{}", closed_port()));
-    fails(nobody, 5, "iiko auth: cannot connect: Connection refused", "check the network and the base URL");
+    let place = format!("127.0.0.1:{}", closed_port());
+    nobody.env("IIKO_BASE_URL", format!("http://{place}"));
+    let text = format!("iiko auth: cannot connect ({place}): Connection refused");
+    fails(nobody, 5, &text, "check the network and the base URL");
     assert_eq!(world.evidence(), before);
     world.assert_polite();
     world.expect(0, &store);

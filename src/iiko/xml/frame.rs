@@ -11,7 +11,13 @@
 //! root's end inside a record, a document type, and whatever else than a record stands in the root.
 
 use super::Form;
-use crate::error::quote;
+use crate::{
+    engine::bounds::{HEAD, MAX_DEPTH, MAX_RECORDS},
+    error::quote,
+};
+
+/// What is wrong with a record of which only the beginning is kept.
+const OVERSIZED: &str = "it is longer than ZERKALO_MAX_RECORD allows";
 
 /// Why an answer is no list of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +64,7 @@ const EMPTY_ROOTS: [&str; 3] = ["report", "rows", "data"];
 #[derive(Debug)]
 pub(super) struct Framer {
     form: Form,
+    max_record: usize,
     buffer: Vec<u8>,
     position: usize,
     /// Where the markup that is being read begins.
@@ -80,15 +87,19 @@ struct Open {
     own: usize,
     /// What is wrong with it.
     broken: Option<&'static str>,
+    /// Its beginning, once it is longer than allowed and the rest is only passed over.
+    head: Option<Vec<u8>>,
 }
 
 /// Tells of a record's bytes and what is wrong with its tags, if anything is.
 pub(super) type OnRecord<'a, E> = &'a mut dyn FnMut(&[u8], Option<&'static str>) -> Result<(), E>;
 
 impl Framer {
-    pub(super) fn new(form: Form) -> Self {
+    /// A framer for lists of this form whose records have at most so many bytes.
+    pub(super) fn new(form: Form, max_record: usize) -> Self {
         Self {
             form,
+            max_record,
             buffer: Vec::new(),
             position: 0,
             markup: 0,
@@ -108,8 +119,15 @@ impl Framer {
     ) -> Result<(), E> {
         self.buffer.extend_from_slice(chunk);
         while self.step(on_record)? {}
+        let record = &mut self.record;
+        let is_inside = self.place == Place::Record;
+        if is_inside && record.head.is_none() && self.buffer.len() - record.start > self.max_record {
+            let head = &self.buffer[record.start..record.start + HEAD.min(self.max_record)];
+            record.head = Some(head.to_vec());
+            record.broken = Some(OVERSIZED);
+        }
         let needed = if self.lexeme == Lexeme::Text { self.position } else { self.markup };
-        let needed = if self.place == Place::Record { self.record.start } else { needed };
+        let needed = if is_inside && record.head.is_none() { record.start } else { needed };
         self.buffer.drain(..needed);
         self.position -= needed;
         self.markup = self.markup.saturating_sub(needed);
@@ -299,7 +317,7 @@ impl Framer {
             Place::Root if is_end => self.place = Place::Epilog,
             Place::Root => {
                 self.record =
-                    Open { start: self.markup, elements: vec![name.to_vec()], own: 1, broken: None };
+                    Open { start: self.markup, elements: vec![name.to_vec()], own: 1, ..Open::default() };
                 self.place = Place::Record;
                 if is_empty {
                     self.record.own = 0;
@@ -309,13 +327,25 @@ impl Framer {
             _ if is_empty => {}
             _ => {
                 self.record.own += usize::from(name == self.form.record.as_bytes());
+                if self.record.elements.len() == MAX_DEPTH {
+                    // As of tags that do not pair up, only the record's own are counted.
+                    self.record.elements.clear();
+                    self.record.broken.get_or_insert("it is nested more than 64 levels deep");
+                }
                 self.record.elements.push(name.to_vec());
             }
         }
         if self.place == Place::Record && self.record.own == 0 {
             self.records += 1;
+            if self.records > MAX_RECORDS {
+                let text = format!("it holds more than {MAX_RECORDS} records");
+                return Err(BadFrame::Foreign(text).into());
+            }
             self.place = Place::Root;
-            on_record(&self.buffer[self.record.start..self.position], self.record.broken)?;
+            match self.record.head.take() {
+                Some(head) => on_record(&head, self.record.broken)?,
+                None => on_record(&self.buffer[self.record.start..self.position], self.record.broken)?,
+            }
         }
         Ok(())
     }

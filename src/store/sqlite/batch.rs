@@ -21,6 +21,9 @@ use uuid::Uuid;
 /// Rows of one insert or update statement. Wider than 60 columns there would be too many bound values.
 pub(super) const BATCH: usize = 500;
 
+/// The text of one statement's rows, in bytes, behind which it is written.
+const BYTES: usize = 8 << 20;
+
 /// What is done with rows that are stored already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
@@ -41,6 +44,8 @@ pub(super) struct Batch {
     full: Option<Arc<str>>,
     arguments: SqliteArguments,
     rows: usize,
+    /// So many bytes of text are in it: few long rows are written as soon as many short ones.
+    bytes: usize,
     keys: Vec<Key>,
     positions: Vec<usize>,
 }
@@ -54,13 +59,17 @@ impl Batch {
             full: None,
             arguments: SqliteArguments::default(),
             rows: 0,
+            bytes: 0,
             keys: Vec::new(),
             positions: table.key_positions(),
         }
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) {
-        row.values().for_each(|value| bind(&mut self.arguments, value));
+        for value in row.values() {
+            self.bytes += if let Value::Text(text) = value { text.len() } else { 0 };
+            bind(&mut self.arguments, value);
+        }
         add(&mut self.arguments, row.hash().as_slice());
         add(&mut self.arguments, Arc::clone(&self.stamp));
         if self.change == (Change::Update { verify: true }) {
@@ -70,7 +79,7 @@ impl Batch {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows == BATCH
+        self.rows == BATCH || self.bytes >= BYTES
     }
 
     /// Writes the rows and returns how many were written.
@@ -89,6 +98,7 @@ impl Batch {
         }
         let arguments = std::mem::take(&mut self.arguments);
         let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
         let written = if rows == BATCH {
             let sql = Arc::clone(self.full.get_or_insert_with(|| self.change.sql(self.table, BATCH).into()));
             sqlx::query_with(AssertSqlSafe(sql), arguments).execute(connection).await?

@@ -11,7 +11,7 @@ impl From<BadFrame> for String {
 type Records = Result<Vec<(String, Option<&'static str>)>, String>;
 
 fn cut(form: Form, chunks: &[&[u8]]) -> Records {
-    let mut framer = Framer::new(form);
+    let mut framer = Framer::new(form, 1 << 20);
     let mut records = Vec::new();
     for chunk in chunks {
         framer.feed::<String>(chunk, &mut |bytes, broken| {
@@ -100,4 +100,36 @@ fn a_root_of_any_name_needs_a_record_unless_it_is_a_known_one() {
     for (text, count) in roots {
         assert_eq!(records(form, text.as_bytes()).ok().map(|records| records.len()), count, "{text}");
     }
+}
+
+#[test]
+fn of_a_record_that_is_too_long_the_beginning_is_told_and_the_others_are_whole() {
+    let record = |inside: &str| format!("<employee><id>7</id>{inside}</employee>");
+    let long = record(&"<e/>x<employee>1</employee>".repeat(2_000));
+    let text = format!("<employees>{}{long}{}</employees>", record("1"), record("2"));
+    for size in [1, 7, 4_096] {
+        let mut framer = Framer::new(FORM, 20_000);
+        let mut told = Vec::new();
+        for chunk in text.as_bytes().chunks(size) {
+            let taken = framer.feed::<String>(chunk, &mut |bytes, broken| {
+                told.push((bytes.len(), broken));
+                assert!(bytes.starts_with(b"<employee><id>7</id>"));
+                Ok(())
+            });
+            assert_eq!(taken, Ok(()));
+            assert!(framer.waiting() <= 20_000 + size);
+        }
+        framer.finish().unwrap();
+        let whole = record("1").len();
+        assert_eq!(told, [(whole, None), (HEAD, Some(OVERSIZED)), (whole, None)], "{size}");
+    }
+}
+
+#[test]
+fn a_record_that_is_nested_without_end_takes_no_room() {
+    let deep = format!("<employee>{}</employee>", "<a>".repeat(1_000));
+    let text = format!("<employees>{deep}<employee></employee></employees>");
+    let records = records(FORM, text.as_bytes()).unwrap();
+    assert_eq!(records[0].1, Some("it is nested more than 64 levels deep"));
+    assert_eq!(records[1], ("<employee></employee>".to_owned(), None));
 }
