@@ -84,4 +84,3 @@ mod telegram;
 mod turns;
 mod unmatched;
 mod upstream;
-
