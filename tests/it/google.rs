@@ -197,14 +197,14 @@ fn serve(answer: impl Fn(&str, &str) -> String + Send + 'static) -> u16 {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             // A client that goes away is no trouble of this server's.
-            let _ = serve_one(stream, &answer);
+            let _ = serve_one(&stream, &answer);
         }
     });
     port
 }
 
-fn serve_one(stream: TcpStream, answer: &impl Fn(&str, &str) -> String) -> std::io::Result<()> {
-    let mut reader = BufReader::new(&stream);
+fn serve_one(mut stream: &TcpStream, answer: &impl Fn(&str, &str) -> String) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while reader.read_line(&mut head)? > 2 {}
     let length = head
@@ -212,7 +212,7 @@ fn serve_one(stream: TcpStream, answer: &impl Fn(&str, &str) -> String) -> std::
         .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
-    (&stream).write_all(answer(&head, &String::from_utf8_lossy(&body)).as_bytes())
+    stream.write_all(answer(&head, &String::from_utf8_lossy(&body)).as_bytes())
 }
 
 fn http(status: &str, body: &Value) -> String {
