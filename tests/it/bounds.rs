@@ -204,8 +204,9 @@ fn what_is_held_as_a_whole_is_small_or_refused() {
         answer(&desk.world, on, media, body);
         let (outcome, peak) = run(&desk.world, arguments);
         desk.world.sandbox.clear_faults();
-        // The doctor takes whatever the bot is called.
-        assert!(outcome.code != Some(0) || on == "getMe", "{on}: {}", outcome.stdout);
+        // Cells without a value are a tab, and the bot may be called anything: both may be read, in bounds.
+        let may_be_read = matches!(on, "google/v4" | "getMe");
+        assert!(outcome.code != Some(0) || may_be_read, "{on}: {}", outcome.stdout);
         assert!(outcome.code.is_some(), "{on}: ended by a signal");
         assert!(peak < PEAK, "{on}: {} MiB: {}", peak >> 20, outcome.stdout);
     }
