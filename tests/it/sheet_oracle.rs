@@ -43,6 +43,8 @@ struct Stand {
     halves: [Half; 2],
     /// What the database may hold: what it held in the beginning, and every level that has stood here since.
     possible: BTreeSet<Option<Level>>,
+    /// Numbers that were typed into the deleted cells of a pair that was no level.
+    typed: [Option<Held>; 2],
 }
 
 /// What must stand everywhere.
@@ -145,7 +147,7 @@ fn level(halves: [&Held; 2]) -> Result<Option<Level>, ()> {
 
 impl Stand {
     fn new(halves: [Held; 2], stored: Option<&Level>) -> Self {
-        Self { halves: halves.map(Half::Held), possible: [stored.cloned()].into() }
+        Self { halves: halves.map(Half::Held), possible: [stored.cloned()].into(), typed: [None, None] }
     }
 
     /// What must stand here, in a few words.
@@ -179,9 +181,30 @@ impl Stand {
         match &self.halves[side] {
             Half::Held(expected) => expected == held,
             Half::Stored => {
-                self.stored(side).contains(&held.text) && (held.is_empty() || held.number.is_some())
+                self.typed[side].as_ref() == Some(held)
+                    || (self.stored(side).contains(&held.text) && (held.is_empty() || held.number.is_some()))
             }
         }
+    }
+
+    /// Somebody deleted the cell: what comes back is what was stored. A number that could not be stored, because the two
+    /// were no level together, may come back as it was typed, for it is beside what it was typed for.
+    fn deleted(&mut self) {
+        if let [Half::Held(min), Half::Held(max)] = &self.halves
+            && level([min, max]).is_err()
+        {
+            self.typed = [min, max].map(|half| Some(half.clone()).filter(|half| half.number.is_some()));
+            for side in [0, 1] {
+                if let Some(typed) = &self.typed[side] {
+                    let halves =
+                        [0, 1].map(|at| if at == side { Half::Held(typed.clone()) } else { Half::Stored });
+                    let mut mixed = Self { halves, possible: self.possible.clone(), typed: [None, None] };
+                    mixed.remember();
+                    self.possible.extend(mixed.possible);
+                }
+            }
+        }
+        self.halves = [Half::Stored, Half::Stored];
     }
 
     /// Remembers the levels that may stand here now.
@@ -264,7 +287,7 @@ impl Oracle {
     /// Somebody deleted the cells of these places.
     pub(super) fn deleted(&mut self, which: impl Fn(&Place) -> bool) {
         for (_, stand) in self.places.iter_mut().filter(|(place, _)| which(place)) {
-            stand.halves = [Half::Stored, Half::Stored];
+            stand.deleted();
         }
     }
 

@@ -39,15 +39,24 @@ pub(super) struct Journal {
 #[derive(Debug, Default)]
 pub(super) struct Meant {
     /// By place.
-    spots: HashMap<Spot, Cell>,
+    spots: HashMap<Spot, Repair>,
     /// All that it was to write anywhere.
     values: HashSet<Cell>,
+}
+
+/// What a request was to write over, and with what.
+#[derive(Debug)]
+struct Repair {
+    wrong: Cell,
+    right: Cell,
 }
 
 impl Meant {
     /// What `changes` are to write, which put `wounds` right among other things.
     pub(super) fn by(wounds: &[Wound], changes: &[Change]) -> Self {
-        let spots = wounds.iter().filter_map(|wound| Some((wound.spot?, wound.right.clone())));
+        let spots = wounds.iter().filter_map(|Wound { spot, wrong, right, .. }| {
+            Some(((*spot)?, Repair { wrong: wrong.clone(), right: right.clone() }))
+        });
         let values = changes.iter().filter_map(|change| match change {
             Change::Write { cells, .. } => Some(cells.iter().flatten().cloned()),
             _ => None,
@@ -64,6 +73,8 @@ pub(super) struct Wound {
     /// Where it stands now.
     pub(super) row: usize,
     pub(super) column: usize,
+    /// What stands there.
+    pub(super) wrong: Cell,
     /// What belongs there.
     pub(super) right: Cell,
 }
@@ -90,12 +101,18 @@ impl Journal {
             let (was, is) = (before.levels(place), after.levels(place));
             for side in 0..2 {
                 let Some(written) = is[side] else { continue };
-                let right = match (meant, was[side]) {
-                    (Some(meant), was) if meant.spots.contains_key(&(place, side)) || was.is_some() => {
-                        meant.spots.get(&(place, side)).or(was).cloned().unwrap_or_default()
+                let repair = meant.and_then(|meant| meant.spots.get(&(place, side)));
+                let right = match (meant, was[side], repair) {
+                    // What somebody has typed over the wrong cell, after it was looked at, is what belongs there.
+                    (_, was, Some(repair)) => {
+                        let typed = was.filter(|was| **was != repair.wrong);
+                        typed.unwrap_or(&repair.right).clone()
                     }
-                    (None, Some(_)) => continue,
-                    _ => filled.get(&place).map(|cells| cells[side].clone()).unwrap_or_default(),
+                    (Some(_), Some(was), None) => was.clone(),
+                    (None, Some(_), None) => continue,
+                    (_, None, None) => {
+                        filled.get(&place).map(|cells| cells[side].clone()).unwrap_or_default()
+                    }
                 };
                 if *written == right {
                     continue;
@@ -103,7 +120,8 @@ impl Journal {
                 if let Some((row, column)) = now.at(place)[side]
                     && now.grid.get(row, column) == written
                 {
-                    wounds.push(Wound { spot: Some((place, side)), row, column, right });
+                    let wrong = written.clone();
+                    wounds.push(Wound { spot: Some((place, side)), row, column, wrong, right });
                 }
             }
         }
@@ -210,7 +228,7 @@ impl Stray {
                 cells.find(is_it)
             }
         }?;
-        Some(Wound { spot: None, row, column, right: self.right.clone() })
+        Some(Wound { spot: None, row, column, wrong: self.written.clone(), right: self.right.clone() })
     }
 }
 

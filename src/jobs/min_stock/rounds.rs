@@ -194,7 +194,10 @@ impl<'a> Push<'a> {
             let right = self.names.get(id).map_or(Cell::Empty, |name| draft::text(name));
             let at = sheet.row_label(*id).or_else(|| sheet.column_label(*id));
             let at = at.filter(|(row, column)| sheet.grid.get(*row, *column) == written && *written != right);
-            wounds.extend(at.map(|(row, column)| Wound { spot: None, row, column, right }));
+            wounds.extend(at.map(|(row, column)| {
+                let wrong = written.clone();
+                Wound { spot: None, row, column, wrong, right }
+            }));
             // What is to put it right may miss it.
             at.is_some()
         });
