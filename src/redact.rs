@@ -14,6 +14,7 @@ use memchr::memmem;
 use secrecy::{ExposeSecret, SecretSlice};
 use std::{
     borrow::Cow,
+    collections::VecDeque,
     ops::Range,
     sync::{PoisonError, RwLock},
 };
@@ -29,22 +30,55 @@ const LONGEST_ESCAPE: usize = 12;
 /// What whoever cuts a text puts at its end.
 const CUT_MARKS: [char; 3] = ['…', '.', char::REPLACEMENT_CHARACTER];
 
+/// So many sessions and tokens are remembered; a run has a handful, and every message is searched for each.
+const MOST_PASSING: usize = 32;
+
 /// What is looked for: every secret in every alphabet, in small letters.
-static NEEDLES: RwLock<Vec<SecretSlice<u8>>> = RwLock::new(Vec::new());
+static NEEDLES: RwLock<Needles> = RwLock::new(Needles { lasting: Vec::new(), passing: VecDeque::new() });
+
+type Spellings = Vec<SecretSlice<u8>>;
+
+struct Needles {
+    lasting: Vec<Spellings>,
+    /// The latest last.
+    passing: VecDeque<Spellings>,
+}
+
+impl Needles {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.lasting.iter().chain(&self.passing).flatten().map(ExposeSecret::expose_secret)
+    }
+
+    fn knows(&self, secret: &str) -> bool {
+        let plain = secret.to_ascii_lowercase();
+        let mut secrets = self.lasting.iter().chain(&self.passing);
+        secrets.any(|spellings| spellings[0].expose_secret() == plain.as_bytes())
+    }
+}
 
 /// Remembers a secret for as long as the process lives.
 pub(crate) fn remember(secret: &str) {
+    add(secret, |needles, spellings| needles.lasting.push(spellings));
+}
+
+/// Remembers a secret that a run was given, a session or a token: the latest of them.
+pub(crate) fn remember_passing(secret: &str) {
+    add(secret, |needles, spellings| {
+        if needles.passing.len() == MOST_PASSING {
+            needles.passing.pop_front();
+        }
+        needles.passing.push_back(spellings);
+    });
+}
+
+fn add(secret: &str, to: impl FnOnce(&mut Needles, Spellings)) {
     let secret = secret.trim();
-    if secret.len() < SHORTEST {
+    if secret.len() < SHORTEST || NEEDLES.read().unwrap_or_else(PoisonError::into_inner).knows(secret) {
         return;
     }
-    let mut needles = NEEDLES.write().unwrap_or_else(PoisonError::into_inner);
-    for needle in spellings(secret.as_bytes()) {
-        let is_new = || needles.iter().all(|known| known.expose_secret() != needle);
-        if needle.len() >= SHORTEST && is_new() {
-            needles.push(SecretSlice::from(needle));
-        }
-    }
+    let spellings = spellings(secret.as_bytes()).into_iter();
+    let spellings = spellings.filter(|needle| needle.len() >= SHORTEST).map(SecretSlice::from).collect();
+    to(&mut NEEDLES.write().unwrap_or_else(PoisonError::into_inner), spellings);
 }
 
 /// A secret as it is, as hex, and what base64 of a text always has of it, wherever in that text it stands.
@@ -61,6 +95,9 @@ fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     for spelling in &mut spellings {
         spelling.make_ascii_lowercase();
     }
+    // Both alphabets of base64 are often the same; the secret itself stays the first.
+    spellings[1..].sort_unstable();
+    spellings.dedup();
     spellings
 }
 
@@ -87,14 +124,14 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
 /// Where secrets are, in any reading of the text.
 fn found(text: &str) -> Vec<Range<usize>> {
     let needles = NEEDLES.read().unwrap_or_else(PoisonError::into_inner);
-    if needles.is_empty() {
+    if needles.iter().next().is_none() {
         return Vec::new();
     }
     let mut found = Vec::new();
     for (number, reading) in readings(text).into_iter().enumerate() {
         let loose = if number == 0 { 0 } else { LONGEST_ESCAPE };
         let bytes = reading.bytes.to_ascii_lowercase();
-        for needle in needles.iter().map(ExposeSecret::expose_secret) {
+        for needle in needles.iter() {
             let mut parts: Vec<Range<usize>> =
                 memmem::find_iter(&bytes, needle).map(|at| at..at + needle.len()).collect();
             // The end of a whole one is no beginning that was cut.
@@ -325,6 +362,18 @@ mod tests {
         assert_eq!(redact("login w0rd-redact failed"), "login <hidden> failed");
         assert_eq!(redact("w0rd-redact-longer"), "<hidden>");
         assert_eq!(redact("a key"), "a key", "too short to be told from a word");
+    }
+
+    #[test]
+    fn the_latest_sessions_are_remembered() {
+        let session = |number: usize| format!("session-of-redact-{number:03}");
+        for number in 0..=MOST_PASSING {
+            remember_passing(&session(number));
+            remember_passing(&session(number));
+        }
+        assert_eq!(redact(&session(MOST_PASSING)), HIDDEN);
+        assert_eq!(redact(&session(MOST_PASSING / 2)), HIDDEN);
+        assert!(NEEDLES.read().unwrap().passing.len() <= MOST_PASSING);
     }
 
     #[test]

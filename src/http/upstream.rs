@@ -117,7 +117,7 @@ impl Upstream {
         }
         // Where iiko insists, the session is in the address.
         for (_, token) in request.query.iter().filter(|(name, _)| name == "key") {
-            redact::remember(token);
+            redact::remember_passing(token);
         }
         if let Some((name, mut value)) = secret {
             remember(&value);
@@ -150,7 +150,7 @@ impl Upstream {
 fn remember(header: &HeaderValue) {
     let text = String::from_utf8_lossy(header.as_bytes());
     // `Bearer …` and `key=…`.
-    redact::remember(text.split_once([' ', '=']).map_or(&*text, |(_, token)| token));
+    redact::remember_passing(text.split_once([' ', '=']).map_or(&*text, |(_, token)| token));
 }
 
 /// The parts as the client takes them.

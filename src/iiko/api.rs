@@ -558,7 +558,7 @@ fn token_of(label: &str, body: &[u8]) -> Result<SecretString, Trouble> {
     let text = String::from_utf8_lossy(body);
     let token = text.trim_start_matches('\u{feff}').trim().trim_matches('"');
     if is_plausible(token) {
-        redact::remember(token);
+        redact::remember_passing(token);
         return Ok(token.into());
     }
     Err(Trouble::fatal(

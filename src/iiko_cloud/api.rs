@@ -180,7 +180,7 @@ impl Client {
             Ok(SecretString::from(answer.token))
         };
         let token = self.upstream.patience.attempts(attempt, async || Ok(())).await?;
-        redact::remember(token.expose_secret());
+        redact::remember_passing(token.expose_secret());
         *self.token.borrow_mut() = Some(token);
         Ok(())
     }

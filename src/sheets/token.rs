@@ -124,7 +124,7 @@ impl Tokens {
             )
         })?;
         let text = given.access_token.trim_end_matches('.');
-        redact::remember(text);
+        redact::remember_passing(text);
         let bearer = HeaderValue::from_str(&format!("Bearer {text}")).ok().filter(|_| !text.is_empty());
         let bearer = bearer.ok_or_else(|| Failure::new(Kind::Refused, "Google gives no token"))?;
         let life = Duration::from_secs(given.expires_in.unwrap_or(0)).saturating_sub(MARGIN);
@@ -169,9 +169,9 @@ impl Tokens {
         })?;
         let signature = URL_SAFE_NO_PAD.encode(signature);
         // Whoever has the claims lacks nothing but the signature.
-        redact::remember(&signature);
+        redact::remember_passing(&signature);
         let assertion = format!("{signed}.{signature}");
-        redact::remember(&assertion);
+        redact::remember_passing(&assertion);
         Ok(assertion)
     }
 }
