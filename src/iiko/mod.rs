@@ -22,7 +22,7 @@ use crate::{
         record::{BadRecord, Record},
     },
     error::{Failure, Kind, Result},
-    http::{Accept, Request, list},
+    http::{Accept, Answer, Request, list},
     printer::Meter,
 };
 use hashbrown::HashSet;
@@ -150,9 +150,12 @@ impl Client {
         meter: &Meter,
     ) -> Result<bool> {
         let request = directories_request(path, &[root_type]);
-        let body = match self.read_if_known(&request, async |answer| answer.bytes(MAX_DIRECTORY).await).await
-        {
-            Ok(Ok(body)) => body,
+        let read = async |answer: Answer| {
+            let limit = answer.max_record;
+            Ok((answer.bytes(MAX_DIRECTORY).await?, limit))
+        };
+        let (body, limit) = match self.read_if_known(&request, read).await {
+            Ok(Ok(read)) => read,
             Ok(Err(_)) => {
                 planner.skip(root_type, "not known to this server");
                 return Ok(false);
@@ -163,9 +166,10 @@ impl Client {
             }
         };
         // The whole list is checked before its first record counts: what was counted cannot be taken back.
-        let mut frames = Framer::new(Shape::List);
-        let read = frames.feed_framed(&body, |_| Ok::<(), BadFrame>(()));
-        if let Err(error) = read.and_then(|()| frames.finish()) {
+        let frames = || Framer::new(Shape::List).max_record(limit);
+        let mut checked = frames();
+        let read = checked.feed_framed(&body, |_| Ok::<(), BadFrame>(()));
+        if let Err(error) = read.and_then(|()| checked.finish()) {
             let failure = Failure::new(Kind::InvalidAnswer, format!("iiko {path}: {error}"));
             planner.fail(
                 root_type,
@@ -177,7 +181,7 @@ impl Client {
         }
         planner.answer(root_type);
         let mut taken = Ok(());
-        let again = Framer::new(Shape::List).feed_framed(&body, |record| {
+        let again = frames().feed_framed(&body, |record| {
             if taken.is_ok() {
                 meter.add(1);
                 taken = planner.framed(record);
