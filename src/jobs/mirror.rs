@@ -171,7 +171,6 @@ impl Writer<'_> {
     /// Applies a plan: once more, from a new reading, when somebody else wrote to the table meanwhile or when the
     /// connection was lost and nothing was committed.
     async fn settle(&mut self, begun: &Begun, mut read: Read) -> Result<Vec<StepReport>> {
-        self.check_names(&read.plan).await?;
         let reports = self.reports(&read).await;
         let applied = match self.hand_on(&mut read).await {
             Ok(()) if self.ctx.is_dry_run() => return Ok(reports),
@@ -220,9 +219,10 @@ impl Writer<'_> {
         )))
     }
 
-    /// Leaves for later steps what they look up. What the answer does not tell is what the mirror has of it: before the plan
-    /// is applied, so that a dry run hands on the same.
+    /// Leaves for later steps what they look up, once the list is known to be one. What the answer does not tell is what the
+    /// mirror has of it: before the plan is applied, so that a dry run hands on the same.
     async fn hand_on(&mut self, read: &mut Read) -> Result<()> {
+        self.check_names(&read.plan).await?;
         let table = read.plan.table;
         let mut fetched = std::mem::take(&mut read.fetched);
         if !fetched.columns().is_empty() && (keeps_rows(&read.plan) || !fetched.is_whole()) {
@@ -280,7 +280,6 @@ impl Writer<'_> {
         let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
         let mut read = self.fetcher.read(entity, index, &begun.meter).await?;
-        self.check_names(&read.plan).await?;
         let reports = self.reports(&read).await;
         self.hand_on(&mut read).await?;
         match self.apply(begun, &mut read, &reports).await? {
