@@ -67,8 +67,8 @@ pub(super) fn reach(base: &str) -> Reach {
     if url.scheme() == "https" {
         return Reach::Https;
     }
-    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+    let host = host(&url);
+    if let Some(address) = ip(&host) {
         return address_reach(address);
     }
     let private = [".local", ".lan", ".internal", ".home.arpa"];
@@ -79,6 +79,16 @@ pub(super) fn reach(base: &str) -> Reach {
     } else {
         Reach::Public
     }
+}
+
+/// The host of an address, as names are compared.
+pub(crate) fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The IP address that a host is written as, if it is.
+pub(crate) fn ip(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// Whether nobody on the way can read what is sent to that address.
@@ -228,21 +238,27 @@ pub(super) fn passwords(text: &str) -> Vec<String> {
 pub(super) fn shown_database(text: &str) -> String {
     let Some(rest) = text.strip_prefix("postgres://") else { return text.to_owned() };
     let Ok(url) = Url::parse(&format!("postgres://{rest}")) else { return super::HIDDEN.to_owned() };
-    let option = |wanted: &str| {
-        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-    };
-    let user = option("user").unwrap_or_else(|| url.username().to_owned());
+    let user = option(&url, "user").unwrap_or_else(|| url.username().to_owned());
     let login = match (user.as_str(), has_password(text)) {
         ("", _) => String::new(),
         (user, true) => format!("{user}:{}@", super::HIDDEN),
         (user, false) => format!("{user}@"),
     };
-    let port = option("port").or_else(|| url.port().map(|port| port.to_string()));
+    format!("postgres://{login}{}", server_and_name(&url))
+}
+
+/// Where a database is: host, port and name. Options come before what stands elsewhere in the address.
+pub(crate) fn server_and_name(url: &Url) -> String {
+    let port = option(url, "port").or_else(|| url.port().map(|port| port.to_string()));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let host = option("host").or_else(|| option("hostaddr"));
+    let host = option(url, "host").or_else(|| option(url, "hostaddr"));
     let host = host.unwrap_or_else(|| url.host_str().unwrap_or_default().to_owned());
-    let name = option("dbname").map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
-    format!("postgres://{login}{host}{port}{name}")
+    let name = option(url, "dbname").map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
+    format!("{host}{port}{name}")
+}
+
+fn option(url: &Url, wanted: &str) -> Option<String> {
+    url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

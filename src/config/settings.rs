@@ -578,21 +578,13 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         ("limits.max_record", "ZERKALO_MAX_RECORD", Bytes, "16 MiB"),
         "The longest record of a list that is read.",
-        |config, text| {
-            let size = value::bytes(text)?;
-            config.limits.max_record = usize::try_from(size).unwrap_or(usize::MAX);
-            Ok(())
-        },
+        |config, text| value::memory(text).map(|size| config.limits.max_record = size),
         |config| text(value::shown_bytes(config.limits.max_record as u64)),
     ),
     setting(
         ("limits.spool_memory", "ZERKALO_SPOOL_MEMORY", Bytes, "16 MiB"),
         "The changed rows held in memory before they go to a file.",
-        |config, text| {
-            let size = value::bytes(text)?;
-            config.limits.spool_memory = usize::try_from(size).unwrap_or(usize::MAX);
-            Ok(())
-        },
+        |config, text| value::memory(text).map(|size| config.limits.spool_memory = size),
         |config| text(value::shown_bytes(config.limits.spool_memory as u64)),
     ),
 ];

@@ -91,6 +91,11 @@ pub(super) fn bytes(text: &str) -> Read<u64> {
     size.filter(|size| (1..=i64::MAX.cast_unsigned()).contains(size)).ok_or_else(wrong)
 }
 
+/// The same for what is held in memory.
+pub(super) fn memory(text: &str) -> Read<usize> {
+    bytes(text).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+}
+
 /// The shortest text that [`bytes`] reads back.
 pub(super) fn shown_bytes(size: u64) -> String {
     let unit = UNITS.iter().find(|(_, factor)| size >= *factor && size.is_multiple_of(*factor));

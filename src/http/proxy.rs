@@ -6,6 +6,7 @@
 //! reached without it.
 
 use crate::{
+    config::address::{host, ip},
     error::{Failure, Kind, Result},
     redact,
 };
@@ -48,7 +49,7 @@ pub(super) fn way_to(base: &str) -> String {
 
 fn choose(base: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>> {
     let Ok(url) = Url::parse(base) else { return Ok(None) };
-    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let host = host(&url);
     if url.scheme() != "https" || is_loopback(&host) {
         return Ok(None);
     }
@@ -83,10 +84,6 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || ip(host).is_some_and(|address| address.is_loopback())
-}
-
-fn ip(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// Whether an entry of `NO_PROXY` means this host: `*`, a domain with all that is below it, an address, a network

@@ -211,7 +211,7 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
         Name::Iiko { .. } => state.join("locks"),
     };
     if names.iter().any(|name| place(name).starts_with(state)) {
-        own::in_state(state, "locks").map_err(|error| lock::unusable_folder(state, error))?;
+        own::in_state(state, "locks").map_err(|error| lock::unusable_place("folder", state, error))?;
     }
     patiently(ctx, async || Locks::take(names.clone(), place, &ctx.holder())).await
 }

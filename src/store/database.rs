@@ -9,7 +9,10 @@ use super::{
     speak::{Answer, Columns, Speak},
     sqlite::{self, Sqlite},
 };
-use crate::error::{Failure, Kind, Result};
+use crate::{
+    config::address::server_and_name,
+    error::{Failure, Kind, Result},
+};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
@@ -103,18 +106,6 @@ pub(super) async fn identity(store: &mut impl Speak) -> Result<HashMap<String, S
     store.ask("reading whose mirror this is", (sql, Vec::new())).await?.into_iter().map(pair).collect()
 }
 
-/// A server and its database where the address has no host: its options name a socket's folder.
-fn named_by_options(url: &str, path: &str) -> String {
-    let Ok(url) = Url::parse(url) else { return path.to_owned() };
-    let option = |wanted: &str| {
-        url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
-    };
-    let host = option("host").or_else(|| option("hostaddr")).unwrap_or_default();
-    let port = option("port").map(|port| format!(":{port}")).unwrap_or_default();
-    let name = option("dbname").map_or_else(|| path.to_owned(), |name| format!("/{name}"));
-    format!("{host}{port}{name}")
-}
-
 /// The folder that a file is in, or the nearest one above it that exists.
 pub fn nearest_folder(path: &Path) -> PathBuf {
     let above = path.ancestors().skip(1).find(|folder| folder.is_dir());
@@ -172,8 +163,9 @@ impl Database {
                 let tail = text.split_once("://").map_or(text, |(_, tail)| tail);
                 let tail = tail.split(['?', '#']).next().unwrap_or_default();
                 let place = tail.rsplit_once('@').map_or(tail, |(_, place)| place);
-                let place =
-                    if place.starts_with('/') { named_by_options(text, place) } else { place.to_owned() };
+                // Without a host the options name a socket's folder.
+                let url = Url::parse(text).ok().filter(|_| place.starts_with('/'));
+                let place = url.map_or_else(|| place.to_owned(), |url| server_and_name(&url));
                 format!("PostgreSQL {place}, schema {schema}")
             }
         }

@@ -238,19 +238,15 @@ fn taken(name: &Name, file: &mut File) -> Failure {
         .hint("wait until it has ended, then start this again")
 }
 
-/// That a folder of lock files is none that can be trusted.
-pub(crate) fn unusable_folder(path: &Path, error: std::io::Error) -> Failure {
-    unusable_place(&format!("folder {}", path.display()), error)
-}
-
 fn unusable(path: &Path, error: std::io::Error) -> Failure {
-    unusable_place(&format!("lock file {}", path.display()), error)
+    unusable_place("lock file", path, error)
 }
 
-fn unusable_place(place: &str, error: std::io::Error) -> Failure {
+/// That a lock file, or a folder of them, is none that can be trusted.
+pub(crate) fn unusable_place(what: &str, path: &Path, error: std::io::Error) -> Failure {
     let hint = "check DATABASE_URL and ZERKALO_STATE_DIR, and the folder's owner and mode: cron's user and the operator \
                 share it";
-    Failure::of_file(format!("cannot use the {place}"), hint, error)
+    Failure::of_file(format!("cannot use the {what} {}", path.display()), hint, error)
 }
 
 #[cfg(test)]

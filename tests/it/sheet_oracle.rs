@@ -403,15 +403,25 @@ impl Oracle {
         self.places.iter().any(typed) || database.keys().any(of)
     }
 
+    /// What is no longer live and has to stand in the tab, sorted.
+    fn gone(
+        &self,
+        database: &Levels,
+        live: &BTreeMap<String, String>,
+        part: impl Fn(&Place) -> &String,
+    ) -> Vec<(String, String)> {
+        let ids: BTreeSet<&String> = self.places.keys().map(&part).collect();
+        let gone = ids.into_iter().filter(|id| !live.contains_key(*id));
+        let kept = gone.filter(|id| self.kept(database, |place| part(place) == *id));
+        let mut gone: Vec<_> = kept.map(|id| (self.name(id), id.clone())).collect();
+        gone.sort();
+        gone
+    }
+
     /// What is wrong with the rows' labels and order.
     fn rows(&self, layout: &Layout, database: &Levels, live: &Nomenclature) -> Vec<String> {
         let mut expected = sorted(&live.products);
-        let ids: BTreeSet<&String> = self.places.keys().map(|place| &place.0).collect();
-        let gone = ids.into_iter().filter(|id| !live.products.contains_key(*id));
-        let mut gone: Vec<(String, String)> = gone
-            .filter(|id| self.kept(database, |place| place.0 == **id))
-            .map(|id| (self.name(id), id.clone()))
-            .collect();
+        let gone = self.gone(database, &live.products, |place| &place.0);
         let mut found: Vec<(String, String)> =
             (3..layout.rows.len()).map(|row| (layout.text(row, 0), layout.text(row, 1))).collect();
         if !gone.is_empty() {
@@ -420,7 +430,6 @@ impl Oracle {
         // In which order those stand that are gone is not said.
         let from = expected.len().min(found.len());
         found[from..].sort();
-        gone.sort();
         expected.extend(gone);
         differences("row", &expected, &found)
     }
@@ -434,17 +443,11 @@ impl Oracle {
         live: &Nomenclature,
     ) -> Vec<String> {
         let mut expected = sorted(&live.departments);
-        let ids: BTreeSet<&String> = self.places.keys().map(|place| &place.1).collect();
-        let gone = ids.into_iter().filter(|id| !live.departments.contains_key(*id));
-        let mut gone: Vec<(String, String)> = gone
-            .filter(|id| self.kept(database, |place| place.1 == **id))
-            .map(|id| (self.name(id), id.clone()))
-            .collect();
+        let gone = self.gone(database, &live.departments, |place| &place.1);
         let mut found: Vec<(String, String)> =
             layout.heads.iter().map(|(column, id)| (layout.text(1, *column), id.clone())).collect();
         let from = expected.len().min(found.len());
         found[from..].sort();
-        gone.sort();
         expected.extend(gone);
         let mut wrong = differences("column", &expected, &found);
         let merges = tab.merges();

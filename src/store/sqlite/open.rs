@@ -5,6 +5,7 @@ use super::Sqlite;
 use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
+    files::own,
     store::{Access, condition::Condition, database::nearest_folder, failure},
 };
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
@@ -13,7 +14,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use std::{
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -100,7 +101,7 @@ impl Sqlite {
 /// Makes the file and its folder where they are not there. It may hold personal data: a new one is for its owner alone.
 fn make(path: &Path) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        own::make(folder).map_err(|error| {
             Failure::new(Kind::Database, format!("cannot create the folder {}", folder.display()))
                 .hint("set DATABASE_URL to a place that this user may write to")
                 .source(error)
