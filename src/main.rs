@@ -7,9 +7,9 @@ use std::{
 
 use clap::Parser as _;
 use zerkalo::{
-    cli::{self, Cli},
+    cli::{self, Cli, printer},
     error::Kind,
-    printer, process,
+    process,
 };
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::printer::Printer;
+use crate::cli::printer::Printer;
 
 const EXAMPLES: &str = "\
 Examples:

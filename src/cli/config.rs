@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::Globals;
 use crate::{
+    cli::printer::Printer,
     config::{Environment, Loaded, Row, hand_over, init_path, load, rows, template, toml},
     error::{Failure, Kind, Result},
     files::own,
-    printer::Printer,
 };
 
 const EXAMPLES: &str = "\
@@ -135,7 +135,7 @@ fn check(loaded: &Loaded, printer: &Printer) -> Result<u8> {
             "files": loaded.files,
             "only_units": loaded.only_units,
             "settings": rows,
-            "missing": loaded.config.missing().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            "missing": loaded.config.missing().into_iter().map(|(upstream, keys)| (upstream.title(), keys)).collect::<std::collections::BTreeMap<_, _>>(),
             "jobs": jobs,
             "warnings": loaded.warnings,
         }));
@@ -246,8 +246,9 @@ mod tests {
 
     #[test]
     fn half_of_the_key_of_iiko_cloud_is_refused() {
-        let printer =
-            || Printer::new(crate::printer::Verbosity::default(), false, crate::printer::Colour::Never);
+        let printer = || {
+            Printer::new(crate::cli::printer::Verbosity::default(), false, crate::cli::printer::Colour::Never)
+        };
         let pairs = [
             ("FINTABLO_TOKEN", "x"),
             ("IIKO_CLOUD_API_KEY", "c4n4ry"),

@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     clock::Clock,
     config::{self, Environment},
-    doctor::{self, Diagnosis},
     error::Result,
-    printer::Printer,
+    jobs::doctor,
     report::doctor as report,
 };
 
@@ -37,7 +37,7 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<u8> {
     let diagnosis = match config::load(&globals.flags(), environment) {
-        Err(failure) => Diagnosis::without_settings(failure),
+        Err(failure) => doctor::without_settings(failure),
         Ok(loaded) => {
             let clock = Clock::from_environment(loaded.config.timezone)?;
             let runtime = work::runtime()?;

@@ -6,13 +6,15 @@ use serde_json::json;
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
-    context::Context,
     days,
-    documents::row::{State, Which},
     error::Result,
-    jobs::desk::{self, Asked},
-    printer::Printer,
+    jobs::{
+        context::Context,
+        desk::{self, Asked},
+    },
+    model::documents::row::{State, Which},
     report::documents::{Report, list},
     store::Access,
 };
@@ -114,11 +116,11 @@ pub(super) fn run(
                 unsettled: !wanted.all && wanted.date.is_none() && wanted.state.is_none(),
                 ..Which::default()
             };
-            runtime.block_on(show(&ctx, &which, None))
+            runtime.block_on(show(&ctx, printer, &which, None))
         }
         Action::Show(wanted) => {
             let which = Which { key: Some(wanted.key.clone()), ..Which::default() };
-            runtime.block_on(show(&ctx, &which, Some(&wanted.key)))
+            runtime.block_on(show(&ctx, printer, &which, Some(&wanted.key)))
         }
         Action::Reconcile(wanted) => {
             let asked = Asked { keys: wanted.keys.clone() };
@@ -139,12 +141,11 @@ fn printed(printer: &Printer, report: &Report) -> u8 {
 }
 
 /// Prints documents: a list, or one with its lines.
-async fn show(ctx: &Context, which: &Which, key: Option<&str>) -> Result<u8> {
+async fn show(ctx: &Context, printer: &Printer, which: &Which, key: Option<&str>) -> Result<u8> {
     let documents = desk::list(ctx, which).await?;
     if let Some(key) = key.filter(|_| documents.is_empty()) {
         return Err(desk::unknown_key(key));
     }
-    let printer = &ctx.printer;
     if printer.is_json() {
         printer.json(&json!({ "command": ctx.command, "exit_code": 0, "documents": documents }));
     } else if key.is_some() {

@@ -9,10 +9,10 @@ use super::{
     work,
 };
 use crate::{
+    cli::printer::Printer,
     config::Environment,
     error::Result,
     jobs::{self, Step, lanes::Lane, notify::Notify},
-    printer::Printer,
     schedule::due::FULL_MORNING,
 };
 

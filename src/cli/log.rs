@@ -6,12 +6,11 @@ use serde_json::json;
 
 use super::{Globals, schedule::duration, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
-    context::Context,
     days,
     error::{Failure, Kind, Result, quote},
-    jobs::LOGGED,
-    printer::Printer,
+    jobs::{LOGGED, context::Context},
     report::history,
     schedule,
     store::{Access, operator::WhichLog},

@@ -7,8 +7,8 @@ use clap_mangen::Man;
 
 use super::Cli;
 use crate::{
+    cli::printer::Printer,
     error::{Failure, Kind, Result},
-    printer::Printer,
 };
 
 const EXAMPLES: &str = "\

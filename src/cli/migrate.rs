@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
-    documents::row::{State, Which},
     error::{Result, quote},
     jobs::desk,
-    printer::Printer,
+    model::documents::row::{State, Which},
     store::{Access, migrate::Step},
 };
 

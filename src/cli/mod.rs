@@ -10,9 +10,11 @@ pub mod doctor;
 pub mod documents;
 pub mod full_morning;
 pub mod log;
+pub mod logging;
 pub mod man;
 pub mod migrate;
 pub mod negative_transfer;
+pub mod printer;
 pub mod prune;
 pub mod push_mapping;
 pub mod restore;
@@ -21,6 +23,7 @@ pub mod schedule;
 pub mod status;
 pub mod stoplist_report;
 pub mod sync;
+mod unread;
 mod work;
 pub mod writeoff;
 
@@ -30,10 +33,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use secrecy::SecretString;
 
 use crate::{
+    cli::printer::{Colour, Printer, Verbosity},
     config::{Environment, Flags},
     error::Result,
-    logging,
-    printer::{Colour, Printer, Verbosity},
 };
 
 const EXAMPLES: &str = "\

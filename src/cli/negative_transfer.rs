@@ -9,6 +9,7 @@ use super::{
     work,
 };
 use crate::{
+    cli::printer::Printer,
     config::Environment,
     days,
     error::{Failure, Kind, Result},
@@ -16,7 +17,6 @@ use crate::{
         negative_transfer::{self, Options},
         notify::Notify,
     },
-    printer::Printer,
     schedule::due::NEGATIVE_TRANSFER,
     store::Access,
 };
@@ -68,7 +68,7 @@ pub(super) fn run(
              can be looked at",
         ));
     }
-    ctx = for_slot(ctx, schedule, arguments.date, arguments.late_ok)?;
+    ctx = for_slot(ctx, printer, schedule, arguments.date, arguments.late_ok)?;
     ctx.business_date = arguments.date.unwrap_or(ctx.business_date);
     let runtime = work::runtime()?;
     let options = Options { again: arguments.again, notify: arguments.notify };

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Globals, work};
 use crate::{
-    config::Environment, error::Result, jobs::prune, printer::Printer, report::number, store::Access,
+    cli::printer::Printer, config::Environment, error::Result, humanize::number, jobs::prune, store::Access,
 };
 
 const EXAMPLES: &str = "\

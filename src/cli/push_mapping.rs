@@ -8,7 +8,7 @@ use super::{
     sync::Mirror,
     work,
 };
-use crate::{config::Environment, error::Result, jobs, printer::Printer};
+use crate::{cli::printer::Printer, config::Environment, error::Result, jobs};
 
 /// Arguments of `zerkalo push-mapping`.
 #[derive(Debug, Args)]

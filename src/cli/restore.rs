@@ -5,11 +5,13 @@ use serde_json::json;
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
-    context::Context,
     error::{Failure, Kind, Result},
-    jobs::restore::{self, Deletion, Restored, What},
-    printer::Printer,
+    jobs::{
+        context::Context,
+        restore::{self, Deletion, Restored, What},
+    },
     report::history,
     store::Access,
 };
@@ -51,14 +53,14 @@ pub(super) fn run(
     let ctx = work::context(globals, environment, printer, "restore", access)?;
     let runtime = work::runtime()?;
     let code = match &arguments.what {
-        None => runtime.block_on(list(&ctx)),
-        Some(what) => runtime.block_on(act(&ctx, arguments, what)),
+        None => runtime.block_on(list(&ctx, printer)),
+        Some(what) => runtime.block_on(act(&ctx, printer, arguments, what)),
     };
     runtime.shutdown_background();
     code
 }
 
-async fn act(ctx: &Context, arguments: &Arguments, what: &str) -> Result<u8> {
+async fn act(ctx: &Context, printer: &Printer, arguments: &Arguments, what: &str) -> Result<u8> {
     let what = match what.parse() {
         Ok(run) => What::Run(run),
         Err(_) => What::Table(restore::table(what)?),
@@ -74,7 +76,7 @@ async fn act(ctx: &Context, arguments: &Arguments, what: &str) -> Result<u8> {
             restore::run(ctx, what, deletion).await?
         }
     };
-    print(&ctx.printer, &restored);
+    print(printer, &restored);
     Ok(restored.run.exit_code())
 }
 
@@ -90,9 +92,8 @@ fn print(printer: &Printer, restored: &Restored) {
     }
 }
 
-async fn list(ctx: &Context) -> Result<u8> {
+async fn list(ctx: &Context, printer: &Printer) -> Result<u8> {
     let graves = restore::graves(ctx).await?;
-    let printer = &ctx.printer;
     if printer.is_json() {
         printer.json(&json!({ "command": ctx.command, "exit_code": 0, "tombstones": graves }));
     } else if graves.is_empty() {

@@ -11,8 +11,8 @@ use clap::{Args, ValueHint};
 
 use super::work;
 use crate::{
+    cli::printer::Printer,
     error::{Failure, Kind, Result},
-    printer::Printer,
     sandbox::{self, Options, Sandbox},
 };
 

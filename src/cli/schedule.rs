@@ -1,9 +1,10 @@
 //! For which slot a job is started: `--scheduled`, and until when it may begin.
 
 use crate::{
-    context::Context,
+    cli::printer::Printer,
     days,
     error::{Failure, Kind, Result},
+    jobs::context::Context,
     schedule::{Latest, Schedule},
 };
 use chrono::{NaiveDate, NaiveTime};
@@ -53,6 +54,7 @@ impl ScheduleArguments {
 /// or a yes on the terminal. A dry run has no part in any of it.
 pub(super) fn for_slot(
     ctx: Context,
+    printer: &Printer,
     schedule: Option<Schedule>,
     day: Option<NaiveDate>,
     late_ok: bool,
@@ -72,9 +74,9 @@ pub(super) fn for_slot(
     if !slot.is_late(now) {
         return Ok(ctx);
     }
-    let late = crate::report::duration((now - slot.at).to_std().unwrap_or_default());
+    let late = crate::humanize::duration((now - slot.at).to_std().unwrap_or_default());
     let question = format!("{slot} is {late} ago, and that is too late for it. Run it all the same?");
-    if late_ok || ctx.printer.confirms(&question) {
+    if late_ok || printer.confirms(&question) {
         let late = schedule.map(|schedule| Schedule { day: Some(day), latest: Latest::Never, ..schedule });
         return Ok(ctx.scheduled(late));
     }

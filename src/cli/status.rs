@@ -4,12 +4,11 @@ use clap::Args;
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
-    context::Context,
-    documents::row::Which,
     error::{Failure, Result},
-    iiko,
-    printer::Printer,
+    jobs::{context::Context, slot::by_hand},
+    model::documents::row::Which,
     report::{
         documents::DocumentReport,
         status::{
@@ -18,6 +17,7 @@ use crate::{
         },
     },
     store::{Access, database::nearest_folder, filesystem::Room, holders},
+    upstreams::iiko,
 };
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
 
@@ -103,6 +103,7 @@ async fn look(ctx: &Context) -> Result<StatusReport> {
         locks,
         sessions,
         disks: disks(ctx)?,
+        by_hand: &|job, slot, now| by_hand(&ctx.config, job, slot, now),
         now: ctx.started_at,
     }))
 }

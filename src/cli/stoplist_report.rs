@@ -11,11 +11,11 @@ use super::{
     work,
 };
 use crate::{
+    cli::printer::Printer,
     config::Environment,
     days,
     error::Result,
     jobs::stoplist_report::{self, Options},
-    printer::Printer,
     store::Access,
 };
 

@@ -10,10 +10,10 @@ use super::{
     work,
 };
 use crate::{
+    cli::printer::Printer,
     config::Environment,
     error::{Failure, Kind, Result},
     jobs,
-    printer::Printer,
 };
 
 const EXAMPLES: &str = "\

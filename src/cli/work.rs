@@ -6,16 +6,16 @@ use super::{
     sync::Mirror,
 };
 use crate::{
+    cli::printer::Printer,
     clock::Clock,
     config::{self, Environment},
-    context::Context,
     error::{Failure, Kind, Result},
     jobs::{
         Allowance, Options,
+        context::Context,
         lanes::{self, Lane},
         notify::Notify,
     },
-    printer::Printer,
     schedule::Schedule,
     store::Access,
 };
@@ -77,7 +77,7 @@ pub(super) fn mirror(
     options.check()?;
     let access = if job.mirror.dry_run { Access::DryRun } else { Access::Write };
     let ctx = context(globals, environment, printer, job.command, access)?;
-    let ctx = for_slot(ctx, job.schedule, job.day.date, job.day.late_ok)?;
+    let ctx = for_slot(ctx, printer, job.schedule, job.day.date, job.day.late_ok)?;
     let runtime = runtime()?;
     let report = runtime.block_on(lanes::run(&ctx, job.lanes, &options));
     // A name look-up that the system does not answer must not hold up the end.

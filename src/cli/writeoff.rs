@@ -6,10 +6,10 @@ use clap::{Args, ValueHint};
 
 use super::{Globals, work};
 use crate::{
+    cli::printer::Printer,
     config::Environment,
     error::Result,
     jobs::writeoff::{self, Options, file},
-    printer::Printer,
     store::Access,
 };
 

@@ -236,7 +236,7 @@ pub(crate) mod fuzzed {
         let values = match parse(Path::new("zerkalo.toml"), text) {
             Ok(values) => values,
             Err(failure) => {
-                crate::fuzzing::check_failure(&failure, Kind::Usage);
+                crate::fuzzed::check_failure(&failure, Kind::Usage);
                 return None;
             }
         };

@@ -3,6 +3,7 @@
 use super::Config;
 use crate::{
     error::{Failure, Kind},
+    model::upstream::Upstream,
     schedule::due::JOBS,
 };
 use serde::Serialize;
@@ -21,13 +22,13 @@ fn absent(pairs: &[(&'static str, bool)]) -> Vec<&'static str> {
 }
 
 impl Config {
-    /// What each upstream still needs before it can be read: its name and the settings' keys.
-    pub fn missing(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+    /// What each upstream still needs before it can be read: itself and the settings' keys.
+    pub fn missing(&self) -> Vec<(Upstream, Vec<&'static str>)> {
         [
-            ("iiko", self.missing_of_iiko()),
-            ("FinTablo", self.missing_of_fintablo()),
-            ("Google Sheets", self.missing_of_google()),
-            ("iikoCloud", self.iiko_cloud.missing()),
+            (Upstream::Iiko, self.missing_of_iiko()),
+            (Upstream::FinTablo, self.missing_of_fintablo()),
+            (Upstream::GoogleSheets, self.missing_of_google()),
+            (Upstream::IikoCloud, self.iiko_cloud.missing()),
         ]
         .into_iter()
         .filter(|(_, keys)| !keys.is_empty())

@@ -5,7 +5,7 @@
 //! by the guard, or applied by a store in one transaction with its log row.
 //!
 //! - [`table`]: a mirrored table as data
-//! - [`frame`], [`record`], [`number`]: a streamed answer → records → canonical text
+//! - [`frame`], [`record`]: a streamed answer → records → canonical text
 //! - [`repair`]: a record that is not quite one
 //! - [`hash`], [`row`], [`index`], [`spool`]: what is compared, what is kept of it and where it waits
 //! - [`planner`], [`plan`], [`guard`]: what is done with it
@@ -18,7 +18,6 @@ pub mod frame;
 pub mod guard;
 pub mod hash;
 pub mod index;
-pub mod number;
 pub mod plan;
 pub mod planner;
 pub mod record;

@@ -485,13 +485,13 @@ fn push_scalar(out: &mut Vec<u8>, column: &Column, field: &str, scalar: Scalar<'
         },
         (Kind::Int, Scalar::Number(number)) => number.parse().ok().map(Value::Int),
         (Kind::Int, Scalar::Escaped(_)) => {
-            trimmed.and_then(super::number::normalise).and_then(|text| text.parse().ok()).map(Value::Int)
+            trimmed.and_then(crate::decimal::normalise).and_then(|text| text.parse().ok()).map(Value::Int)
         }
         (Kind::Decimal, Scalar::Number(number)) => Some(Value::Decimal(number)),
         (Kind::Decimal, Scalar::Escaped(_)) => {
             let number = trimmed
                 .map(|text| text.replacen(',', ".", 1))
-                .and_then(|text| super::number::normalise(&text));
+                .and_then(|text| crate::decimal::normalise(&text));
             if let Some(number) = number {
                 push(out, Value::Decimal(&number));
                 return Ok(());

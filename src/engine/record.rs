@@ -7,9 +7,9 @@
 
 use super::{
     bounds::{MAX_DEPTH, MAX_NODES, Nodes},
-    number,
     repair::mended,
 };
+use crate::decimal;
 use jiter::{Jiter, JiterError, Peek};
 use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
@@ -283,7 +283,7 @@ impl Record {
             number => {
                 let bytes = json.known_number_bytes(number).map_err(|error| syntax(&error))?;
                 self.digits.clear();
-                if !number::normalise_into(bytes, &mut self.digits) {
+                if !decimal::normalise_into(bytes, &mut self.digits) {
                     return Err(BadRecord::Number);
                 }
                 if !self.nodes.count(self.digits.len()) {

@@ -5,13 +5,15 @@
 
 use super::{
     index::Index,
-    number,
     plan::{Plan, ScopePlan},
     row::{Key, Row, RowHash, Value, Values, encode_key, push},
     spool::Spool,
     table::{Column, Kind, Table},
 };
-use crate::error::{Failure, Kind as FailureKind, Result, quote};
+use crate::{
+    decimal,
+    error::{Failure, Kind as FailureKind, Result, quote},
+};
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -135,7 +137,7 @@ fn push_text(out: &mut Vec<u8>, column: &Column, text: Option<&str>) -> Result<(
         Kind::Text => push(out, Value::Text(text)),
         Kind::Uuid => push(out, Value::Uuid(Uuid::try_parse(text).map_err(drop)?)),
         Kind::Int => push(out, Value::Int(text.parse().map_err(drop)?)),
-        Kind::Decimal => push(out, Value::Decimal(&number::normalise(text).ok_or(())?)),
+        Kind::Decimal => push(out, Value::Decimal(&decimal::normalise(text).ok_or(())?)),
         Kind::Bool => match text {
             "true" | "1" => push(out, Value::Bool(true)),
             "false" | "0" => push(out, Value::Bool(false)),

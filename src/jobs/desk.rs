@@ -6,16 +6,16 @@ use super::{
     run::guarded,
 };
 use crate::{
-    context::Context,
-    documents::{
-        reconcile::{self, Settled},
-        row::{Row, State, Which},
-    },
     error::{Failure, Kind, Result},
-    report::{
-        Status, StepReport,
-        documents::{DocumentReport, Report},
+    jobs::{
+        context::Context,
+        documents::reconcile::{self, Settled},
     },
+    model::{
+        documents::row::{Row, State, Which},
+        report::{Status, StepReport},
+    },
+    report::documents::{DocumentReport, Report},
     store::Store,
 };
 use std::cell::RefCell;

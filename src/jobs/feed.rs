@@ -3,10 +3,10 @@
 use super::{Need, min_stock, nomenclature::look_up, stoplist};
 use crate::{
     config::PersonalData,
-    context::Context,
     engine::{Planner, Remembered, planner::Settings},
     error::Result,
-    printer::Meter,
+    jobs::context::Context,
+    progress::Meter,
     store::Store,
     tables::{Entity, Feed, PRODUCT, STORE},
 };
@@ -70,7 +70,7 @@ pub(super) async fn read(
     entity: &'static Entity,
     lookups: &Lookups,
     planner: &mut Planner,
-    meter: &Meter,
+    meter: &dyn Meter,
 ) -> Result<Option<stoplist::Outcome>> {
     meter.phase("reading");
     match entity.feed {
@@ -93,16 +93,4 @@ pub(super) async fn read(
         Feed::FinTablo { path, paged: true } => ctx.fintablo()?.pages(path, planner, meter).await,
     }
     .map(|()| None)
-}
-
-impl Feed {
-    /// The upstream that a feed reads.
-    pub fn upstream(&self) -> &'static str {
-        match self {
-            Self::FinTablo { .. } => "fintablo",
-            Self::SheetLevels => super::SHEETS,
-            Self::StopLists => super::CLOUD,
-            _ => "iiko",
-        }
-    }
 }

@@ -1,17 +1,21 @@
 //! Lanes: steps that share a connection run one after another, and lanes run side by side.
 
 use super::{
-    Need, Options, Push, SHEETS, Step, Work, mirror,
+    Need, Options, Push, Step, Work, mirror,
     notify::Telling,
     prune, push,
     run::{close, enter, exclude, guarded, identity, log_abandoned, mismatch, session},
     slot::{self, Entry},
 };
 use crate::{
-    context::Context,
     engine::Index,
     error::{Failure, Kind, Result},
-    report::{RunReport, Status, StepReport, morning},
+    jobs::context::Context,
+    model::{
+        report::{RunReport, Status, StepReport},
+        upstream::Upstream,
+    },
+    report::morning,
     store::{
         LogRow, Store,
         lock::{Locks, Name},
@@ -97,7 +101,7 @@ async fn open_all(
     ctx: &Context,
     lanes: &[Lane],
     options: &Options,
-    identities: &HashMap<&'static str, String>,
+    identities: &HashMap<Upstream, String>,
     stores: Vec<Box<dyn Store>>,
 ) -> Result<Vec<Opened>> {
     let mut locked = Vec::new();
@@ -114,12 +118,12 @@ async fn open_all(
 struct Opened {
     store: Box<dyn Store>,
     indexes: HashMap<&'static str, Index>,
-    adopt: HashMap<&'static str, String>,
+    adopt: HashMap<Upstream, String>,
 }
 
 /// Keeps other hosts from what a lane works on.
 async fn lock(ctx: &Context, lane: &Lane, mut store: Box<dyn Store>) -> Result<Box<dyn Store>> {
-    if lane.iter().any(|step| step.upstreams().contains(&"iiko")) {
+    if lane.iter().any(|step| step.upstreams().contains(&Upstream::Iiko)) {
         store.exclude_session(&session(ctx));
     }
     let parts: Vec<&str> =
@@ -133,15 +137,15 @@ async fn open(
     ctx: &Context,
     lane: &Lane,
     options: &Options,
-    identities: &HashMap<&'static str, String>,
+    identities: &HashMap<Upstream, String>,
     mut store: Box<dyn Store>,
 ) -> Result<Opened> {
     let tables: Vec<_> = lane.iter().flat_map(Step::entities).map(|entity| &entity.table).collect();
     let prepared = store.prepare(&tables, options.verify).await?;
     let mut adopt = HashMap::new();
     for upstream in lane.iter().flat_map(Step::upstreams) {
-        let Some(identity) = identities.get(upstream) else { continue };
-        match prepared.identity.get(upstream) {
+        let Some(identity) = identities.get(&upstream) else { continue };
+        match prepared.identity.get(upstream.name()) {
             Some(stored) if stored == identity => {}
             Some(stored) if !options.adopt_source => {
                 return Err(mismatch(ctx, upstream, stored, identity).await);
@@ -207,7 +211,9 @@ fn missing_input(ctx: &Context, step: &Step) -> Option<(&'static str, Option<Kin
 /// Whether nothing at all is configured of the spreadsheet that a step needs. Half a configuration is a mistake.
 fn is_unconfigured(ctx: &Context, step: &Step) -> bool {
     let (google, min_stock) = (&ctx.config.google, &ctx.config.min_stock);
-    step.upstreams().contains(&SHEETS) && google.credentials.is_none() && min_stock.sheet_id.is_none()
+    step.upstreams().contains(&Upstream::GoogleSheets)
+        && google.credentials.is_none()
+        && min_stock.sheet_id.is_none()
 }
 
 /// The lanes without the steps of which nothing is configured and that may be left out.
@@ -251,18 +257,18 @@ fn names(ctx: &Context, lanes: &[Lane]) -> Vec<Name> {
             Work::Push(_) => vec![Name::Job(step.name.to_owned())],
         }));
     }
-    if lanes.iter().flatten().any(|step| step.upstreams().contains(&"iiko")) {
+    if lanes.iter().flatten().any(|step| step.upstreams().contains(&Upstream::Iiko)) {
         names.push(session(ctx));
     }
     names
 }
 
 /// Who the upstreams are. Making the clients here also finds missing settings before anything is touched.
-fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<&'static str, String>> {
+fn identities(ctx: &Context, lanes: &[Lane]) -> Result<HashMap<Upstream, String>> {
     let mut identities = HashMap::new();
     for step in lanes.iter().flatten() {
         for upstream in step.upstreams() {
-            if identities.contains_key(upstream) {
+            if identities.contains_key(&upstream) {
                 continue;
             }
             let identity = identity(ctx, upstream)?;

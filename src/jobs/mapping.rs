@@ -4,11 +4,13 @@
 use super::nomenclature;
 use crate::{
     config::MinStock,
-    context::Context,
     error::{Result, quote},
-    report::StepReport,
-    sheets::{Axis, Cell, Change, Client, Pauses, Possible, Rectangle, Tab, Written, a1, free_number},
+    jobs::context::Context,
+    model::report::StepReport,
     store::Store,
+    upstreams::google_sheets::{
+        Axis, Cell, Change, Client, Pauses, Possible, Rectangle, Tab, Written, a1, free_number,
+    },
 };
 
 /// How many rows of the import tab choose from the reference.

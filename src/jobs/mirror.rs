@@ -9,18 +9,22 @@ use super::{
     nomenclature, stoplist,
 };
 use crate::{
-    context::Context,
     engine::{Index, Plan, Planner, Remembered, ScopePlan},
     error::{Failure, Kind, Result},
-    printer::Meter,
-    report::{Status, StepReport},
+    jobs::context::Context,
+    model::{
+        report::{Status, StepReport},
+        upstream::Upstream,
+    },
+    progress::Meter,
+    report,
     store::{Applied, LogRow, Receipt, Store},
     tables::Entity,
 };
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use hashbrown::HashMap;
-use std::{rc::Rc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 use tokio::sync::mpsc;
 
 /// One table's turn, and what came of reading its answer.
@@ -41,7 +45,7 @@ struct Read {
 /// A table whose turn has begun.
 struct Begun {
     entity: &'static Entity,
-    meter: Meter,
+    meter: Arc<dyn Meter>,
     started_at: DateTime<Utc>,
     started: Instant,
 }
@@ -65,7 +69,7 @@ struct Writer<'a> {
     /// Log rows of tables in which nothing changed: they are written together at the end.
     unchanged: Vec<LogRow>,
     /// Upstreams whose identity is stored as soon as they have answered.
-    adopt: &'a mut HashMap<&'static str, String>,
+    adopt: &'a mut HashMap<Upstream, String>,
 }
 
 /// Mirrors tables. `indexes` holds what the database has of them, `adopt` the upstreams whose identity is to be stored once
@@ -76,7 +80,7 @@ pub(super) async fn run(
     options: &Options,
     store: &mut dyn Store,
     mut indexes: HashMap<&'static str, Index>,
-    adopt: &mut HashMap<&'static str, String>,
+    adopt: &mut HashMap<Upstream, String>,
     later: &[Need],
 ) {
     let lookups = match Lookups::gather(ctx, store, entities).await {
@@ -94,8 +98,8 @@ pub(super) async fn run(
     let fetcher = Fetcher { ctx, step, options, lookups, later };
     let mut writer = Writer { ctx, fetcher: &fetcher, store, unchanged: Vec::new(), adopt };
     let in_flight = entities.iter().map(|entity| match entity.feed.upstream() {
-        "fintablo" => ctx.config.fintablo.max_concurrency,
-        _ => ctx.config.iiko.max_concurrency,
+        Upstream::FinTablo => ctx.config.fintablo.max_concurrency,
+        Upstream::Iiko | Upstream::IikoCloud | Upstream::GoogleSheets => ctx.config.iiko.max_concurrency,
     });
     let in_flight = in_flight.min().unwrap_or(1).max(1);
     // Few answers wait while another is written: their changed rows are held in memory.
@@ -123,14 +127,14 @@ pub(super) async fn run(
 
 impl Fetcher<'_> {
     async fn fetch(&self, entity: &'static Entity, index: Index) -> Turn {
-        let meter = self.ctx.printer.meter(entity.table.name);
+        let meter = self.ctx.progress.meter(entity.table.name);
         let (started_at, started) = (self.ctx.clock.now(), Instant::now());
         self.ctx.pending.borrow_mut().insert(entity.table.name, (self.step, started_at));
-        let read = self.read(entity, index, &meter).await;
+        let read = self.read(entity, index, meter.as_ref()).await;
         Turn { begun: Begun { entity, meter, started_at, started }, read }
     }
 
-    async fn read(&self, entity: &'static Entity, index: Index, meter: &Meter) -> Result<Read> {
+    async fn read(&self, entity: &'static Entity, index: Index, meter: &dyn Meter) -> Result<Read> {
         // Nothing is asked for that cannot be written any more.
         self.ctx.database.check()?;
         let settings = feed::settings(self.ctx, entity, self.options.verify, self.later);
@@ -164,7 +168,8 @@ impl Writer<'_> {
         let duration_ms = elapsed_ms(begun.started);
         let reports: Vec<StepReport> =
             reports.into_iter().map(|report| StepReport { duration_ms, ..report }).collect();
-        begun.meter.done(&StepReport::summed(&reports));
+        begun.meter.done();
+        tracing::info!("{}", report::finished(&StepReport::summed(&reports)));
         self.ctx.reports.borrow_mut().extend(reports);
     }
 
@@ -255,8 +260,8 @@ impl Writer<'_> {
     async fn apply(&mut self, begun: &Begun, read: &mut Read, reports: &[StepReport]) -> Result<Applied> {
         self.ctx.locked.borrow().check()?;
         let upstream = begun.entity.feed.upstream();
-        if let Some(identity) = self.adopt.remove(upstream) {
-            self.store.adopt(upstream, &identity, self.ctx.clock.now()).await?;
+        if let Some(identity) = self.adopt.remove(&upstream) {
+            self.store.adopt(upstream.name(), &identity, self.ctx.clock.now()).await?;
         }
         let duration_ms = elapsed_ms(begun.started);
         let log: Vec<LogRow> =
@@ -279,7 +284,7 @@ impl Writer<'_> {
         let entity = begun.entity;
         let mut prepared = self.store.prepare(&[&entity.table], self.fetcher.options.verify).await?;
         let index = prepared.indexes.pop().unwrap_or_default();
-        let mut read = self.fetcher.read(entity, index, &begun.meter).await?;
+        let mut read = self.fetcher.read(entity, index, begun.meter.as_ref()).await?;
         let reports = self.reports(&read).await;
         self.hand_on(&mut read).await?;
         match self.apply(begun, &mut read, &reports).await? {

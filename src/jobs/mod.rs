@@ -9,14 +9,19 @@
 //! - [`mapping`]: the mapping reference
 //! - [`nomenclature`]: which products and departments belong in the sheets
 //! - [`stoplist_report`]: the evening's report of the stop-list
+//! - [`documents`]: the outbox at work: documents that are posted to iiko, each at most once
 //! - [`desk`]: documents read back from iiko, and given up
 //! - `posting`: what jobs that post documents share
 //! - [`notify`]: the message at the end
+//! - [`messages`]: messages to chats, each at most once
 //! - `alarm`: what was told when the database could keep no record
 //! - `monitoring`: heartbeat and metrics
+//! - `heartbeat`: who notices a job that did not run
 //! - [`prune`]: what is old enough to go
 //! - [`restore`]: deleted rows, brought back
 //! - [`lanes`]: which steps share a connection, and running them
+//! - [`context`]: what one run shares
+//! - [`doctor`]: tries everything that a run needs
 //! - [`run`]: the locks, signals and the report around a job
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
@@ -33,10 +38,15 @@ pub const LOGGED: [&str; 6] = [
 ];
 
 mod alarm;
+pub mod context;
 pub mod desk;
+pub mod doctor;
+pub mod documents;
 pub mod feed;
+mod heartbeat;
 pub mod lanes;
 pub mod mapping;
+pub mod messages;
 pub mod min_stock;
 pub mod mirror;
 mod monitoring;
@@ -58,7 +68,7 @@ use self::notify::Notify;
 use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
-    report::StepReport,
+    model::{report::StepReport, upstream::Upstream},
     tables::{self, Entity, Feed},
 };
 
@@ -101,11 +111,6 @@ pub struct Need {
     /// The columns.
     pub columns: &'static [&'static str],
 }
-
-/// What the spreadsheet is called among the upstreams.
-pub const SHEETS: &str = "google_sheets";
-/// What iikoCloud is called among them.
-pub const CLOUD: &str = "iiko_cloud";
 
 /// How steps are run.
 #[derive(Debug, Clone, Default)]
@@ -270,10 +275,10 @@ impl Step {
     }
 
     /// The upstreams that it asks.
-    pub fn upstreams(&self) -> Vec<&'static str> {
+    pub fn upstreams(&self) -> Vec<Upstream> {
         match &self.work {
             Work::Mirror(entities) => entities.iter().map(|entity| entity.feed.upstream()).collect(),
-            Work::Push(_) => vec![SHEETS],
+            Work::Push(_) => vec![Upstream::GoogleSheets],
         }
     }
 

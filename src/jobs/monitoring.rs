@@ -1,6 +1,10 @@
 //! What others are told of a run: a heartbeat, and a file of metrics. Neither changes what was done or its exit code.
 
-use crate::{context::Context, heartbeat::Heartbeat, metrics, report::RunReport};
+use crate::{
+    jobs::{context::Context, heartbeat::Heartbeat},
+    model::report::RunReport,
+    report::metrics,
+};
 use std::time::Duration;
 
 /// The heartbeat of a run, if it has one. A dry run has none: it does no work.

@@ -3,9 +3,9 @@
 use super::Need;
 use crate::{
     config::Config,
-    context::Context,
     engine::{Remembered, Table},
     error::{Failure, Kind, Result, quote},
+    jobs::context::Context,
     store::Store,
     tables::{DEPARTMENT, PRODUCT, PRODUCT_GROUP},
 };

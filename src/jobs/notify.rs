@@ -2,12 +2,15 @@
 
 use super::alarm;
 use crate::{
-    context::Context,
     engine::hash,
     error::{Kind, Result},
-    report::{RunReport, SlotFound},
+    jobs::{
+        context::Context,
+        messages::{self, Message},
+    },
+    model::report::{RunReport, SlotFound},
     schedule::Slot,
-    telegram::{self, Content, Message},
+    upstreams::telegram::Content,
 };
 use chrono::{SecondsFormat, TimeDelta};
 use std::time::Duration;
@@ -128,10 +131,8 @@ fn slot_key(slot: &Slot) -> String {
 /// What a real run would send, for `-v`.
 fn would_send(ctx: &Context, message: &Message) {
     tracing::debug!("a run would send to {}:", ctx.config.telegram.admin_chat_ids.join(", "));
-    if let Content::Text(text) = &message.content
-        && ctx.printer.verbosity().verbose > 0
-    {
-        ctx.printer.stderr(text);
+    if let Content::Text(text) = &message.content {
+        ctx.progress.detail(text);
     }
 }
 
@@ -146,15 +147,15 @@ async fn send(ctx: &Context, message: Option<&Message>, sending: Sending) -> Res
         };
         let message = message.filter(|_| before);
         match message {
-            Some(message) => telegram::plan(ctx, store.as_mut(), message, chats).await?,
-            None => telegram::give_up_abandoned(ctx, store.as_mut(), &ctx.command).await?,
+            Some(message) => messages::plan(ctx, store.as_mut(), message, chats).await?,
+            None => messages::give_up_abandoned(ctx, store.as_mut(), &ctx.command).await?,
         }
         Ok((store, message))
     };
     match (planning.await, message) {
         (Ok((mut store, planned)), _) => {
             if let Some(message) = planned {
-                let delivered = telegram::deliver_planned(ctx, store.as_mut(), message, chats).await?;
+                let delivered = messages::deliver_planned(ctx, store.as_mut(), message, chats).await?;
                 tracing::debug!("told the admins: {delivered:?}");
             }
             ctx.keep(store);
@@ -163,7 +164,7 @@ async fn send(ctx: &Context, message: Option<&Message>, sending: Sending) -> Res
         (Err(failure), Some(message)) if sending == Sending::Always => {
             tracing::warn!("{failure}; the admins are told without a record of it");
             if alarm::is_new(&ctx.config.state_dir, &message.key, SAME_ALARM, ctx.clock.now())? {
-                telegram::send_unrecorded(ctx, &message.content, chats).await?;
+                messages::send_unrecorded(ctx, &message.content, chats).await?;
             }
             Ok(())
         }

@@ -6,14 +6,20 @@ use super::{
 };
 use crate::{
     config::Transfer,
-    context::Context,
-    documents::{
-        Kind as DocumentKind, Payload, amount, key,
-        machine::{End, Outcome},
-        row::{Row, State, Which},
-    },
+    decimal::amount,
     error::{Failure, Kind, Result, quote},
-    report::{Status, StepReport, documents::DocumentReport},
+    jobs::{
+        context::Context,
+        documents::machine::{End, Outcome},
+    },
+    model::{
+        documents::{
+            Kind as DocumentKind, Payload, key,
+            row::{Row, State, Which},
+        },
+        report::{Status, StepReport},
+    },
+    report::documents::DocumentReport,
     store::{
         Store,
         lock::{Locks, Name},
@@ -108,7 +114,7 @@ pub(super) fn check_freshness(ctx: &Context, catalogue: &Catalogue) -> Result<()
     };
     let age = ctx.clock.now() - at;
     if age > FRESH {
-        let age = crate::report::duration(age.to_std().unwrap_or_default());
+        let age = crate::humanize::duration(age.to_std().unwrap_or_default());
         return refuse(format!("the mirror of stores and products is {age} old, and 24 h are allowed"));
     }
     Ok(())

@@ -5,9 +5,9 @@
 
 use super::mirror;
 use crate::{
-    context::Context,
     error::Result,
-    report::StepReport,
+    jobs::context::Context,
+    model::report::StepReport,
     schedule::first_moment,
     store::{
         LogRow, Store,

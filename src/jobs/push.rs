@@ -1,10 +1,14 @@
 //! A step that writes a tab of the spreadsheet: its report, its log row, whose spreadsheet it is.
 
-use super::{Push, SHEETS, Step, mapping, min_stock, mirror};
+use super::{Push, Step, mapping, min_stock, mirror};
 use crate::{
-    context::Context,
     error::Result,
-    report::{Status, StepReport},
+    jobs::context::Context,
+    model::{
+        report::{Status, StepReport},
+        upstream::Upstream,
+    },
+    report,
     store::Store,
 };
 use hashbrown::HashMap;
@@ -16,9 +20,9 @@ pub(super) async fn run(
     step: &Step,
     push: Push,
     store: &mut dyn Store,
-    adopt: &mut HashMap<&'static str, String>,
+    adopt: &mut HashMap<Upstream, String>,
 ) {
-    let meter = ctx.printer.meter(step.name);
+    let meter = ctx.progress.meter(step.name);
     let (started_at, started) = (ctx.clock.now(), Instant::now());
     ctx.pending.borrow_mut().insert(step.name, (step.name, started_at));
     let mut report = StepReport::new(step.name, None, None);
@@ -28,7 +32,8 @@ pub(super) async fn run(
     if let Err(failure) = outcome {
         report = report.failed(&failure);
     }
-    meter.done(&report);
+    meter.done();
+    tracing::info!("{}", report::finished(&report));
     if !ctx.is_dry_run() {
         let row = mirror::log_row(ctx, &report, started_at, report.duration_ms);
         match store.log(&[row]).await {
@@ -45,15 +50,15 @@ async fn write(
     push: Push,
     store: &mut dyn Store,
     report: &mut StepReport,
-    adopt: &mut HashMap<&'static str, String>,
+    adopt: &mut HashMap<Upstream, String>,
 ) -> Result<()> {
     ctx.locked.borrow().check()?;
     match push {
         Push::MinStock => min_stock::push(ctx, store, report).await?,
         Push::Mapping => mapping::push(ctx, store, report).await?,
     }
-    if let Some(identity) = adopt.remove(SHEETS).filter(|_| !ctx.is_dry_run()) {
-        store.adopt(SHEETS, &identity, ctx.clock.now()).await?;
+    if let Some(identity) = adopt.remove(&Upstream::GoogleSheets).filter(|_| !ctx.is_dry_run()) {
+        store.adopt(Upstream::GoogleSheets.name(), &identity, ctx.clock.now()).await?;
     }
     Ok(())
 }

@@ -4,10 +4,11 @@
 
 use super::{mirror, notify::Telling, run};
 use crate::{
-    context::Context,
     engine::{Restorer, Table, restore::Named, spool::Spool},
     error::{Failure, Kind, Result},
-    report::{RunReport, StepReport, number},
+    humanize::number,
+    jobs::context::Context,
+    model::report::{RunReport, StepReport},
     store::{
         Access, Applied, LogRow, Receipt, Store,
         lock::{Locks, Name},

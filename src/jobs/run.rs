@@ -1,16 +1,19 @@
 //! What is around every job: locks, whose mirror it is, signals, log-out, the report.
 
 use super::{
-    CLOUD, SHEETS, mirror, monitoring,
+    mirror, monitoring,
     notify::{self, Telling},
     slot::{self, Entry},
 };
 use crate::{
-    context::Context,
     error::{Failure, Kind, Result, quote},
     files::own,
+    jobs::context::Context,
+    model::{
+        report::{RunReport, Status, StepReport},
+        upstream::Upstream,
+    },
     process,
-    report::{RunReport, Status, StepReport},
     store::{
         LogRow, Store,
         lock::{self, Locks, Name},
@@ -232,9 +235,9 @@ async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -
         };
         let left = ctx.lock_until.map(|until| until.saturating_duration_since(Instant::now()));
         let Some(left) = left.filter(|left| !left.is_zero()) else { return Err(failure) };
-        if told.as_ref() != Some(&failure.message) && !ctx.printer.verbosity().quiet {
-            let left = crate::report::duration(left);
-            ctx.printer.stderr(&format!("{}; waiting for it for up to {left}", failure.message));
+        if told.as_ref() != Some(&failure.message) {
+            let left = crate::humanize::duration(left);
+            ctx.progress.say(&format!("{}; waiting for it for up to {left}", failure.message));
         }
         told = Some(failure.message);
         tokio::time::sleep(LOOK_AGAIN.min(left)).await;
@@ -242,18 +245,18 @@ async fn patiently<T>(ctx: &Context, mut lock: impl AsyncFnMut() -> Result<T>) -
 }
 
 /// Who an upstream is, as the settings name it. Making its client also finds missing settings.
-pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
+pub(crate) fn identity(ctx: &Context, upstream: Upstream) -> Result<String> {
     Ok(match upstream {
-        "fintablo" => {
+        Upstream::FinTablo => {
             ctx.fintablo()?;
             fintablo_identity(ctx)
         }
-        CLOUD => cloud_identity(ctx)?,
-        SHEETS => {
+        Upstream::IikoCloud => cloud_identity(ctx)?,
+        Upstream::GoogleSheets => {
             ctx.sheets()?;
             ctx.config.min_stock.sheet_id.clone().unwrap_or_default()
         }
-        _ => {
+        Upstream::Iiko => {
             ctx.iiko()?;
             without_scheme(ctx.config.iiko.base_url.as_deref().unwrap_or_default())
         }
@@ -263,10 +266,10 @@ pub(crate) fn identity(ctx: &Context, upstream: &str) -> Result<String> {
 /// Refuses a database that mirrors another iiko server than the settings name, or none: what is posted is made of the
 /// mirror.
 pub(super) fn check_identity(ctx: &Context, stored: Option<&String>) -> Result<()> {
-    let identity = identity(ctx, "iiko")?;
+    let identity = identity(ctx, Upstream::Iiko)?;
     match stored {
         Some(stored) if *stored == identity => Ok(()),
-        Some(stored) => Err(other_source("iiko", stored, &identity)),
+        Some(stored) => Err(other_source(Upstream::Iiko, stored, &identity)),
         None => Err(Failure::new(Kind::Safety, "this database has no mirror of the iiko server yet")
             .hint("run `zerkalo sync iiko` first")),
     }
@@ -296,9 +299,9 @@ fn without_scheme(url: &str) -> String {
 
 /// Why a database is left alone that mirrors another source than the settings name. A token, a login or an id that opens
 /// nothing is a mistyped one and no other source, so it is tried; not at another address, which is told at once.
-pub(crate) async fn mismatch(ctx: &Context, upstream: &str, stored: &str, identity: &str) -> Failure {
+pub(crate) async fn mismatch(ctx: &Context, upstream: Upstream, stored: &str, identity: &str) -> Failure {
     let place = |identity: &str| identity.split(' ').next().map(str::to_owned);
-    if (upstream == SHEETS || place(stored) == place(identity))
+    if (upstream == Upstream::GoogleSheets || place(stored) == place(identity))
         && let Err(failure) = try_out(ctx, upstream).await
     {
         return failure;
@@ -307,18 +310,18 @@ pub(crate) async fn mismatch(ctx: &Context, upstream: &str, stored: &str, identi
 }
 
 /// Reads a little of an upstream: what the settings name really opens it.
-async fn try_out(ctx: &Context, upstream: &str) -> Result<()> {
+async fn try_out(ctx: &Context, upstream: Upstream) -> Result<()> {
     match upstream {
-        "fintablo" => drop(ctx.fintablo()?.count("category").await?),
-        CLOUD => ctx.iiko_cloud()?.try_out().await?,
-        SHEETS => drop(ctx.sheets()?.tabs().await?),
+        Upstream::FinTablo => drop(ctx.fintablo()?.count("category").await?),
+        Upstream::IikoCloud => ctx.iiko_cloud()?.try_out().await?,
+        Upstream::GoogleSheets => drop(ctx.sheets()?.tabs().await?),
         // Its address is all that tells it from others.
-        _ => {}
+        Upstream::Iiko => {}
     }
     Ok(())
 }
 
-fn other_source(upstream: &str, stored: &str, identity: &str) -> Failure {
+fn other_source(upstream: Upstream, stored: &str, identity: &str) -> Failure {
     Failure::new(Kind::Safety, format!("this database mirrors {upstream} {stored}, and the settings name {identity}"))
         .hint(
             "use another DATABASE_SCHEMA (SQLite: another file) for another source; if it is the same one under a new \

@@ -6,9 +6,9 @@
 use super::{negative_transfer, run::exclude};
 use crate::{
     config::Config,
-    context::Context,
     error::{Failure, Kind, Result},
-    report::{SlotFound, SlotReport},
+    jobs::context::Context,
+    model::report::{SlotFound, SlotReport},
     schedule::{
         Verdict,
         due::{NEGATIVE_TRANSFER, STOPLIST_REPORT},

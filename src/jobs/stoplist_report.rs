@@ -10,18 +10,19 @@ use super::{
     slot::{self, Entry},
 };
 use crate::{
-    context::Context,
     error::{Failure, Kind, Result},
-    report::{
-        RunReport, Status, StepReport,
-        stoplist::{Day, Hours, Report, alarm, message, picture, title},
+    jobs::{
+        context::Context,
+        messages::{self, Delivered, Message},
     },
+    model::report::{RunReport, Status, StepReport},
+    report::stoplist::{Day, Hours, Report, alarm, message, picture, title},
     store::{
         Store,
         delivery::{Delivery, DeliveryState},
         lock::{Locks, Name},
     },
-    telegram::{self, Content, Delivered, Message},
+    upstreams::telegram::Content,
 };
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -172,7 +173,7 @@ impl Evening<'_> {
         let messages = [Some(&mail.text), mail.picture.as_ref()];
         if self.options.resend {
             // What a killed run was sending counts, too.
-            telegram::give_up_abandoned(ctx, store, STEP).await?;
+            messages::give_up_abandoned(ctx, store, STEP).await?;
             let states: &[DeliveryState] = match &self.report.borrow().day {
                 Some(day) if day.is_in_progress() => &[DeliveryState::Unknown, DeliveryState::Sent],
                 _ => &[DeliveryState::Unknown],
@@ -185,7 +186,7 @@ impl Evening<'_> {
         let mut readers = chats.clone();
         let mut results: Vec<Delivered> = Vec::new();
         for message in messages.into_iter().flatten() {
-            let delivered = telegram::deliver(ctx, store, message, &readers).await?;
+            let delivered = messages::deliver(ctx, store, message, &readers).await?;
             step.inserted += delivered.sent as u64;
             step.unchanged += delivered.before as u64;
             results.push(delivered);

@@ -1,7 +1,10 @@
 //! What the doctor found, for people and for machines.
 
-use super::{Status, table::painted};
-use crate::doctor::{Diagnosis, Finding, State};
+use super::table::painted;
+use crate::model::{
+    diagnosis::{Diagnosis, Finding, State},
+    report::Status,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr as _;

@@ -2,20 +2,20 @@
 //! staff.
 
 use super::{
-    RunReport,
     grid::{Column, align, fitting, lines_of, plain},
     history::local,
-    number,
 };
 use crate::{
-    documents::{
-        Kind, amount,
-        row::{Row, State},
-    },
+    decimal::amount,
     error::quote,
-    jobs::negative_transfer::{
-        plan::{Short, Skipped},
-        unmatched::Unmatched,
+    humanize::number,
+    model::{
+        documents::{
+            Kind,
+            row::{Row, State},
+        },
+        night::{Short, Skipped, Unmatched},
+        report::RunReport,
     },
 };
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -305,7 +305,7 @@ impl Report {
             _ => "failed after",
         };
         let dry = if run.dry_run { "dry run: nothing was sent, nothing was written\n" } else { "" };
-        format!("{dry}{word} {}: {}, exit {code}", super::duration(run.duration), parts.join(", "))
+        format!("{dry}{word} {}: {}, exit {code}", crate::humanize::duration(run.duration), parts.join(", "))
     }
 
     /// The documents by restaurant, in their order.

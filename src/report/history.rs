@@ -1,12 +1,13 @@
 //! What runs did before: rows of the log, and what they deleted.
 
 use super::{
-    Status, duration,
     grid::{Column, fitting},
-    number, painted_cell,
+    painted_cell,
 };
 use crate::{
     error::quote,
+    humanize::{duration, number},
+    model::report::Status,
     store::{LogRow, operator::Grave},
 };
 use chrono::{DateTime, Utc};

@@ -2,10 +2,11 @@
 //!
 //! It says in general words what happened: an upstream's own words stay in the log, where nobody can take them for ours.
 
-use super::{RunReport, Status, StepReport, number};
 use crate::{
     error::Kind,
-    telegram::{LONGEST_TEXT, cut, plural},
+    humanize::{number, plural},
+    model::report::{RunReport, Status, StepReport},
+    upstreams::telegram::{LONGEST_TEXT, cut},
 };
 use chrono::NaiveDate;
 
@@ -276,7 +277,7 @@ mod tests {
             ..StepReport::new("iiko", Some("iiko_entity"), Some(&format!("RootType{number}")))
         };
         let text = told(&run((1..500).map(scoped).collect(), None));
-        assert!(crate::telegram::units(&text) <= LONGEST_TEXT);
+        assert!(crate::upstreams::telegram::units(&text) <= LONGEST_TEXT);
         assert!(
             text.contains("…и ещё ") && text.ends_with("Дальше: zerkalo full-morning --dry-run"),
             "{text}"

@@ -2,15 +2,17 @@
 //!
 //! It says in general words what happened: an upstream's own words stay in the log, where nobody can take them for ours.
 
-use super::{
-    RunReport, Status, StepReport,
-    documents::{DocumentReport, Report},
-};
+use super::documents::{DocumentReport, Report};
 use crate::{
-    documents::{amount, row::State},
+    decimal::amount,
     error::{Kind, quote},
-    jobs::negative_transfer::unmatched::{Unmatched, What},
-    telegram::{LONGEST_TEXT, cut, plural},
+    humanize::plural,
+    model::{
+        documents::row::State,
+        night::{Unmatched, What},
+        report::{RunReport, Status, StepReport},
+    },
+    upstreams::telegram::{LONGEST_TEXT, cut},
 };
 
 /// The message to the admins; none when there is nothing to tell.
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
     use crate::{
         error::Failure,
-        jobs::negative_transfer::plan::{Short, Skipped},
+        model::night::{Short, Skipped},
     };
     use chrono::{DateTime, NaiveDate};
     use std::time::Duration;
@@ -233,7 +235,7 @@ mod tests {
     fn document(title: &str, state: State) -> DocumentReport {
         DocumentReport {
             key: "T261122-1d4355a8".to_owned(),
-            kind: crate::documents::Kind::Transfer,
+            kind: crate::model::documents::Kind::Transfer,
             title: title.to_owned(),
             business_date: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
             state,

@@ -1,12 +1,14 @@
 //! The run as a table for people.
 
+use crate::{
+    humanize::{duration, number},
+    model::report::{RunReport, Status, StepReport},
+};
 use std::{fmt::Write as _, iter, time::Duration};
 
 use comfy_table::{
     Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets::NOTHING,
 };
-
-use super::{RunReport, Status, StepReport};
 
 /// The entity with a scope for each root type; sixteen equal lines would hide the rest.
 const FOLDED: &str = "iiko_entity";
@@ -14,37 +16,22 @@ const FOLDED: &str = "iiko_entity";
 /// A table narrower than this cannot show a name and a count.
 const NARROWEST: u16 = 40;
 
-/// `1 234 567`.
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
+/// `iiko_product: success, 1 200 fetched, 3 inserted, 1.2 s`; counts of zero are left out.
+pub fn finished(report: &StepReport) -> String {
+    let mut line = format!("{}: {}, {} fetched", report.name(), report.status, number(report.fetched));
+    for (count, name) in [
+        (report.inserted, "inserted"),
+        (report.updated, "updated"),
+        (report.deleted, "deleted"),
+        (report.delete_blocked, "not deleted (guard)"),
+        (report.rejected, "rejected"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {} {name}", number(count));
         }
-        out.push(digit);
     }
-    out
-}
-
-/// `340 ms`, `1.2 s`, `2 min 05 s`, `1 h 02 min`.
-pub fn duration(value: Duration) -> String {
-    let (millis, seconds) = (value.as_millis(), value.as_secs());
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..60 => format!("{}.{} s", seconds, value.subsec_millis() / 100),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// Two durations that stand in one sentence: to the second where [`duration`] would tell them alike.
-pub fn apart(one: Duration, other: Duration) -> [String; 2] {
-    let told = [one, other].map(duration);
-    if one.as_secs() == other.as_secs() || told[0] != told[1] {
-        return told;
-    }
-    [one, other].map(|value| format!("{} {:02} s", duration(value), value.as_secs() % 60))
+    let _ = write!(line, ", {}", duration(Duration::from_millis(report.duration_ms)));
+    line
 }
 
 /// A line of the table: a step, or several folded into one.

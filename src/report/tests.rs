@@ -1,6 +1,13 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
+use crate::{
+    error::{Failure, Kind},
+    model::report::{Status, StepReport},
+};
+use chrono::DateTime;
+use std::time::Duration;
+use uuid::Uuid;
 
 fn step(entity: &str, scope: Option<&str>) -> StepReport {
     let mut step = StepReport::new("iiko", Some(entity), scope);
@@ -126,24 +133,13 @@ fn numbers_stand_under_their_titles_beside_cyrillic_names() {
 }
 
 #[test]
-fn what_is_too_long_reads_longer_than_what_is_allowed() {
-    let hour = Duration::from_hours(1);
-    let told = |seconds: u64| apart(hour + Duration::from_secs(seconds), hour);
-    assert_eq!(told(8), ["1 h 00 min 08 s", "1 h 00 min 00 s"]);
-    assert_eq!(told(60), ["1 h 01 min", "1 h 00 min"]);
-    assert_eq!(apart(hour, hour), ["1 h 00 min", "1 h 00 min"]);
-    let minute = Duration::from_mins(1);
-    assert_eq!(apart(minute + Duration::from_secs(8), minute), ["1 min 08 s", "1 min 00 s"]);
-}
-
-#[test]
 fn a_list_of_documents_breaks_no_number_and_no_date() {
     let document = |key: &str, total: &str| documents::DocumentReport {
         key: key.to_owned(),
-        kind: crate::documents::Kind::Transfer,
+        kind: crate::model::documents::Kind::Transfer,
         title: "Основной склад → Кухня (Ресторан на набережной)".to_owned(),
         business_date: chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
-        state: crate::documents::row::State::Processing,
+        state: crate::model::documents::row::State::Processing,
         iiko_id: None,
         iiko_number: None,
         date_incoming: "2026-11-22T23:00".to_owned(),
@@ -213,9 +209,9 @@ fn what_is_wrong_is_said_without_colour() {
 }
 
 #[test]
-fn numbers_and_times_read_well() {
-    assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1 000", "1 234 567"]);
-    let times =
-        [7, 340, 1250, 59_999, 125_000, 3_725_000].map(|millis| duration(Duration::from_millis(millis)));
-    assert_eq!(times, ["7 ms", "340 ms", "1.2 s", "59.9 s", "2 min 05 s", "1 h 02 min"]);
+fn a_finished_step_is_one_line() {
+    let mut step = StepReport::new("iiko", Some("iiko_entity"), Some("Measure"));
+    (step.fetched, step.updated, step.delete_blocked, step.duration_ms) = (1200, 3, 9, 1250);
+    let expected = "iiko_entity (Measure): success, 1 200 fetched, 3 updated, 9 not deleted (guard), 1.2 s";
+    assert_eq!(finished(&step), expected);
 }

@@ -168,7 +168,7 @@ impl Slot {
         let begun = begun.map_or_else(String::new, |row| {
             format!("; run {} had begun with it and did not finish", row.run_id)
         });
-        let [late, allowed] = crate::report::apart(late.to_std().unwrap_or_default(), self.grace);
+        let [late, allowed] = crate::humanize::apart(late.to_std().unwrap_or_default(), self.grace);
         Failure::new(
             Kind::Misfire,
             format!("{self}: this start is {late} late, and no more than {allowed} is allowed{begun}"),

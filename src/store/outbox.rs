@@ -5,11 +5,11 @@ use super::{
     speak::{Answer, Columns, Speak, Statement, Words, moment, text},
 };
 use crate::{
-    documents::{
+    error::Result,
+    model::documents::{
         Kind as DocumentKind, Payload,
         row::{Change, Row, State, Which},
     },
-    error::Result,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};

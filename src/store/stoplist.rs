@@ -6,7 +6,7 @@
 
 use super::speak::{Answer, Columns, Speak, moment, text};
 use crate::{
-    documents::amount,
+    decimal::amount,
     error::{Failure, Kind, Result},
 };
 use async_trait::async_trait;

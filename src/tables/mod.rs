@@ -8,7 +8,10 @@ mod iiko;
 mod iiko_cloud;
 mod sheets;
 
-use crate::engine::{Column, Deletion, Table};
+use crate::{
+    engine::{Column, Deletion, Table},
+    model::upstream::Upstream,
+};
 
 pub use fintablo::FINTABLO;
 pub use iiko::{DEPARTMENT, IIKO, PRODUCT, PRODUCT_GROUP, ROOT_TYPES, STOCK, STORE};
@@ -71,6 +74,21 @@ pub enum Feed {
     SheetLevels,
     /// iikoCloud: the stop-lists of all terminal groups, with the names of products looked up.
     StopLists,
+}
+
+impl Feed {
+    /// The upstream that it reads.
+    pub const fn upstream(&self) -> Upstream {
+        match self {
+            Self::IikoJson { .. }
+            | Self::IikoXml { .. }
+            | Self::IikoDirectories { .. }
+            | Self::IikoBalances { .. } => Upstream::Iiko,
+            Self::FinTablo { .. } => Upstream::FinTablo,
+            Self::SheetLevels => Upstream::GoogleSheets,
+            Self::StopLists => Upstream::IikoCloud,
+        }
+    }
 }
 
 /// Every mirrored table.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::fmt::Write as _;
 use zerkalo::{
     jobs::Options,
-    report::Status,
+    model::report::Status,
     sandbox::{Action, Fault},
 };
 

@@ -128,7 +128,7 @@ pub(crate) fn cells(rows: &[Vec<Value>], product: &str, department: &str) -> (St
     let row = rows.iter().position(|row| shown(row.get(1)) == product).expect("the product has a row");
     let heads = heads(rows);
     let (column, _) = heads.iter().find(|(_, id)| id == department).expect("the department has columns");
-    let cell = |column: usize| zerkalo::sheets::a1::cell(row, column);
+    let cell = |column: usize| zerkalo::upstreams::google_sheets::a1::cell(row, column);
     (cell(*column), cell(column + 1))
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::json;
 use zerkalo::{
-    report::Status,
+    model::report::Status,
     sandbox::{Action, Fault},
 };
 

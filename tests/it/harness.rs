@@ -16,16 +16,16 @@ use std::{
 };
 use tempfile::TempDir;
 use zerkalo::{
+    cli::printer::{Colour, Printer, Verbosity},
     clock::Clock,
     config::{self, Environment, Flags},
-    context::Context,
     jobs::{
         self,
+        context::Context,
         lanes::{self, Lane},
         run,
     },
-    printer::{Colour, Printer, Verbosity},
-    report::RunReport,
+    model::report::RunReport,
     sandbox::{self, Sandbox},
     store::Access,
 };

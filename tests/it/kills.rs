@@ -67,7 +67,8 @@ fn leaked(world: &World) -> bool {
         return false;
     }
     let journal = world.sandbox.journal();
-    let last = journal.iter().rfind(|entry| entry.upstream == "iiko").expect("a session was opened");
+    // A run that was killed before it asked anything has opened none: it is that of the run before, and has its hour.
+    let Some(last) = journal.iter().rfind(|entry| entry.upstream == "iiko") else { return false };
     assert_eq!(
         last.event,
         Some(SessionEvent::Opened),

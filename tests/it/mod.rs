@@ -9,6 +9,7 @@
 
 mod expected;
 mod harness;
+mod house;
 mod inject;
 mod postgres;
 mod process;

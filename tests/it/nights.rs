@@ -17,8 +17,8 @@ use std::{
 };
 use zerkalo::{
     clock::Clock,
+    failpoints::STEPS,
     sandbox::{self, Action, Amount, Fault, Status},
-    testing::STEPS,
 };
 
 on_both!(nights_that_are_killed_move_everything_once, known_mistakes_are_caught);

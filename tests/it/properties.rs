@@ -10,12 +10,12 @@ use std::{
 };
 use uuid::Uuid;
 use zerkalo::{
-    documents::{Kind, Payload, amount, key},
+    decimal::{amount, normalise, significant_digits},
     engine::{
         Table,
-        number::{normalise, significant_digits},
         row::{Row, Value, Values, encode_key, key_texts, push},
     },
+    model::documents::{Kind, Payload, key},
     report::stoplist::span::{Span, total, union, without},
     schedule::{self, Latest, Schedule, Verdict},
 };

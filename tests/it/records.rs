@@ -5,7 +5,7 @@ use super::{
     harness::{Engine, World, on_both},
     shelf::{Item, Shelf, counts},
 };
-use zerkalo::report::{Status, StepReport};
+use zerkalo::model::report::{Status, StepReport};
 
 on_both!(
     an_id_that_comes_twice_alike_is_one_row,

@@ -19,7 +19,7 @@ use std::{
 };
 use zerkalo::{
     jobs::{self, Options},
-    report::RunReport,
+    model::report::RunReport,
     sandbox::{self, Hands, Spreadsheet, World as Upstreams},
     store::Access,
 };

@@ -399,7 +399,7 @@ fn a_large_sheet_takes_as_few_requests_as_a_small_one(engine: Engine) {
         assert_eq!((rows.len(), departments.len()), (size + 3, 12));
         for row in 0..size {
             let column = 2 + 2 * (row % 12);
-            let cell = |column| zerkalo::sheets::a1::cell(3 + row, column);
+            let cell = |column| zerkalo::upstreams::google_sheets::a1::cell(3 + row, column);
             tab.put_number(&cell(column), row as f64 + 0.5).put_number(&cell(column + 1), row as f64 + 9.0);
         }
     });

@@ -90,7 +90,7 @@ fn the_tab_of_another_program_is_used_where_it_is_laid_out_the_same(engine: Engi
         for (row, cells) in rows.iter().take(3).enumerate() {
             for (column, text) in cells.iter().enumerate().filter_map(|(at, cell)| Some((at, cell.as_str()?)))
             {
-                twin.put_text(&zerkalo::sheets::a1::cell(row, column), text);
+                twin.put_text(&zerkalo::upstreams::google_sheets::a1::cell(row, column), text);
             }
         }
     });

@@ -8,7 +8,7 @@ use super::{
 use bytes::Bytes;
 use zerkalo::{
     jobs::{Allowance, Options, Step, Work},
-    report::{RunReport, StepReport},
+    model::report::{RunReport, StepReport},
     sandbox::{Action, Fault},
     store::Access,
     tables::{self, Entity},

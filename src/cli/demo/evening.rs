@@ -2,8 +2,8 @@
 
 use super::{stage::Stage, time};
 use crate::{
+    cli::printer::{Colour, Printer, Verbosity},
     jobs::{self, Options, lanes, stoplist_report},
-    printer::{Colour, Printer, Verbosity},
     sandbox::World,
 };
 use chrono::{NaiveTime, TimeDelta};

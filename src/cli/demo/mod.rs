@@ -10,10 +10,10 @@ mod stage;
 use self::stage::Stage;
 use super::full_morning;
 use crate::{
+    cli::printer::Printer,
     error::{Failure, Kind, Result},
     files::own,
     jobs::{Options, lanes, notify::Notify},
-    printer::Printer,
 };
 use chrono::NaiveTime;
 use clap::{Args, ValueHint};

@@ -2,12 +2,12 @@
 
 use super::unwritable;
 use crate::{
+    cli::printer::Printer,
     clock::Clock,
     config::{self, Config, Environment, Flags},
-    context::Context,
     error::{Kind, Result},
-    printer::Printer,
-    report::RunReport,
+    jobs::context::Context,
+    model::report::RunReport,
     sandbox::{self, Sandbox},
     schedule::first_moment,
     store::Access,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     jobs::nomenclature::{Item, sort_key},
-    sheets::Cell,
+    upstreams::google_sheets::Cell,
 };
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;

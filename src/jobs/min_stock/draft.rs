@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::quote,
     jobs::nomenclature::Item,
-    sheets::{Axis, Cell, Change, Tab, a1},
+    upstreams::google_sheets::{Axis, Cell, Change, Tab, a1},
 };
 use hashbrown::HashMap;
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use super::{
     ordering::{self, Origin, Step},
     sheet::{HEADER_ROWS, LABEL_COLUMNS, LABELS, MAX, MIN},
 };
-use crate::sheets::{Axis, Cell, Change, Grid, Tab};
+use crate::upstreams::google_sheets::{Axis, Cell, Change, Grid, Tab};
 use uuid::Uuid;
 
 /// How far down headers are looked for.

@@ -12,7 +12,7 @@ use super::{
     pull::Place,
     sheet::{GONE, HEADER_ROWS, Sheet},
 };
-use crate::sheets::{Cell, Change, Grid, Tab};
+use crate::upstreams::google_sheets::{Cell, Change, Grid, Tab};
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     jobs::nomenclature::Item,
-    sheets::{Axis, Border, Change, Format, Rectangle, Tab},
+    upstreams::google_sheets::{Axis, Border, Change, Format, Rectangle, Tab},
 };
 
 /// The width of a department's columns, in pixels.

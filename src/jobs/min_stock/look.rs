@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Failure, Kind, Result, quote},
-    sheets::{Client, Tab, a1},
+    upstreams::google_sheets::{Client, Tab, a1},
 };
 
 /// How often a look begins anew because somebody renames or removes tabs meanwhile.

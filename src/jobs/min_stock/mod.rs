@@ -32,13 +32,13 @@ pub(super) use self::rounds::push;
 use self::{arrangement::Levels, look::Look, pull::Place};
 use super::nomenclature::Nomenclature;
 use crate::{
-    context::Context,
     engine::Planner,
     error::{Result, quote},
-    printer::Meter,
-    sheets::{Cell, a1},
+    jobs::context::Context,
+    progress::Meter,
     store::Store,
     tables::MIN_STOCK_LEVEL,
+    upstreams::google_sheets::{Cell, a1},
 };
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub(super) async fn read(
     ctx: &Context,
     lookups: &Lookups,
     planner: &mut Planner,
-    meter: &Meter,
+    meter: &dyn Meter,
 ) -> Result<()> {
     let title = &ctx.config.min_stock.tab;
     a1::check_title("MIN_STOCK_TAB", title)?;

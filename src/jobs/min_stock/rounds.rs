@@ -12,12 +12,14 @@ use super::{
     typed::{self, Typed},
 };
 use crate::{
-    context::Context,
     error::{Result, quote},
-    jobs::nomenclature::{Item, Nomenclature},
-    report::StepReport,
-    sheets::{Axis, Cell, Change, Client, Pauses, Tab, Written, a1, free_number},
+    jobs::{
+        context::Context,
+        nomenclature::{Item, Nomenclature},
+    },
+    model::report::StepReport,
     store::Store,
+    upstreams::google_sheets::{Axis, Cell, Change, Client, Pauses, Tab, Written, a1, free_number},
 };
 use hashbrown::{HashMap, HashSet};
 use uuid::Uuid;

@@ -7,7 +7,7 @@
 use super::{frame::Torn, pull::Place};
 use crate::{
     error::{Failure, Kind, Result},
-    sheets::{Cell, Grid, a1},
+    upstreams::google_sheets::{Cell, Grid, a1},
 };
 use hashbrown::HashMap;
 use uuid::Uuid;

@@ -1,9 +1,9 @@
 //! Numbers as people type them into a sheet.
 
 use crate::{
-    engine::number,
+    decimal,
     error::quote,
-    sheets::{Cell, NumberKind},
+    upstreams::google_sheets::{Cell, NumberKind},
 };
 use chrono::{Days, NaiveDate};
 use std::cmp::Ordering;
@@ -34,7 +34,7 @@ pub(super) fn level(cell: &Cell) -> Typed {
     // One comma is a decimal comma; anything with two separators is anybody's guess.
     let plain = text.replacen(',', ".", 1);
     let is_plain = plain.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
-    match number::normalise(&plain).filter(|_| is_plain && plain.bytes().any(|byte| byte.is_ascii_digit())) {
+    match decimal::normalise(&plain).filter(|_| is_plain && plain.bytes().any(|byte| byte.is_ascii_digit())) {
         None => Typed::Bad(format!("«{}» is no number", quote(cell.text(), 40))),
         Some(number) if number.starts_with('-') => Typed::Bad(format!("{number} is negative")),
         Some(number) => Typed::Level(number),
@@ -50,7 +50,7 @@ fn formatted(text: &str, kind: NumberKind) -> String {
         NumberKind::Date => (day(number), "a date"),
         NumberKind::Time => (text.to_owned(), "a time"),
         NumberKind::Percent => (
-            format!("{}%", number::normalise(&format!("{:.10}", number * 100.0)).unwrap_or_default()),
+            format!("{}%", decimal::normalise(&format!("{:.10}", number * 100.0)).unwrap_or_default()),
             "a percentage",
         ),
     };

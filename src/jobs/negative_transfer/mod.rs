@@ -20,22 +20,28 @@ use super::{
 };
 use crate::{
     config::Config,
-    context::Context,
-    documents::{
-        Kind as DocumentKind,
-        machine::{Machine, Window, check_clock},
-        reconcile,
-        row::{Row, State, Which},
-    },
     error::{Failure, Kind, Result},
-    iiko::olap::Query,
+    failpoints,
+    jobs::{
+        context::Context,
+        documents::{
+            machine::{Machine, Window, check_clock},
+            reconcile,
+        },
+    },
+    model::{
+        documents::{
+            Kind as DocumentKind,
+            row::{Row, State, Which},
+        },
+        report::{RunReport, Status, StepReport},
+    },
     report::{
-        RunReport, Status, StepReport,
         documents::{DocumentReport, Report},
         night,
     },
     store::{Store, lock::Locks, slot::Claim},
-    testing,
+    upstreams::iiko::olap::Query,
 };
 use chrono::{NaiveDate, NaiveDateTime, Timelike as _};
 use std::cell::RefCell;
@@ -82,7 +88,7 @@ impl Night<'_> {
             None => ctx.database.connect(ctx.access).await?,
         };
         posting::open(ctx, locks, store.as_mut()).await?;
-        testing::step("entered");
+        failpoints::step("entered");
         let outcome = self.work(store.as_mut(), &entry).await;
         let report = match &outcome {
             Ok(step) => step.clone(),
@@ -92,7 +98,7 @@ impl Night<'_> {
         if let Ok(step) = outcome.as_ref() {
             ctx.reports.borrow_mut().insert(0, step.clone());
         }
-        testing::step("told");
+        failpoints::step("told");
         ctx.keep(store);
         outcome.map(|_| ())
     }
@@ -129,7 +135,7 @@ impl Night<'_> {
                     .hint("wait until it has ended, then start this again"));
             }
             ctx.claimed.set(claim.is_some());
-            testing::step("planned");
+            failpoints::step("planned");
             step.inserted = planned.len() as u64;
             rows.extend(planned);
         }
@@ -205,7 +211,7 @@ impl Night<'_> {
         let query =
             Query { report: "TRANSACTIONS", days: (date, date), groups: &GROUPS, aggregates: &AGGREGATES };
         let balances = ctx.iiko()?.report(&query).await?;
-        testing::step("reported");
+        failpoints::step("reported");
         step.warnings.extend(check_clock(ctx)?);
         step.fetched = balances.rows.len() as u64;
         step.rejected = balances.rejected.len() as u64;
@@ -327,7 +333,7 @@ impl Night<'_> {
                 done.push(outcome.row);
             }
         }
-        testing::step("balances");
+        failpoints::step("balances");
         step.warnings.extend(posting::check_balances(ctx, store, &mut done).await?);
         Ok(())
     }

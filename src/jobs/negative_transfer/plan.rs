@@ -1,21 +1,21 @@
 //! What is transferred: a pure function of the catalogue, the night's balances and the settings.
 
-use super::{
-    names::parts,
-    unmatched::{self, Unmatched},
-};
+use super::{names::parts, unmatched};
 use crate::{
     config::Transfer,
-    documents::{Kind, Line, Payload, amount},
+    decimal::amount,
     error::{Failure, Kind as FailureKind, Result, quote},
-    iiko::olap::Row,
+    model::{
+        documents::{Kind, Line, Payload},
+        night::{Short, Skipped, Unmatched},
+    },
     names::folded,
     store::outbox::{Catalogue, Named, Product},
+    upstreams::iiko::olap::Row,
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use hashbrown::HashMap;
 use rust_decimal::Decimal;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -87,40 +87,6 @@ impl Planned {
     pub fn title(&self) -> String {
         format!("{} → {}", self.source.trim(), self.target.trim())
     }
-}
-
-/// Something negative that is not transferred.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Skipped {
-    /// The store.
-    pub store: String,
-    /// The product; none for a whole store.
-    pub product: Option<String>,
-    /// Its article.
-    pub num: Option<String>,
-    /// How much is missing there.
-    pub amount: Option<String>,
-    /// Why, in one sentence without a full stop.
-    pub reason: String,
-}
-
-/// A product of which a source has less than is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Short {
-    /// The source.
-    pub store: String,
-    /// The product.
-    pub product: String,
-    /// How much it has; none where the report gives no amount.
-    #[serde(serialize_with = "amount::optional_text::serialize")]
-    pub has: Option<Decimal>,
-    /// How much is taken.
-    #[serde(serialize_with = "shown")]
-    pub taken: Decimal,
-}
-
-fn shown<S: serde::Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&amount::show(*amount))
 }
 
 /// A restaurant's stores.

@@ -10,18 +10,18 @@ mod rules;
 use self::rules::{Absence, Known, Place};
 use super::{Need, nomenclature::look_up};
 use crate::{
-    context::Context,
-    documents::amount,
+    decimal::amount,
     engine::{Planner, Remembered},
     error::{Failure, Kind, Result},
-    iiko_cloud::{Item, Organization, Snapshot},
-    printer::Meter,
-    report::stop_changes::{Line, StopChanges},
+    jobs::context::Context,
+    model::stop_changes::{Line, StopChanges},
+    progress::Meter,
     store::{
         Store,
         stoplist::{Gone, Reading},
     },
     tables::{ACTIVE_STOPLIST, PRODUCT},
+    upstreams::iiko_cloud::{Item, Organization, Snapshot},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use hashbrown::{HashMap, HashSet};
@@ -95,7 +95,7 @@ pub(super) async fn read(
     ctx: &Context,
     lookups: &Lookups,
     planner: &mut Planner,
-    meter: &Meter,
+    meter: &dyn Meter,
 ) -> Result<Outcome> {
     let cloud = ctx.iiko_cloud()?;
     let snapshot = cloud.stop_lists(&ctx.config.iiko_cloud.organizations, &ctx.clock).await?;

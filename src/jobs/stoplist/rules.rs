@@ -6,7 +6,7 @@
 
 use crate::{
     engine::row::Value,
-    iiko_cloud::{Item, Snapshot},
+    upstreams::iiko_cloud::{Item, Snapshot},
 };
 use chrono::{DateTime, Utc};
 use hashbrown::{HashMap, HashSet};
@@ -106,7 +106,7 @@ pub(super) fn items(snapshot: &Snapshot) -> (BTreeMap<Place, &Item>, Vec<&Item>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::iiko_cloud::{Group, List, Organization};
+    use crate::upstreams::iiko_cloud::{Group, List, Organization};
 
     const A: Uuid = Uuid::from_u128(0xa);
     const B: Uuid = Uuid::from_u128(0xb);

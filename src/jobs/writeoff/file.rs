@@ -2,7 +2,7 @@
 
 use crate::{
     days,
-    documents::amount,
+    decimal::amount,
     error::{Failure, Kind, Result, quote},
     files::named,
 };

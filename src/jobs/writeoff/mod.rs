@@ -13,20 +13,22 @@ use super::{
     run::guarded,
 };
 use crate::{
-    context::Context,
     days,
-    documents::{
-        Kind as DocumentKind, Payload,
-        machine::{Machine, Window, check_clock},
-        row::{Row, State, Which},
-    },
     error::{Failure, Kind, Result},
-    report::{
-        Status, StepReport,
-        documents::{DocumentReport, Report},
+    failpoints,
+    jobs::{
+        context::Context,
+        documents::machine::{Machine, Window, check_clock},
     },
+    model::{
+        documents::{
+            Kind as DocumentKind, Payload,
+            row::{Row, State, Which},
+        },
+        report::{Status, StepReport},
+    },
+    report::documents::{DocumentReport, Report},
     store::{Store, lock::Locks},
-    testing,
 };
 use chrono::NaiveDateTime;
 use rust_decimal::Decimal;
@@ -111,7 +113,7 @@ impl Job<'_> {
                     return Err(Failure::new(Kind::Locked, text)
                         .hint("wait until it has ended, then start this again"));
                 }
-                testing::step("planned");
+                failpoints::step("planned");
                 step.inserted = 1;
                 row
             }
@@ -147,7 +149,7 @@ impl Job<'_> {
         }
         for line in &mut payload.lines {
             let has = match balances.get(&(payload.from, line.product)) {
-                Some(text) => crate::documents::amount::parse(text),
+                Some(text) => crate::decimal::amount::parse(text),
                 None => Some(Decimal::ZERO),
             };
             line.expected = has.and_then(|has| has.checked_sub(line.amount));

@@ -2,10 +2,10 @@
 
 use super::file::{Act, Day, Faults, Item, Wanted};
 use crate::{
-    context::Context,
-    documents::{Kind as DocumentKind, Line, Payload, amount, key},
+    decimal::amount,
     error::{Failure, Kind, Result, quote},
-    jobs::negative_transfer::plan::Products,
+    jobs::{context::Context, negative_transfer::plan::Products},
+    model::documents::{Kind as DocumentKind, Line, Payload, key},
     names::folded,
     store::outbox::{Catalogue, Named, Product},
 };

@@ -1,15 +1,15 @@
 //! What is found worth a warning, and how bad it is.
 
 use super::{
-    EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at,
+    ByHand, EntityStatus, Found, JobStatus, LastProblem, Problem, Severity, State, StatusReport, due_at,
     table::{age, apart, runs},
 };
 use crate::{
     config::Config,
-    documents::row::State as DocumentState,
     error::{Kind, quote},
-    jobs::{SHEETS, slot::by_hand},
-    report::{Status, history::local, number},
+    humanize::number,
+    model::{documents::row::State as DocumentState, report::Status, upstream::Upstream},
+    report::history::local,
     schedule::{
         SlotState,
         due::{DUE, Due, FULL_MORNING},
@@ -29,7 +29,7 @@ use std::{collections::BTreeSet, time::Duration};
 const STEPS: [&str; 2] = ["min-stock-push", "push-mapping"];
 
 pub(super) fn report(found: Found<'_>) -> StatusReport {
-    let Found { config, database, overview, documents, locks, sessions, disks, now } = found;
+    let Found { config, database, overview, documents, locks, sessions, disks, by_hand, now } = found;
     let zone = config.timezone;
     let (locks, killed): (Vec<_>, Vec<_>) = locks.into_iter().partition(|told| told.held);
     let in_use = |name: &str| locks.iter().any(|told| told.lock == format!("iiko-{name}"));
@@ -52,7 +52,7 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
         zone,
     };
     let mut problems = of_documents(&report);
-    problems.extend(of_slots(config, &overview.slots, zone, now));
+    problems.extend(of_slots(config, by_hand, &overview.slots, zone, now));
     problems.extend(of_entities(&report));
     problems.extend(of_deletion(&report));
     problems.extend(of_runs(&report));
@@ -64,16 +64,9 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
 }
 
 /// Whether there is all that a table's upstream needs.
-fn is_configured(config: &Config, upstream: &str) -> bool {
-    let missing = config.missing();
-    let lacks = |name: &str| missing.iter().any(|(upstream, _)| *upstream == name);
-    match upstream {
-        "iiko" => !lacks("iiko"),
-        "fintablo" => !lacks("FinTablo"),
-        SHEETS => !lacks("Google Sheets"),
-        // It is expected once it has run.
-        _ => false,
-    }
+fn is_configured(config: &Config, upstream: Upstream) -> bool {
+    // The stop-list is expected once it has run.
+    upstream != Upstream::IikoCloud && config.missing().iter().all(|(lacking, _)| *lacking != upstream)
 }
 
 /// Every mirrored table, then the steps that have run.
@@ -361,7 +354,13 @@ fn jobs(slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -> Vec<JobStatus> {
 }
 
 /// Slots that were missed, by jobs that may miss none.
-fn of_slots(config: &Config, slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -> Vec<Problem> {
+fn of_slots(
+    config: &Config,
+    by_hand: ByHand<'_>,
+    slots: &[SlotSeen],
+    zone: Tz,
+    now: DateTime<Utc>,
+) -> Vec<Problem> {
     let watched = |job: &str| {
         let wanted = &config.status.jobs;
         if wanted.is_empty() {
@@ -381,7 +380,7 @@ fn of_slots(config: &Config, slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -
         .filter(|(job, _)| watched(job))
         .filter_map(|(job, due)| {
             let slot = slots.iter().find(|slot| slot.job == job);
-            missed(config, job, &due, slot, now)
+            missed(config, by_hand, job, &due, slot, now)
         })
         .collect()
 }
@@ -389,6 +388,7 @@ fn of_slots(config: &Config, slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -
 /// What is wrong with the slot whose grace ended last.
 fn missed(
     config: &Config,
+    by_hand: ByHand<'_>,
     job: &str,
     due: &Due,
     seen: Option<&SlotSeen>,
@@ -420,7 +420,7 @@ fn missed(
     };
     let text = format!("{job} of {shown} was missed: {what}");
     let local = |moment: DateTime<Utc>| moment.with_timezone(&config.timezone).naive_local();
-    let hint = format!("zerkalo log --failed; {}", by_hand(config, job, local(slot), local(now)));
+    let hint = format!("zerkalo log --failed; {}", by_hand(job, local(slot), local(now)));
     // A morning is made up for by the next one, and the tables' age tells of it; nothing else moves the goods.
     let severity = if job == FULL_MORNING.job { Severity::Warning } else { Severity::Critical };
     Some(problem(severity, Kind::Misfire, text, &hint))

@@ -22,13 +22,15 @@ use crate::{
         operator::{Blocked, Overview, Remote},
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+/// What a person can do about a slot of a job that was missed, at a moment; both are of the business's time zone.
+pub type ByHand<'a> = &'a dyn Fn(&str, NaiveDateTime, NaiveDateTime) -> String;
+
 /// What was found, before anybody judges it.
-#[derive(Debug)]
 pub struct Found<'a> {
     /// The settings.
     pub config: &'a Config,
@@ -44,6 +46,8 @@ pub struct Found<'a> {
     pub sessions: Vec<(String, DateTime<Utc>)>,
     /// How much room the disks have that a run writes to.
     pub disks: Vec<Room>,
+    /// What makes up for a slot.
+    pub by_hand: ByHand<'a>,
     /// Now, UTC.
     pub now: DateTime<Utc>,
 }
@@ -149,7 +153,7 @@ pub struct LastProblem {
     /// When it ended.
     pub at: DateTime<Utc>,
     /// How.
-    pub status: super::Status,
+    pub status: crate::model::report::Status,
     /// What it said.
     pub message: Option<String>,
 }

@@ -3,10 +3,10 @@
 use super::{EntityStatus, JobStatus, Problem, Severity, State, StatusReport};
 use crate::{
     error::quote,
+    humanize::number,
     report::{
         grid::{Column, fitting},
         history::local,
-        number,
     },
     schedule::SlotState,
     store::lock::Holder,

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     error::Failure,
-    report::Status,
+    model::report::Status,
     schedule::{
         SlotRow,
         due::{FULL_MORNING, NEGATIVE_TRANSFER},
@@ -76,6 +76,7 @@ fn found(config: &Config, overview: Overview, locks: Vec<Told>) -> Found<'_> {
         locks,
         sessions: vec![("0a1b".to_owned(), now())],
         disks: Vec::new(),
+        by_hand: &|job, slot, _| format!("zerkalo {job} of {slot}"),
         now: now(),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     canvas::{Area, Canvas, Colour},
     text::{self, MOST, clock, hours},
 };
-use crate::{error::Result, telegram::plural};
+use crate::{error::Result, humanize::plural};
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use std::collections::BTreeSet;
 

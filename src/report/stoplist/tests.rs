@@ -440,7 +440,11 @@ fn fifty_are_named_and_no_text_is_too_long() {
     }
     for name in ["длинное ".repeat(40), "🦞".repeat(300)] {
         let text = message(&many(200, &name), true);
-        assert!(crate::telegram::units(&text) <= 4000, "{}", crate::telegram::units(&text));
+        assert!(
+            crate::upstreams::telegram::units(&text) <= 4000,
+            "{}",
+            crate::upstreams::telegram::units(&text)
+        );
         let shown = text.matches('▫').count();
         assert!(
             text.contains(&format!("…и ещё {} поз", 200 - shown)) && text.contains("Суммарное время: 400:00")

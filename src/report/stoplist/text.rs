@@ -3,8 +3,8 @@
 use super::{Day, Product, Span, rounded, span};
 use crate::{
     error::{Kind, quote},
-    report::RunReport,
-    telegram::{More, cut_after},
+    model::report::RunReport,
+    upstreams::telegram::{More, cut_after},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -2,7 +2,7 @@
 
 use super::Day;
 use crate::{
-    report::RunReport,
+    model::report::RunReport,
     store::delivery::{Delivery, DeliveryState},
 };
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl Report {
             4 => "done with warnings in",
             _ => "failed after",
         };
-        let _ = write!(out, "{word} {}: {}exit {code}", crate::report::duration(run.duration), self.sent());
+        let _ = write!(out, "{word} {}: {}exit {code}", crate::humanize::duration(run.duration), self.sent());
         out
     }
 

@@ -8,7 +8,7 @@ use super::{
     LogRow,
     speak::{Answer, Columns, Speak, moment, text},
 };
-use crate::{error::Result, report::Status};
+use crate::{error::Result, model::report::Status};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

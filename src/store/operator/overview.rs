@@ -4,7 +4,7 @@ use super::{Answer, Columns, Speak, moment};
 use crate::{
     engine::Hold,
     error::Result,
-    report::Status,
+    model::report::Status,
     schedule::{SlotRow, SlotState},
     store::migrate::Dialect,
 };

@@ -1,8 +1,9 @@
 //! Reading what a table holds.
 
 use crate::{
+    decimal,
     engine::{
-        Column, Index, Kind, Table, number,
+        Column, Index, Kind, Table,
         row::{RowHash, Value, push},
     },
     store::{quoting::quoted, stored},
@@ -61,7 +62,7 @@ fn push_stored(out: &mut Vec<u8>, kind: Kind, text: Option<&str>) {
         (Kind::Bool, Some(text)) => Value::Bool(text == "true"),
         (Kind::Text, Some(text)) => Value::Text(text),
         (Kind::Decimal, Some(text)) => {
-            normalised = number::normalise(text);
+            normalised = decimal::normalise(text);
             normalised.as_deref().map_or(Value::Null, Value::Decimal)
         }
     };

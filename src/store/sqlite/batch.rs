@@ -2,8 +2,9 @@
 
 use super::{push_keys, stamp};
 use crate::{
+    decimal,
     engine::{
-        Table, number,
+        Table,
         row::{Key, Row, Value},
     },
     store::{
@@ -161,7 +162,7 @@ impl Decimal {
         if let Ok(whole) = text.parse::<i64>() {
             return Self::Whole(whole);
         }
-        if number::significant_digits(text) <= 15
+        if decimal::significant_digits(text) <= 15
             && let Ok(real) = text.parse::<f64>()
             && real != 0.0
             && real.is_finite()

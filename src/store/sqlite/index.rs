@@ -1,8 +1,9 @@
 //! Reading what a table holds.
 
 use crate::{
+    decimal,
     engine::{
-        Index, Kind, Table, number,
+        Index, Kind, Table,
         row::{RowHash, Value, Values, push},
     },
     store::{quoting::quoted, stored},
@@ -66,7 +67,7 @@ fn push_stored(out: &mut Vec<u8>, kind: Kind, row: &SqliteRow, position: usize) 
         }
         Kind::Decimal => {
             let text: Option<&str> = row.try_get(position)?;
-            let normalised = text.and_then(number::normalise);
+            let normalised = text.and_then(decimal::normalise);
             push(out, normalised.as_deref().map_or(Value::Null, Value::Decimal));
         }
     }
