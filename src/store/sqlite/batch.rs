@@ -1,6 +1,6 @@
 //! Rows that are written by one statement.
 
-use super::{push_keys, stamp};
+use super::push_keys;
 use crate::{
     engine::{
         Table, number,
@@ -9,6 +9,7 @@ use crate::{
     store::{
         WriteError,
         quoting::{all_columns, assignments, key_equals, quoted},
+        sql::stamp,
     },
 };
 use chrono::{DateTime, Utc};
