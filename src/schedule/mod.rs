@@ -11,6 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Tim
 use chrono_tz::Tz;
 use serde::Serialize;
 use std::time::Duration;
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 /// When a job is due every day, and how late it may begin.
@@ -66,8 +67,9 @@ pub struct SlotRow {
 }
 
 /// How far a slot is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SlotState {
     /// Begun, and not done: a run works on it, or one was cut off.
     Running,
@@ -97,17 +99,8 @@ pub enum Verdict {
 
 impl SlotState {
     /// The word for it in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Misfired => "misfired",
-        }
-    }
-
-    /// The state that the database calls so.
-    pub fn of(name: &str) -> Option<Self> {
-        [Self::Running, Self::Done, Self::Misfired].into_iter().find(|state| state.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The state of a slot whose run ended with this exit code: 0 and 4 leave nothing to do.

@@ -6,7 +6,6 @@ use super::{
     lock,
     migrate::{Dialect, Found, Step, must_migrate},
     postgres::{self, Connection, Postgres},
-    speak::{Answer, Columns, Speak},
     sqlite::{self, Sqlite},
 };
 use crate::{
@@ -94,16 +93,6 @@ impl Examined {
         }
         must_migrate(&self.found, self.dialect, false, false).map(drop)
     }
-}
-
-/// Whose mirror a database of ours is: upstream → identity.
-pub(super) async fn identity(store: &mut impl Speak) -> Result<HashMap<String, String>> {
-    let sql = "select upstream, identity from source_identity".to_owned();
-    let pair = |answer: Answer| {
-        let mut columns = Columns::new("source_identity", answer);
-        Ok((columns.text()?, columns.text()?))
-    };
-    store.ask("reading whose mirror this is", (sql, Vec::new())).await?.into_iter().map(pair).collect()
 }
 
 /// The folder that a file is in, or the nearest one above it that exists.

@@ -1,15 +1,17 @@
 //! What was sent to whom: one row for a message and a chat, written before the message goes out.
 
-use super::speak::{Answer, Columns, Speak, text};
+use super::sql::{Execute, Row, Sql, Value, Values};
 use crate::error::{Failure, Kind, Result};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 /// How far a message to a chat is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, EnumString, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum DeliveryState {
     /// It is to be sent.
     Planned,
@@ -24,21 +26,9 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// The state that the database calls so.
-    pub fn of(name: &str) -> Option<Self> {
-        let all = [Self::Planned, Self::Sending, Self::Sent, Self::Failed, Self::Unknown];
-        all.into_iter().find(|state| state.name() == name)
-    }
-
     /// The word for it in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Planned => "planned",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -152,8 +142,11 @@ pub trait DeliveryStore: Send {
     ) -> Result<usize>;
 }
 
+/// What deliveries are read from.
+const TABLE: &str = "message_delivery";
+
 #[async_trait]
-impl<T: Speak> DeliveryStore for T {
+impl<T: Execute> DeliveryStore for T {
     async fn abandon_deliveries(
         &mut self,
         job: &str,
@@ -161,20 +154,13 @@ impl<T: Speak> DeliveryStore for T {
         now: DateTime<Utc>,
     ) -> Result<Vec<(String, String)>> {
         self.is_ready().await?;
-        let words = self.words();
-        let sql = format!(
-            "update message_delivery set state = 'unknown', last_error = $3, updated_at = {}
-             where job = $1 and state = 'sending' and run_id <> {} returning key, chat",
-            words.moment(4),
-            words.uuid(2),
+        let sql = Sql::new(
+            "update message_delivery set state = 'unknown', last_error = $3, updated_at = $4
+             where job = $1 and state = 'sending' and run_id <> $2 returning key, chat",
         );
-        let parameters = vec![job.to_owned(), run.to_string(), ABANDONED.to_owned(), text(now)];
-        let pair = |answer: Answer| {
-            let mut columns = Columns::new("message_delivery", answer);
-            Ok((columns.text()?, columns.text()?))
-        };
-        let answers = self.ask("reading what was being sent", (sql, parameters)).await?;
-        answers.into_iter().map(pair).collect()
+        let sql = sql.bind(job).bind(run).bind(ABANDONED).bind(now);
+        let pair = |row: &Row| Ok((row.get("key")?, row.get("chat")?));
+        self.fetch("reading what was being sent", TABLE, sql, pair).await
     }
 
     async fn plan_deliveries(
@@ -186,19 +172,27 @@ impl<T: Speak> DeliveryStore for T {
         if chats.is_empty() {
             return Ok(());
         }
-        let mut parameters = about(outgoing, now);
-        parameters.push(outgoing.job.to_owned());
-        let (run, at) = (self.words().uuid(4), self.words().moment(5));
-        let first = parameters.len() + 1;
-        let row = |number| format!("($1, ${number}, $6, $2, $3, 'planned', {run}, {at}, {at})");
-        let rows: Vec<String> = (first..first + chats.len()).map(row).collect();
-        parameters.extend_from_slice(chats);
-        let sql = format!(
+        let mut values = Values::default();
+        let about: [Value; 6] = [
+            outgoing.key.into(),
+            outgoing.job.into(),
+            outgoing.kind.into(),
+            outgoing.body_sha256.as_str().into(),
+            outgoing.run.into(),
+            now.into(),
+        ];
+        let [key, job, kind, digest, run, at] = about.map(|value| values.add(value));
+        let row = |chat: &String| {
+            let chat = values.add(chat.as_str());
+            format!("({key}, {chat}, {job}, {kind}, {digest}, 'planned', {run}, {at}, {at})")
+        };
+        let rows: Vec<String> = chats.iter().map(row).collect();
+        let text = format!(
             "insert into message_delivery (key, chat, job, kind, body_sha256, state, run_id, created_at, updated_at)
              values {} on conflict (key, chat) do nothing",
             rows.join(", ")
         );
-        self.change("planning a message", (sql, parameters)).await.map(|_| ())
+        self.execute("planning a message", Sql::with(text, values)).await.map(drop)
     }
 
     async fn begin_delivery(
@@ -207,22 +201,22 @@ impl<T: Speak> DeliveryStore for T {
         chat: &str,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let words = self.words();
-        let mut parameters = about(outgoing, now);
-        parameters.push(chat.to_owned());
-        let again = outgoing.again_after.map_or_else(String::new, |time| {
-            parameters.push(text(now - time));
-            let before = words.moment(parameters.len());
-            format!("or (state in ('sent', 'unknown') and updated_at <= {before})")
-        });
-        let sql = format!(
-            "update message_delivery set state = 'sending', attempts = attempts + 1, kind = $2, body_sha256 = $3,
-                 run_id = {}, updated_at = {}, last_error = null
-             where key = $1 and chat = $6 and (state in ('planned', 'failed') {again})",
-            words.uuid(4),
-            words.moment(5),
-        );
-        Ok(self.change("beginning to send a message", (sql, parameters)).await? == 1)
+        // Nothing is before null, so what is not repeated is never sent again.
+        let before = outgoing.again_after.map(|time| now - time);
+        let sql = Sql::new(
+            "update message_delivery set state = 'sending', attempts = attempts + 1, kind = $3, body_sha256 = $4,
+                 run_id = $5, updated_at = $6, last_error = null
+             where key = $1 and chat = $2
+                 and (state in ('planned', 'failed') or (state in ('sent', 'unknown') and updated_at <= $7))",
+        )
+        .bind(outgoing.key)
+        .bind(chat)
+        .bind(outgoing.kind)
+        .bind(outgoing.body_sha256.as_str())
+        .bind(outgoing.run)
+        .bind(now)
+        .bind(before);
+        Ok(self.execute("beginning to send a message", sql).await? == 1)
     }
 
     async fn end_delivery(
@@ -232,40 +226,37 @@ impl<T: Speak> DeliveryStore for T {
         outcome: &Outcome,
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let words = self.words();
-        let (what, said) = match outcome {
-            Outcome::Sent(id) => ("message_id = cast($6 as bigint), last_error = null", id.to_string()),
-            Outcome::Failed(why) | Outcome::Unknown(why) => {
-                ("message_id = null, last_error = $6", why.clone())
-            }
+        let (id, error) = match outcome {
+            Outcome::Sent(id) => (Some(*id), None),
+            Outcome::Failed(why) | Outcome::Unknown(why) => (None, Some(why.clone())),
         };
         // Another run may have given this one up meanwhile; this one knows better.
-        let sql = format!(
-            "update message_delivery set state = $5, updated_at = {}, {what}
-             where key = $1 and chat = $2 and run_id = {} and state in ('sending', 'unknown')",
-            words.moment(4),
-            words.uuid(3),
-        );
-        let (key, chat) = (outgoing.key.to_owned(), chat.to_owned());
-        let parameters =
-            vec![key, chat, outgoing.run.to_string(), text(now), outcome.state().name().to_owned(), said];
-        Ok(self.change("writing down what was sent", (sql, parameters)).await? == 1)
+        let sql = Sql::new(
+            "update message_delivery set state = $4, updated_at = $5, message_id = $6, last_error = $7
+             where key = $1 and chat = $2 and run_id = $3 and state in ('sending', 'unknown')",
+        )
+        .bind(outgoing.key)
+        .bind(chat)
+        .bind(outgoing.run)
+        .bind(outcome.state().name())
+        .bind(now)
+        .bind(id)
+        .bind(error);
+        Ok(self.execute("writing down what was sent", sql).await? == 1)
     }
 
     async fn was_told(&mut self, beginning: &str) -> Result<bool> {
         self.is_ready().await?;
-        let sql = "select count(*) from message_delivery
+        let sql = "select count(*) > 0 as told from message_delivery
              where substr(key, 1, length($1)) = $1 and state in ('sending', 'sent', 'unknown')";
-        let answers = self.ask("reading what was sent", (sql.to_owned(), vec![beginning.to_owned()])).await?;
-        let answer = answers.into_iter().next().unwrap_or_default();
-        Ok(Columns::new("message_delivery", answer).count()? > 0)
+        let sql = Sql::new(sql).bind(beginning);
+        Ok(self.fetch("reading what was sent", TABLE, sql, |row| row.get::<bool>("told")).await? == [true])
     }
 
     async fn deliveries(&mut self, key: &str) -> Result<Vec<Delivery>> {
-        let sql = "select chat, kind, state, cast(run_id as text), last_error from message_delivery
-             where key = $1 order by chat";
-        let answers = self.ask("reading what was sent", (sql.to_owned(), vec![key.to_owned()])).await?;
-        answers.into_iter().map(delivery).collect()
+        let sql =
+            "select chat, kind, state, run_id, last_error from message_delivery where key = $1 order by chat";
+        self.fetch("reading what was sent", TABLE, Sql::new(sql).bind(key), delivery).await
     }
 
     async fn release_deliveries(
@@ -274,28 +265,29 @@ impl<T: Speak> DeliveryStore for T {
         states: &[DeliveryState],
         now: DateTime<Utc>,
     ) -> Result<usize> {
-        let states: Vec<&str> = states.iter().map(|state| state.name()).collect();
-        let sql = format!(
-            "update message_delivery set state = 'planned', updated_at = {} where key = $1 and state in ('{}')",
-            self.words().moment(2),
-            states.join("', '"),
+        let mut values = Values::default();
+        let (key, at) = (values.add(key), values.add(now));
+        let states: Vec<String> = states.iter().map(|state| values.add(state.name())).collect();
+        let text = format!(
+            "update message_delivery set state = 'planned', updated_at = {at} where key = {key} and state in ({})",
+            states.join(", "),
         );
-        self.change("releasing a message", (sql, vec![key.to_owned(), text(now)])).await
+        let released = self.execute("releasing a message", Sql::with(text, values)).await?;
+        Ok(usize::try_from(released).unwrap_or(usize::MAX))
     }
 }
 
-/// The first five parameters of what a run writes of a message: key, kind, digest, run, moment.
-fn about(outgoing: &Outgoing<'_>, now: DateTime<Utc>) -> Vec<String> {
-    let (key, kind) = (outgoing.key.to_owned(), outgoing.kind.to_owned());
-    vec![key, kind, outgoing.body_sha256.clone(), outgoing.run.to_string(), text(now)]
-}
-
-fn delivery(answer: Answer) -> Result<Delivery> {
-    let mut columns = Columns::new("message_delivery", answer);
-    let (chat, kind, state) = (columns.text()?, columns.text()?, columns.text()?);
-    let state = DeliveryState::of(&state).ok_or_else(|| {
+fn delivery(row: &Row) -> Result<Delivery> {
+    let state: String = row.get("state")?;
+    let state = state.parse().map_err(|_| {
         Failure::new(Kind::Database, format!("message_delivery: `{state}` is no state of a message"))
             .hint("somebody else has written to message_delivery; put the state right by hand")
     })?;
-    Ok(Delivery { chat, kind, state, run_id: columns.text()?, error: columns.optional() })
+    Ok(Delivery {
+        chat: row.get("chat")?,
+        kind: row.get("kind")?,
+        state,
+        run_id: row.get::<Uuid>("run_id")?.to_string(),
+        error: row.optional("last_error")?,
+    })
 }

@@ -1,24 +1,17 @@
 //! Holds: tables of which an operator keeps deletion off.
 
-use crate::engine::{Hold, Index, Table};
-use chrono::DateTime;
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use super::sql::Row;
+use crate::{
+    engine::{Hold, Index, Table},
+    error::Result,
+};
 
-/// The query for all holds; `since` is the column as an RFC 3339 text.
-pub(super) fn query(since: &str) -> String {
-    format!("select table_name, {since}, held_by from mirror_hold order by table_name;\n")
-}
+/// The query for all holds.
+pub(super) const QUERY: &str = "select table_name, since, held_by from mirror_hold order by table_name";
 
 /// Reads a hold.
-pub(super) fn read<R>(row: &R) -> Result<Hold, sqlx::Error>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    String: for<'r> Decode<'r, R::Database> + Type<R::Database>,
-{
-    let since: String = row.try_get(1)?;
-    let since = DateTime::parse_from_rfc3339(&since).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(Hold { table: row.try_get(0)?, since: since.to_utc(), by: row.try_get(2)? })
+pub(super) fn read(row: &Row) -> Result<Hold> {
+    Ok(Hold { table: row.get("table_name")?, since: row.get("since")?, by: row.get("held_by")? })
 }
 
 /// Notes the holds in the tables' indexes.

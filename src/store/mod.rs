@@ -13,7 +13,9 @@
 //! - [`delivery`]: which message was sent to which chat
 //! - [`stoplist`]: what was in the stop-list when
 //! - [`operator`]: what operators ask and decide
-//! - `speak`: what both dialects are asked in one text
+//! - [`journal`]: the log, and whose mirror this is
+//! - `index`: reading what a table holds
+//! - `sql`: one executor over both dialects
 
 mod condition;
 pub mod database;
@@ -22,6 +24,8 @@ mod faults;
 pub(crate) mod filesystem;
 mod hold;
 pub mod holders;
+mod index;
+pub mod journal;
 pub mod lock;
 pub mod migrate;
 mod objects;
@@ -30,10 +34,9 @@ pub mod outbox;
 pub mod postgres;
 mod quoting;
 pub mod slot;
-mod speak;
+mod sql;
 pub mod sqlite;
 pub mod stoplist;
-mod stored;
 
 use crate::{
     engine::{
@@ -51,9 +54,11 @@ use uuid::Uuid;
 pub use database::{Access, Database};
 pub use delivery::DeliveryStore;
 use faults::failure;
+pub use journal::JournalStore;
 pub use operator::OperatorStore;
 pub use outbox::OutboxStore;
 pub use slot::SlotStore;
+use sql::Row;
 pub use stoplist::StoplistStore;
 
 /// One row of `iiko_sync_log`: what one run did to one entity, or to one scope of it.
@@ -128,7 +133,9 @@ pub struct Receipt<'a> {
 
 /// One connection to the mirror's database.
 #[async_trait]
-pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + StoplistStore + Send {
+pub trait Store:
+    JournalStore + SlotStore + DeliveryStore + OutboxStore + OperatorStore + StoplistStore + Send
+{
     /// Keeps every other zerkalo, on any host, from working on what is called so (tables, jobs) while this connection
     /// lasts. Fails with exit 11 when another one holds one of them: `jobs::run::exclude` is what waits, as long as the run
     /// may, and is to be used everywhere. An `SQLite` file has one host, where the lock files do.
@@ -140,9 +147,6 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
     /// Makes the connection anew if it is lost, with its exclusions, after the lost one has really ended. Whether it was
     /// lost.
     async fn reconnect(&mut self) -> Result<bool>;
-
-    /// Whether a run has logged an entity, and so has committed what it did to it.
-    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool>;
 
     /// Reads what the tables hold and whose mirror this is, migrating first where that loses nothing.
     ///
@@ -168,12 +172,6 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
         self.insert_log(rows).await
     }
 
-    /// Writes log rows in one transaction, over this connection as it is.
-    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()>;
-
-    /// Writes one log row unless that run has already logged that entity: for a run that was killed.
-    async fn log_if_missing(&mut self, row: &LogRow) -> Result<()>;
-
     /// Reads these columns of every row, as text, in no order. A table that is not there yet is empty.
     async fn select(
         &mut self,
@@ -183,9 +181,6 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
 
     /// Names rows for a person: `name (key)`, in the order of the keys.
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>>;
-
-    /// Stores whose mirror this is.
-    async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()>;
 
     /// Ends what other connections of a run that has ended, or is ending, may still be doing: afterwards it has
     /// happened or it never will.
@@ -198,8 +193,18 @@ pub trait Store: SlotStore + DeliveryStore + OutboxStore + OperatorStore + Stopl
     async fn close(self: Box<Self>) -> Result<()>;
 }
 
-/// `name (key)` for each key; `names` holds what was found, by the key's texts.
-fn labels(table: &Table, keys: &[Key], names: &HashMap<Vec<String>, String>) -> Vec<String> {
+/// Columns of rows that were asked for as text.
+fn texts(columns: &[&str], rows: &[Row]) -> Result<Vec<Vec<Option<String>>>> {
+    rows.iter().map(|row| columns.iter().map(|column| row.optional(column)).collect()).collect()
+}
+
+/// `name (key)` for each key, by the rows that were found of them.
+fn labels(table: &Table, keys: &[Key], rows: &[Row]) -> Result<Vec<String>> {
+    let read = |row: &Row| {
+        let key = table.key.iter().map(|name| row.get(name)).collect::<Result<Vec<String>>>()?;
+        Ok((key, row.get::<String>("shown_label")?))
+    };
+    let names = rows.iter().map(read).collect::<Result<HashMap<_, _>>>()?;
     let label = |key: &Key| {
         let texts = key_texts(table, key);
         match names.get(&texts).filter(|name| !name.is_empty()) {
@@ -207,7 +212,7 @@ fn labels(table: &Table, keys: &[Key], names: &HashMap<Vec<String>, String>) -> 
             None => texts.join(" "),
         }
     };
-    keys.iter().map(label).collect()
+    Ok(keys.iter().map(label).collect())
 }
 
 /// Why a plan could not be written.

@@ -13,7 +13,7 @@ pub(super) fn query(dialect: Dialect, schema: &str) -> String {
     let names = names.join(", ");
     match dialect {
         Dialect::Sqlite => format!(
-            "select 'column ' || m.name || '.' || c.name from sqlite_master m, pragma_table_info(m.name) c
+            "select 'column ' || m.name || '.' || c.name as object from sqlite_master m, pragma_table_info(m.name) c
              where m.type = 'table' and m.name in ({names})
              union all select type || ' ' || name from sqlite_master
              where type in ('index', 'trigger') and tbl_name in ({names}) and sql is not null
@@ -24,7 +24,7 @@ pub(super) fn query(dialect: Dialect, schema: &str) -> String {
                  select c.oid, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
                  where n.nspname = {schema} and c.relkind in ('r', 'p') and c.relname in ({names})
              )
-             select 'column ' || relname || '.' || attname from ours join pg_attribute on attrelid = ours.oid
+             select 'column ' || relname || '.' || attname as object from ours join pg_attribute on attrelid = ours.oid
              where attnum > 0 and not attisdropped
              union all
              select case when k.oid is null then 'index ' else 'key ' end || c.relname

@@ -2,7 +2,7 @@
 
 use super::{
     slot::Claim,
-    speak::{Answer, Columns, Speak, Statement, Words, moment, text},
+    sql::{Cell, Execute, Row as Stored, Sql, Values},
 };
 use crate::{
     error::Result,
@@ -82,49 +82,32 @@ pub trait OutboxStore: Send {
     async fn mark_seen(&mut self, key: &str, now: DateTime<Utc>) -> Result<()>;
 }
 
-/// The transaction of a plan.
-#[async_trait]
-pub(super) trait PlanStore: Speak {
-    /// Begins with a slot, if there is one, and executes statements that each write one row, in one transaction. False, and
-    /// nothing is written, when another run has begun with the slot meanwhile or one of them writes nothing.
-    async fn write_plan(
-        &mut self,
-        doing: &str,
-        claim: Option<&Claim>,
-        statements: Vec<Statement>,
-    ) -> Result<bool>;
-}
+/// Where documents are.
+const TABLE: &str = "document_outbox";
 
 #[async_trait]
-impl<T: PlanStore> OutboxStore for T {
+impl<T: Execute> OutboxStore for T {
     async fn documents(&mut self, which: &Which) -> Result<Vec<Row>> {
         if !self.is_ready().await? {
             return Ok(Vec::new());
         }
-        let words = self.words();
-        let mut values = Values::new(words, Vec::new());
+        let mut values = Values::default();
         // Kind and state are judged when they are read: what somebody has damaged must not be overlooked.
         let mut conditions = vec![if which.unsettled { UNSETTLED.to_owned() } else { "1 = 1".to_owned() }];
-        let mut only = |column: &str, value: Option<String>, parameter: Parameter| {
-            if value.is_some() {
-                conditions.push(format!("{column} = {}", values.add(value, parameter)));
-            }
-        };
-        only("key", which.key.clone(), Words::text);
-        only("business_date", which.date.map(|date| date.to_string()), Words::date);
-        let sql = format!(
-            "select key, kind, subject, title, business_date, {}, store_from, coalesce(store_to, account_id), seq,
-                 date_incoming, comment, items_json, payload_sha256, state, iiko_id, iiko_number, attempts, last_error, {},
-                 run_id, {}, {}
+        if let Some(key) = &which.key {
+            conditions.push(format!("key = {}", values.add(key.as_str())));
+        }
+        if let Some(date) = which.date {
+            conditions.push(format!("business_date = {}", values.add(date)));
+        }
+        let text = format!(
+            "select key, kind, subject, title, business_date, slot_utc, store_from,
+                 coalesce(store_to, account_id) as store_to, seq, date_incoming, comment, items_json, payload_sha256, state,
+                 iiko_id, iiko_number, attempts, last_error, seen_at, run_id, created_at, updated_at
              from document_outbox where {} order by business_date, title, seq, key",
-            words.stamp("slot_utc"),
-            words.stamp("seen_at"),
-            words.stamp("created_at"),
-            words.stamp("updated_at"),
             conditions.join(" and "),
         );
-        let answers = self.ask("reading the documents", (sql, values.parameters)).await?;
-        let rows = answers.into_iter().map(row).collect::<Result<Vec<_>>>()?;
+        let rows = self.fetch("reading the documents", TABLE, Sql::with(text, values), row).await?;
         Ok(rows.into_iter().filter(|row| is_wanted(which, row)).collect())
     }
 
@@ -136,9 +119,10 @@ impl<T: PlanStore> OutboxStore for T {
         // above nothing is the last one.
         let sql = "select records_synced from iiko_sync_log
              where entity_type = 'document_outbox' and records_synced > 0 order by id desc limit 1";
-        let answers = self.ask("reading how long the last report was", (sql.to_owned(), Vec::new())).await?;
-        let count = |answer| Columns::new("iiko_sync_log", answer).read(|text| text.parse().ok());
-        answers.into_iter().next().map_or(Ok(0), count)
+        let doing = "reading how long the last report was";
+        let count = |row: &Stored| row.get::<i64>("records_synced");
+        let last = self.fetch(doing, "iiko_sync_log", Sql::new(sql), count).await?;
+        Ok(last.first().map_or(0, |count| count.unsigned_abs()))
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue> {
@@ -155,189 +139,150 @@ impl<T: PlanStore> OutboxStore for T {
     }
 
     async fn plan_documents(&mut self, claim: Option<&Claim>, rows: &[Row]) -> Result<bool> {
-        let words = self.words();
-        let statements = rows.iter().map(|row| insert(words, row)).collect();
-        self.write_plan("writing down the documents", claim, statements).await
+        let statements = claim.map(Claim::sql).into_iter().chain(rows.iter().map(insert)).collect();
+        // Each of them writes one row, unless another run has come first.
+        let written = self.transact("writing down the documents", statements, Some(1)).await?;
+        Ok(written.is_some())
     }
 
     async fn advance(&mut self, key: &str, change: &Change) -> Result<bool> {
-        let words = self.words();
-        let (from, to) = (change.from.name().to_owned(), change.to.name().to_owned());
-        let mut values = Values::new(words, vec![key.to_owned(), from]);
-        let assignments = [
-            format!("state = {}", values.add(Some(to), Words::text)),
-            format!("iiko_id = coalesce({}, iiko_id)", values.add(change.iiko_id, Words::uuid)),
-            format!("iiko_number = {}", values.add(change.iiko_number.as_ref(), Words::text)),
-            format!("attempts = attempts + ({})", change.attempts),
-            format!("last_error = {}", values.add(change.error.as_ref(), Words::text)),
-            format!("run_id = {}", values.add(Some(change.run), Words::uuid)),
-            format!("updated_at = {}", values.add(Some(text(change.now)), Words::moment)),
-        ];
-        let sql =
-            format!("update document_outbox set {} where key = $1 and state = $2", assignments.join(", "));
-        Ok(self.change("writing down how far a document is", (sql, values.parameters)).await? == 1)
+        let sql = Sql::new(
+            "update document_outbox set state = $3, iiko_id = coalesce($4, iiko_id), iiko_number = $5,
+                 attempts = attempts + $6, last_error = $7, run_id = $8, updated_at = $9
+             where key = $1 and state = $2",
+        )
+        .bind(key)
+        .bind(change.from.name())
+        .bind(change.to.name())
+        .bind(change.iiko_id)
+        .bind(change.iiko_number.clone())
+        .bind(i64::from(change.attempts))
+        .bind(change.error.clone())
+        .bind(change.run)
+        .bind(change.now);
+        Ok(self.execute("writing down how far a document is", sql).await? == 1)
     }
 
     async fn quarantine(&mut self, row: &Row, run: Uuid, now: DateTime<Utc>) -> Result<()> {
-        let words = self.words();
-        let sql = format!(
-            "update document_outbox set state = 'unknown', last_error = $2, run_id = {}, updated_at = {}
+        let sql = Sql::new(
+            "update document_outbox set state = 'unknown', last_error = $2, run_id = $3, updated_at = $4
              where key = $1 and state <> 'unknown'",
-            words.uuid(3),
-            words.moment(4),
         );
         let error = row.last_error.clone().unwrap_or_default();
-        let parameters = vec![row.key().to_owned(), error, run.to_string(), text(now)];
-        self.change("writing down that a document's row is damaged", (sql, parameters)).await.map(|_| ())
+        let sql = sql.bind(row.key()).bind(error).bind(run).bind(now);
+        self.execute("writing down that a document's row is damaged", sql).await.map(drop)
     }
 
     async fn mark_seen(&mut self, key: &str, now: DateTime<Utc>) -> Result<()> {
-        let sql = format!("update document_outbox set seen_at = {} where key = $1", self.words().moment(2));
-        let parameters = vec![key.to_owned(), text(now)];
-        self.change("writing down that a document was seen", (sql, parameters)).await.map(|_| ())
+        let sql = Sql::new("update document_outbox set seen_at = $2 where key = $1").bind(key).bind(now);
+        self.execute("writing down that a document was seen", sql).await.map(drop)
     }
 }
 
 /// How `date_incoming` is kept: as it is sent.
 const DATE_INCOMING: &str = "%Y-%m-%dT%H:%M";
 
-/// How a parameter is written, by its number.
-type Parameter = fn(Words, usize) -> String;
-
-/// The values of a statement while it is written.
-struct Values {
-    words: Words,
-    parameters: Vec<String>,
-}
-
-impl Values {
-    /// Begins with parameters that the statement names by their numbers.
-    fn new(words: Words, parameters: Vec<String>) -> Self {
-        Self { words, parameters }
-    }
-
-    /// A further value, which may be null.
-    fn add(&mut self, value: Option<impl ToString>, parameter: Parameter) -> String {
-        let Some(value) = value else { return "null".to_owned() };
-        self.parameters.push(value.to_string());
-        parameter(self.words, self.parameters.len())
-    }
-}
-
 /// The statement that writes a new row, if its key, day and subject are free.
-fn insert(words: Words, row: &Row) -> Statement {
+fn insert(row: &Row) -> Sql {
     let Payload { kind, number, from, to, date_incoming, comment, .. } = &row.payload;
     let (store_to, account) = match kind {
-        DocumentKind::Transfer => (Some(to), None),
-        DocumentKind::Writeoff => (None, Some(to)),
+        DocumentKind::Transfer => (Some(*to), None),
+        DocumentKind::Writeoff => (None, Some(*to)),
     };
-    let mut values = Values::new(words, Vec::new());
     let columns = [
-        ("key", values.add(Some(number), Words::text)),
-        ("kind", values.add(Some(kind.name()), Words::text)),
-        ("subject", values.add(Some(&row.subject), Words::text)),
-        ("title", values.add(Some(&row.title), Words::text)),
-        ("business_date", values.add(Some(row.business_date), Words::date)),
-        ("slot_utc", values.add(row.slot.map(text), Words::moment)),
-        ("store_from", values.add(Some(from), Words::uuid)),
-        ("store_to", values.add(store_to, Words::uuid)),
-        ("account_id", values.add(account, Words::uuid)),
-        ("seq", row.sequence.to_string()),
-        ("date_incoming", values.add(Some(date_incoming.format(DATE_INCOMING)), Words::text)),
-        ("comment", values.add(Some(comment), Words::text)),
-        ("items_json", values.add(Some(row.payload.items_json()), Words::text)),
-        ("payload_sha256", values.add(Some(row.payload.sha256()), Words::text)),
-        ("state", values.add(Some(row.state.name()), Words::text)),
-        ("iiko_id", values.add(row.iiko_id, Words::uuid)),
-        ("iiko_number", values.add(row.iiko_number.as_ref(), Words::text)),
-        ("attempts", row.attempts.to_string()),
-        ("last_error", values.add(row.last_error.as_ref(), Words::text)),
-        ("seen_at", values.add(row.seen_at.map(text), Words::moment)),
-        ("run_id", values.add(Some(row.run_id), Words::uuid)),
-        ("created_at", values.add(Some(text(row.created_at)), Words::moment)),
-        ("updated_at", values.add(Some(text(row.updated_at)), Words::moment)),
+        ("key", number.as_str().into()),
+        ("kind", kind.name().into()),
+        ("subject", row.subject.as_str().into()),
+        ("title", row.title.as_str().into()),
+        ("business_date", row.business_date.into()),
+        ("slot_utc", row.slot.into()),
+        ("store_from", (*from).into()),
+        ("store_to", store_to.into()),
+        ("account_id", account.into()),
+        ("seq", row.sequence.into()),
+        ("date_incoming", date_incoming.format(DATE_INCOMING).to_string().into()),
+        ("comment", comment.as_str().into()),
+        ("items_json", row.payload.items_json().into()),
+        ("payload_sha256", row.payload.sha256().into()),
+        ("state", row.state.name().into()),
+        ("iiko_id", row.iiko_id.into()),
+        ("iiko_number", row.iiko_number.clone().into()),
+        ("attempts", row.attempts.into()),
+        ("last_error", row.last_error.clone().into()),
+        ("seen_at", row.seen_at.into()),
+        ("run_id", row.run_id.into()),
+        ("created_at", row.created_at.into()),
+        ("updated_at", row.updated_at.into()),
     ];
-    let (names, written): (Vec<&str>, Vec<String>) = columns.into_iter().unzip();
-    let sql = format!(
-        "insert into document_outbox ({}) values ({}) on conflict do nothing",
-        names.join(", "),
-        written.join(", ")
-    );
-    (sql, values.parameters)
+    Sql::insert(TABLE, columns).and(" on conflict do nothing")
 }
 
 /// A stored row while it is read: whatever stands there, it is read to its end.
-struct Reading {
-    columns: Columns,
+struct Reading<'r> {
+    row: &'r Stored,
     damage: Vec<String>,
 }
 
-impl Reading {
-    /// The next value, which has to be there; `otherwise` and a word about it when it cannot be read.
-    fn read<V>(&mut self, name: &str, otherwise: V, read: impl FnOnce(&str) -> Option<V>) -> V {
-        let value = self.columns.optional().as_deref().and_then(read);
+impl Reading<'_> {
+    /// A column's value, which has to be there; `otherwise` and a word about it when it cannot be read.
+    fn read<C: Cell, V>(&mut self, name: &str, otherwise: V, read: impl FnOnce(C) -> Option<V>) -> V {
+        let value = self.row.optional(name).ok().flatten().and_then(read);
         value.unwrap_or_else(|| {
             self.damage.push(format!("its `{name}` cannot be read"));
             otherwise
         })
     }
 
-    /// The next value, which may be missing.
-    fn read_optional<V>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<V>) -> Option<V> {
-        let text = self.columns.optional()?;
-        let value = read(&text);
-        if value.is_none() {
+    /// The same, taken as it is stored.
+    fn get<C: Cell>(&mut self, name: &str, otherwise: C) -> C {
+        self.read(name, otherwise, Some)
+    }
+
+    /// A column's value, which may be missing.
+    fn optional<C: Cell>(&mut self, name: &str) -> Option<C> {
+        self.row.optional(name).unwrap_or_else(|_| {
             self.damage.push(format!("its `{name}` cannot be read"));
-        }
-        value
-    }
-
-    fn text(&mut self, name: &str) -> String {
-        self.read(name, String::new(), |text| Some(text.to_owned()))
-    }
-
-    fn id(&mut self, name: &str) -> Uuid {
-        self.read(name, Uuid::nil(), |text| text.parse().ok())
+            None
+        })
     }
 }
 
 /// What a stored row says. One that cannot be worked with is not refused, or the night would end with it: it is `unknown`, and
 /// says why.
-fn row(answer: Answer) -> Result<Row> {
-    let mut columns = Columns::new("document_outbox", answer);
-    let key = columns.text()?;
+fn row(stored: &Stored) -> Result<Row> {
+    let key: String = stored.get("key")?;
     let by_letter = if key.starts_with('W') { DocumentKind::Writeoff } else { DocumentKind::Transfer };
-    let mut reading = Reading { columns, damage: Vec::new() };
-    let kind = reading.read("kind", by_letter, DocumentKind::of);
-    let (subject, title) = (reading.text("subject"), reading.text("title"));
-    let business_date = reading.read("business_date", NaiveDate::default(), |text| text.parse().ok());
-    let slot = reading.read_optional("slot_utc", moment);
-    let (from, to) = (reading.id("store_from"), reading.id("store_to"));
-    let sequence = reading.read("seq", 1, |text| text.parse().ok().filter(|sequence| *sequence > 0));
-    let date_incoming = reading.read("date_incoming", NaiveDateTime::default(), |text| {
-        NaiveDateTime::parse_from_str(text, DATE_INCOMING).ok()
-    });
-    let comment = reading.text("comment");
-    let lines = reading.read("items_json", Vec::new(), Payload::read_items);
-    let payload = Payload { kind, number: key, from, to, date_incoming, comment, lines };
-    let digest = reading.text("payload_sha256");
-    let stored = reading.read("state", State::Unknown, State::of);
+    let mut reading = Reading { row: stored, damage: Vec::new() };
+    let payload = Payload {
+        kind: reading.read("kind", by_letter, |text: String| DocumentKind::of(&text)),
+        number: key,
+        from: reading.get("store_from", Uuid::nil()),
+        to: reading.get("store_to", Uuid::nil()),
+        date_incoming: reading.read("date_incoming", NaiveDateTime::default(), |text: String| {
+            NaiveDateTime::parse_from_str(&text, DATE_INCOMING).ok()
+        }),
+        comment: reading.get("comment", String::new()),
+        lines: reading.read("items_json", Vec::new(), |text: String| Payload::read_items(&text)),
+    };
+    let count = |number: i64| u32::try_from(number).ok();
+    let digest = reading.get("payload_sha256", String::new());
+    let state = reading.read("state", State::Unknown, |text: String| State::of(&text));
     let mut row = Row {
         payload,
-        subject,
-        title,
-        business_date,
-        slot,
-        sequence,
-        state: stored,
-        iiko_id: reading.read_optional("iiko_id", |text| text.parse().ok()),
-        iiko_number: reading.columns.optional(),
-        attempts: reading.read("attempts", 0, |text| text.parse().ok()),
-        last_error: reading.columns.optional(),
-        seen_at: reading.read_optional("seen_at", moment),
-        run_id: reading.id("run_id"),
-        created_at: reading.read("created_at", DateTime::UNIX_EPOCH, moment),
-        updated_at: reading.read("updated_at", DateTime::UNIX_EPOCH, moment),
+        subject: reading.get("subject", String::new()),
+        title: reading.get("title", String::new()),
+        business_date: reading.get("business_date", NaiveDate::default()),
+        slot: reading.optional("slot_utc"),
+        sequence: reading.read("seq", 1, |number| count(number).filter(|sequence| *sequence > 0)),
+        state,
+        iiko_id: reading.optional("iiko_id"),
+        iiko_number: reading.optional("iiko_number"),
+        attempts: reading.read("attempts", 0, count),
+        last_error: reading.optional("last_error"),
+        seen_at: reading.optional("seen_at"),
+        run_id: reading.get("run_id", Uuid::nil()),
+        created_at: reading.get("created_at", DateTime::UNIX_EPOCH),
+        updated_at: reading.get("updated_at", DateTime::UNIX_EPOCH),
         damage: None,
     };
     let mut damage = reading.damage;
@@ -346,7 +291,7 @@ fn row(answer: Answer) -> Result<Row> {
     }
     if !damage.is_empty() {
         let damage = format!("its row is damaged: {}", damage.join("; "));
-        if stored != State::Abandoned {
+        if state != State::Abandoned {
             row.state = State::Unknown;
             row.last_error = Some(damage.clone());
         }
@@ -366,57 +311,50 @@ fn is_wanted(which: &Which, row: &Row) -> bool {
         && (!which.unsettled || row.state.is_open() || row.state == State::Unknown)
 }
 
-fn id(columns: &mut Columns) -> Result<Uuid> {
-    columns.read(|text| text.parse().ok())
-}
-
-/// Reads stores: id, name, code.
-const STORES: &str =
-    "select id, coalesce(name, ''), coalesce(code, '') from iiko_store where deleted is not true order by id";
-/// Reads measure units: the same.
-const UNITS: &str = "select id, coalesce(name, ''), coalesce(code, '') from iiko_entity where root_type = 'MeasureUnit' order by id";
-/// Reads accounts: the same.
-const ACCOUNTS: &str = "select id, coalesce(name, ''), coalesce(code, '') from iiko_entity
+/// Reads stores.
+const STORES: &str = "select id, coalesce(name, '') as name, coalesce(code, '') as code from iiko_store
+     where deleted is not true order by id";
+/// Reads measure units.
+const UNITS: &str = "select id, coalesce(name, '') as name, coalesce(code, '') as code from iiko_entity
+     where root_type = 'MeasureUnit' order by id";
+/// Reads accounts.
+const ACCOUNTS: &str = "select id, coalesce(name, '') as name, coalesce(code, '') as code from iiko_entity
      where root_type = 'Account' and deleted is not true order by id";
-/// Reads products: id, name, article, type, unit.
-const PRODUCTS: &str =
-    "select id, coalesce(name, ''), coalesce(num, ''), coalesce(product_type, ''), main_unit
+/// Reads products.
+const PRODUCTS: &str = "select id, coalesce(name, '') as name, coalesce(num, '') as num,
+         coalesce(product_type, '') as kind, main_unit as unit
      from iiko_product where deleted is not true order by id";
 /// What is being done while the catalogue is read.
 const CATALOGUE: &str = "reading stores and products";
 
-async fn list<R>(
-    store: &mut (impl Speak + ?Sized),
+async fn list<R: Send>(
+    store: &mut impl Execute,
     sql: &str,
-    read: fn(&mut Columns) -> Result<R>,
+    read: fn(&Stored) -> Result<R>,
 ) -> Result<Vec<R>> {
-    let answers = store.ask(CATALOGUE, (sql.to_owned(), Vec::new())).await?;
-    answers.into_iter().map(|answer| read(&mut Columns::new("the mirror of iiko", answer))).collect()
+    store.fetch(CATALOGUE, "the mirror of iiko", Sql::new(sql), read).await
 }
 
-fn named(columns: &mut Columns) -> Result<Named> {
-    Ok(Named { id: id(columns)?, name: columns.text()?, code: columns.text()? })
+fn named(row: &Stored) -> Result<Named> {
+    Ok(Named { id: row.get("id")?, name: row.get("name")?, code: row.get("code")? })
 }
 
-fn product(columns: &mut Columns) -> Result<Product> {
+fn product(row: &Stored) -> Result<Product> {
     Ok(Product {
-        id: id(columns)?,
-        name: columns.text()?,
-        num: columns.text()?,
-        kind: columns.text()?,
-        unit: columns.read_optional(|text| text.parse().ok())?,
+        id: row.get("id")?,
+        name: row.get("name")?,
+        num: row.get("num")?,
+        kind: row.get("kind")?,
+        unit: row.optional("unit")?,
     })
 }
 
 /// When the tables were mirrored well that decide whether the mirror is fresh enough to plan with: the older moment.
-async fn mirrored_at(store: &mut (impl Speak + ?Sized)) -> Result<Option<DateTime<Utc>>> {
-    let last = store.words().stamp("last_good_run");
-    let sql = format!(
-        "select {last} from mirror_freshness where scope = '' and table_name in ('iiko_store', 'iiko_product')"
-    );
-    let runs = store.ask(CATALOGUE, (sql, Vec::new())).await?;
-    let runs = runs.into_iter().map(|answer| Columns::new("mirror_freshness", answer).read(moment));
-    Ok(match runs.collect::<Result<Vec<_>>>()?[..] {
+async fn mirrored_at(store: &mut impl Execute) -> Result<Option<DateTime<Utc>>> {
+    let sql = "select last_good_run from mirror_freshness
+         where scope = '' and table_name in ('iiko_store', 'iiko_product')";
+    let last = |row: &Stored| row.get::<DateTime<Utc>>("last_good_run");
+    Ok(match store.fetch(CATALOGUE, "mirror_freshness", Sql::new(sql), last).await?[..] {
         [one, other] => Some(one.min(other)),
         _ => None,
     })

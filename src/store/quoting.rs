@@ -31,14 +31,22 @@ pub(super) fn key_equals(table: &Table, left: &str, right: impl Fn(&str) -> Stri
         .join(" and ")
 }
 
-/// The key's columns as text, then the label's, joined: what `describe` selects.
+/// The query for these columns as text, under their own names.
+pub(super) fn text_query(table: &Table, columns: &[&str]) -> String {
+    let text = |name: &&str| format!("cast({} as text) as {}", quoted(name), quoted(name));
+    let columns: Vec<String> = columns.iter().map(text).collect();
+    format!("select {} from {}", columns.join(", "), quoted(table.name))
+}
+
+/// The key's columns as text under their own names, then the label's, joined, as `shown_label`: what `describe` selects.
 pub(super) fn label_query(table: &Table, alias: &str) -> String {
-    let keys = table.key.iter().map(|name| format!("cast({alias}.{} as text)", quoted(name)));
+    let key = |name: &&str| format!("cast({alias}.{} as text) as {}", quoted(name), quoted(name));
+    let keys: Vec<String> = table.key.iter().map(key).collect();
     let labels: Vec<String> = table
         .label_columns()
         .iter()
         .map(|column| format!("coalesce({alias}.{}, '')", quoted(column.name)))
         .collect();
     let label = if labels.is_empty() { "''".to_owned() } else { labels.join(" || ' / ' || ") };
-    format!("select {}, {label} from {} {alias}", keys.collect::<Vec<_>>().join(", "), quoted(table.name))
+    format!("select {}, {label} as shown_label from {} {alias}", keys.join(", "), quoted(table.name))
 }

@@ -4,7 +4,7 @@
 //! no longer shows and one is opened for every row that has none. So after each commit the open stretches are the rows of
 //! the table, and a run that is repeated changes nothing.
 
-use super::speak::{Answer, Columns, Speak, moment, text};
+use super::sql::{Execute, Row, Sql};
 use crate::{
     decimal::amount,
     error::{Failure, Kind, Result},
@@ -89,87 +89,72 @@ pub trait StoplistStore: Send {
 }
 
 #[async_trait]
-impl<T: Speak> StoplistStore for T {
+impl<T: Execute> StoplistStore for T {
     async fn stretches(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Stretch>> {
         if !self.is_ready().await? {
             return Ok(Vec::new());
         }
-        let words = self.words();
-        let (after, before) = (words.moment(1), words.moment(2));
         // The balance as text, so that no digit is lost.
-        let sql = format!(
-            "select organization_id, terminal_group_id, product_id, size_id, name, cast(balance as text), {}, {}
+        let sql = Sql::new(
+            "select organization_id, terminal_group_id, product_id, size_id, name, cast(balance as text) as balance,
+                 started_at, ended_at
              from stoplist_history
-             where started_at < {before} and (ended_at is null or ended_at > {after}) order by started_at, id",
-            words.stamp("started_at"),
-            words.stamp("ended_at"),
+             where started_at < $2 and (ended_at is null or ended_at > $1) order by started_at, id",
         );
-        let answers = self.ask("reading the history of the stop-list", (sql, vec![text(from), text(to)]));
-        answers.await?.into_iter().map(stretch).collect()
+        let sql = sql.bind(from).bind(to);
+        self.fetch("reading the history of the stop-list", "stoplist_history", sql, stretch).await
     }
 
     async fn samples(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<Sample>> {
         if !self.is_ready().await? {
             return Ok(Vec::new());
         }
-        let words = self.words();
-        let (first, end) = (words.moment(1), words.moment(2));
-        let sql = format!(
-            "select organization_id, {} from stoplist_sample where taken_at >= {first} and taken_at < {end}
+        let sql = Sql::new(
+            "select organization_id, taken_at from stoplist_sample where taken_at >= $1 and taken_at < $2
              union all
-             select organization_id, {} from stoplist_sample where taken_at < {first} group by organization_id
-             order by 1, 2",
-            words.stamp("taken_at"),
-            words.stamp("max(taken_at)"),
+             select organization_id, max(taken_at) as taken_at from stoplist_sample where taken_at < $1
+             group by organization_id
+             order by organization_id, taken_at",
         );
-        let sample = |answer: Answer| {
-            let mut columns = Columns::new("stoplist_sample", answer);
-            Ok(Sample { organization_id: id(&mut columns)?, taken_at: columns.read(moment)? })
+        let sample = |row: &Row| {
+            Ok(Sample { organization_id: row.get("organization_id")?, taken_at: row.get("taken_at")? })
         };
-        let answers = self.ask("reading the samples of the stop-list", (sql, vec![text(from), text(to)]));
-        answers.await?.into_iter().map(sample).collect()
+        let sql = sql.bind(from).bind(to);
+        self.fetch("reading the samples of the stop-list", "stoplist_sample", sql, sample).await
     }
 
     async fn organization_names(&mut self) -> Result<HashMap<Uuid, String>> {
         if !self.is_ready().await? {
             return Ok(HashMap::new());
         }
-        let sql = "select organization_id, name from stoplist_organization".to_owned();
-        let named = |answer: Answer| {
-            let mut columns = Columns::new("stoplist_organization", answer);
-            Ok((id(&mut columns)?, columns.text()?))
-        };
-        let answers = self.ask("reading the names of the organizations", (sql, Vec::new()));
-        answers.await?.into_iter().map(named).collect()
+        let sql = Sql::new("select organization_id, name from stoplist_organization");
+        let named = |row: &Row| Ok((row.get("organization_id")?, row.get("name")?));
+        let doing = "reading the names of the organizations";
+        Ok(self.fetch(doing, "stoplist_organization", sql, named).await?.into_iter().collect())
     }
 
     async fn last_sample(&mut self) -> Result<Option<DateTime<Utc>>> {
         if !self.is_ready().await? {
             return Ok(None);
         }
-        let sql = format!("select {} from stoplist_sample", self.words().stamp("max(taken_at)"));
-        let answers = self.ask("reading the samples of the stop-list", (sql, Vec::new())).await?;
-        let last = |answer| Columns::new("stoplist_sample", answer).read_optional(moment);
-        answers.into_iter().next().map_or(Ok(None), last)
+        let sql = Sql::new("select max(taken_at) as last from stoplist_sample");
+        let last = |row: &Row| row.optional("last");
+        let found = self.fetch("reading the samples of the stop-list", "stoplist_sample", sql, last).await?;
+        Ok(found.into_iter().next().flatten())
     }
 }
 
-fn stretch(answer: Answer) -> Result<Stretch> {
-    let mut columns = Columns::new("stoplist_history", answer);
+fn stretch(row: &Row) -> Result<Stretch> {
     Ok(Stretch {
-        organization_id: id(&mut columns)?,
-        terminal_group_id: id(&mut columns)?,
-        product_id: id(&mut columns)?,
-        size_id: id(&mut columns)?,
-        name: columns.text()?,
-        balance: balance(&columns.text()?)?,
-        started_at: columns.read(moment)?,
-        ended_at: columns.read_optional(moment)?,
+        organization_id: row.get("organization_id")?,
+        terminal_group_id: row.get("terminal_group_id")?,
+        product_id: row.get("product_id")?,
+        size_id: row.get("size_id")?,
+        name: row.get("name")?,
+        balance: balance(&row.get::<String>("balance")?)?,
+        started_at: row.get("started_at")?,
+        ended_at: row.optional("ended_at")?,
     })
-}
-
-fn id(columns: &mut Columns) -> Result<Uuid> {
-    columns.read(|text| text.parse().ok())
 }
 
 /// A stored balance.
@@ -178,4 +163,53 @@ fn balance(text: &str) -> Result<Decimal> {
         Failure::new(Kind::Database, format!("stoplist_history: `{text}` is no balance"))
             .hint("somebody else has written to stoplist_history; put the balance right by hand")
     })
+}
+
+/// The rows of the table that belong to a stretch `h`.
+const SAME: &str = "a.product_id = h.product_id and a.terminal_group_id = h.terminal_group_id \
+     and a.size_id = h.size_id and a.organization_id = h.organization_id";
+
+/// The statements that let the history follow the table, after the table was written and in that transaction.
+pub(super) fn follow(reading: &Reading) -> Vec<Sql> {
+    let gone = reading.gone.iter().map(|gone| {
+        let sql = "update stoplist_history set ended_at = $3
+             where ended_at is null and organization_id = $1 and terminal_group_id = $2";
+        Sql::new(sql).bind(gone.organization_id).bind(gone.terminal_group_id).bind(gone.ended_at)
+    });
+    let names = reading.names.iter().map(|(organization, name)| {
+        let sql = "insert into stoplist_organization as o (organization_id, name) values ($1, $2)
+             on conflict (organization_id) do update set name = excluded.name where o.name <> excluded.name";
+        Sql::new(sql).bind(*organization).bind(name.as_str())
+    });
+    let mut statements: Vec<Sql> = gone.chain(names).collect();
+    for organization in &reading.organizations {
+        let of_it = |text: String| Sql::new(text).bind(*organization);
+        statements.push(
+            of_it(format!(
+                "update stoplist_history as h set ended_at = $2 where h.ended_at is null and h.organization_id = $1
+                 and not exists (select 1 from active_stoplist a where {SAME} and a.balance = h.balance)"
+            ))
+            .bind(reading.taken_at),
+        );
+        statements.push(of_it(format!(
+            "update stoplist_history as h set name = a.name from active_stoplist a
+             where h.ended_at is null and h.organization_id = $1 and {SAME} and h.name <> a.name"
+        )));
+        statements.push(
+            of_it(format!(
+                "insert into stoplist_history
+                     (organization_id, terminal_group_id, product_id, size_id, name, balance, started_at)
+                 select organization_id, terminal_group_id, product_id, size_id, name, balance, $2
+                 from active_stoplist a where a.organization_id = $1
+                     and not exists (select 1 from stoplist_history h where h.ended_at is null and {SAME})
+                 order by product_id, terminal_group_id, size_id"
+            ))
+            .bind(reading.taken_at),
+        );
+        if reading.is_sample {
+            let sql = "insert into stoplist_sample (organization_id, taken_at) values ($1, $2) on conflict do nothing";
+            statements.push(of_it(sql.to_owned()).bind(reading.taken_at));
+        }
+    }
+    statements
 }

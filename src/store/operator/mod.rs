@@ -5,10 +5,10 @@ mod prune;
 mod tombstone;
 
 use super::{
-    LogRow,
-    speak::{Answer, Columns, Speak, moment, text},
+    LogRow, journal,
+    sql::{Execute, Row, Sql, Values},
 };
-use crate::{error::Result, model::report::Status};
+use crate::error::Result;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -67,33 +67,27 @@ pub trait OperatorStore: Send {
 }
 
 #[async_trait]
-impl<T: Speak> OperatorStore for T {
+impl<T: Execute> OperatorStore for T {
     async fn log_rows(&mut self, which: &WhichLog) -> Result<Vec<LogRow>> {
         self.is_ready().await?;
-        let words = self.words();
-        let (mut conditions, mut parameters) = (vec!["1 = 1".to_owned()], Vec::new());
+        let (mut conditions, mut values) = (vec!["1 = 1".to_owned()], Values::default());
         if let Some(entity) = &which.entity {
-            parameters.push(entity.clone());
-            conditions.push("(entity_type = $1 or scope = $1)".to_owned());
+            let entity = values.add(entity.as_str());
+            conditions.push(format!("(entity_type = {entity} or scope = {entity})"));
         }
         if let Some(since) = which.since {
-            parameters.push(text(since));
-            conditions.push(format!("finished_at >= {}", words.moment(parameters.len())));
+            conditions.push(format!("finished_at >= {}", values.add(since)));
         }
         if which.failed {
             conditions.push("status = 'error'".to_owned());
         }
-        let sql = format!(
-            "select run_id, entity_type, scope, status, {}, {}, duration_ms, records_synced, inserted, updated, unchanged,
-                 deleted, rejected, delete_blocked, error_message, triggered_by, host
-             from iiko_sync_log where {} order by id desc limit {}",
-            words.stamp("started_at"),
-            words.stamp("finished_at"),
+        let text = format!(
+            "select {} from iiko_sync_log where {} order by id desc limit {}",
+            journal::columns(),
             conditions.join(" and "),
             which.limit,
         );
-        let answers = self.ask("reading the log", (sql, parameters)).await?;
-        answers.into_iter().map(log_row).collect()
+        self.fetch("reading the log", "iiko_sync_log", Sql::with(text, values), journal::log_row).await
     }
 
     async fn overview(&mut self) -> Result<Overview> {
@@ -116,22 +110,23 @@ impl<T: Speak> OperatorStore for T {
     }
 
     async fn hold(&mut self, tables: &[&str], by: &str, run: Uuid, now: DateTime<Utc>) -> Result<()> {
-        let words = self.words();
-        let sql = format!(
-            "insert into mirror_hold (table_name, since, run_id, held_by) values ($1, {}, {}, $4)
-             on conflict (table_name) do nothing",
-            words.moment(2),
-            words.uuid(3),
-        );
-        let of = |table: &&str| vec![(*table).to_owned(), text(now), run.to_string(), by.to_owned()];
-        let statements = tables.iter().map(|table| (sql.clone(), of(table))).collect();
-        self.tell("holding deletion off", statements).await.map(|_| ())
+        let held = |table: &&str| {
+            let row = [
+                ("table_name", (*table).into()),
+                ("since", now.into()),
+                ("run_id", run.into()),
+                ("held_by", by.into()),
+            ];
+            Sql::insert("mirror_hold", row).and(" on conflict (table_name) do nothing")
+        };
+        self.transact("holding deletion off", tables.iter().map(held).collect(), None).await.map(drop)
     }
 
     async fn release(&mut self, tables: &[&str]) -> Result<u64> {
-        let sql = "delete from mirror_hold where table_name = $1";
-        let statements = tables.iter().map(|table| (sql.to_owned(), vec![(*table).to_owned()])).collect();
-        Ok(self.tell("releasing tables", statements).await?.into_iter().sum())
+        let released = |table: &&str| Sql::new("delete from mirror_hold where table_name = $1").bind(*table);
+        let statements = tables.iter().map(released).collect();
+        let touched = self.transact("releasing tables", statements, None).await?;
+        Ok(touched.into_iter().flatten().sum())
     }
 
     async fn expired(&mut self, keep: &Keep) -> Result<Expired> {
@@ -142,27 +137,4 @@ impl<T: Speak> OperatorStore for T {
     async fn prune(&mut self, keep: &Keep) -> Result<Expired> {
         prune::delete(self, keep).await
     }
-}
-
-fn log_row(answer: Answer) -> Result<LogRow> {
-    let mut columns = Columns::new("iiko_sync_log", answer);
-    Ok(LogRow {
-        run_id: columns.read(|text| text.parse().ok())?,
-        entity_type: columns.text()?,
-        scope: columns.text()?,
-        status: columns.read(Status::of)?.name(),
-        started_at: columns.read(moment)?,
-        finished_at: columns.read(moment)?,
-        duration_ms: columns.count()?,
-        records_synced: columns.count()?,
-        inserted: columns.count()?,
-        updated: columns.count()?,
-        unchanged: columns.count()?,
-        deleted: columns.count()?,
-        rejected: columns.count()?,
-        delete_blocked: columns.count()?,
-        error_message: columns.optional(),
-        triggered_by: columns.text()?,
-        host: columns.text()?,
-    })
 }

@@ -1,12 +1,12 @@
 //! The state of everything, as the database tells it.
 
-use super::{Answer, Columns, Speak, moment};
+use super::{Execute, Row, Sql};
 use crate::{
     engine::Hold,
     error::Result,
     model::report::Status,
-    schedule::{SlotRow, SlotState},
-    store::migrate::Dialect,
+    schedule::SlotRow,
+    store::{hold, migrate::Dialect, slot::slot_row},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -100,14 +100,14 @@ pub struct Remote {
     pub since: DateTime<Utc>,
 }
 
-pub(super) async fn read<S: Speak + ?Sized>(store: &mut S) -> Result<Overview> {
+pub(super) async fn read(store: &mut impl Execute) -> Result<Overview> {
     let any = "1 = 1";
     Ok(Overview {
         fresh: fresh(store).await?,
         latest: latest(store, any).await?,
         problems: latest(store, "status in ('error', 'warning')").await?,
         blocked: blocked(store).await?,
-        holds: holds(store).await?,
+        holds: rows(store, "mirror_hold", hold::QUERY, hold::read).await?,
         slots: slots(store).await?,
         tombstones: tombstones(store).await?,
         remote: remote(store).await?,
@@ -115,50 +115,53 @@ pub(super) async fn read<S: Speak + ?Sized>(store: &mut S) -> Result<Overview> {
 }
 
 /// Asks, and reads each row of the answer.
-async fn rows<S: Speak + ?Sized, R>(
-    store: &mut S,
+async fn rows<R: Send>(
+    store: &mut impl Execute,
     table: &'static str,
-    sql: String,
-    read: impl Fn(&mut Columns) -> Result<R>,
+    text: &str,
+    read: impl Fn(&Row) -> Result<R> + Send,
 ) -> Result<Vec<R>> {
-    let answers = store.ask(&format!("reading {table}"), (sql, Vec::new())).await?;
-    let row = |answer: Answer| read(&mut Columns::new(table, answer));
-    answers.into_iter().map(row).collect()
+    store.fetch(&format!("reading {table}"), table, Sql::new(text), read).await
 }
 
-async fn fresh<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Fresh>> {
-    let sql = format!(
-        "select table_name, scope, {}, rows from mirror_freshness order by table_name, scope",
-        store.words().stamp("last_good_run")
-    );
-    rows(store, "mirror_freshness", sql, |columns| {
-        let (entity, scope) = (columns.text()?, columns.text()?);
-        Ok(Fresh { entity, scope, at: columns.read(moment)?, rows: columns.count()? })
+async fn fresh(store: &mut impl Execute) -> Result<Vec<Fresh>> {
+    let sql =
+        "select table_name, scope, last_good_run, rows from mirror_freshness order by table_name, scope";
+    rows(store, "mirror_freshness", sql, |row| {
+        Ok(Fresh {
+            entity: row.get("table_name")?,
+            scope: row.get("scope")?,
+            at: row.get("last_good_run")?,
+            rows: row.get("rows")?,
+        })
     })
     .await
 }
 
-async fn latest<S: Speak + ?Sized>(store: &mut S, condition: &str) -> Result<Vec<Latest>> {
+async fn latest(store: &mut impl Execute, condition: &str) -> Result<Vec<Latest>> {
     let sql = format!(
-        "select entity_type, scope, status, {}, error_message from (
+        "select entity_type, scope, status, finished_at, error_message from (
              select entity_type, scope, status, finished_at, error_message,
                  row_number() over (partition by entity_type, scope order by finished_at desc, id desc) as n
              from iiko_sync_log where {condition}) runs
-         where n = 1 order by entity_type, scope",
-        store.words().stamp("finished_at")
+         where n = 1 order by entity_type, scope"
     );
-    rows(store, "iiko_sync_log", sql, |columns| {
-        let (entity, scope) = (columns.text()?, columns.text()?);
-        let (status, at) = (columns.read(Status::of)?, columns.read(moment)?);
-        Ok(Latest { entity, scope, status, at, message: columns.optional() })
+    rows(store, "iiko_sync_log", &sql, |row| {
+        Ok(Latest {
+            entity: row.get("entity_type")?,
+            scope: row.get("scope")?,
+            status: row.read("status", Status::of)?,
+            at: row.get("finished_at")?,
+            message: row.optional("error_message")?,
+        })
     })
     .await
 }
 
 /// Since the last good run that kept nothing back, or ever.
-async fn blocked<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Blocked>> {
-    let sql = format!(
-        "select entity_type, scope, {}, max(case when n = 1 then delete_blocked end) from (
+async fn blocked(store: &mut impl Execute) -> Result<Vec<Blocked>> {
+    let sql = "select entity_type, scope, min(finished_at) as since,
+             max(case when n = 1 then delete_blocked end) as blocked from (
              select entity_type, scope, finished_at, delete_blocked,
                  row_number() over (partition by entity_type, scope order by finished_at desc, id desc) as n
              from iiko_sync_log l
@@ -167,77 +170,61 @@ async fn blocked<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Blocked>> {
                  where later.entity_type = l.entity_type and later.scope = l.scope
                      and later.finished_at > l.finished_at and later.status in ('success', 'warning')
                      and later.delete_blocked = 0)) runs
-         group by entity_type, scope order by entity_type, scope",
-        store.words().stamp("min(finished_at)")
-    );
-    rows(store, "iiko_sync_log", sql, |columns| {
-        let (entity, scope) = (columns.text()?, columns.text()?);
-        Ok(Blocked { entity, scope, since: columns.read(moment)?, rows: columns.count()? })
+         group by entity_type, scope order by entity_type, scope";
+    rows(store, "iiko_sync_log", sql, |row| {
+        Ok(Blocked {
+            entity: row.get("entity_type")?,
+            scope: row.get("scope")?,
+            since: row.get("since")?,
+            rows: row.get("blocked")?,
+        })
     })
     .await
 }
 
-async fn holds<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Hold>> {
-    let sql = crate::store::hold::query(&store.words().stamp("since"));
-    rows(store, "mirror_hold", sql, |columns| {
-        Ok(Hold { table: columns.text()?, since: columns.read(moment)?, by: columns.text()? })
-    })
-    .await
-}
-
-async fn slots<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<SlotSeen>> {
-    let words = store.words();
-    let sql = format!(
-        "select job, {}, state, run_id, {}, {}, exit_code, attempts,
+async fn slots(store: &mut impl Execute) -> Result<Vec<SlotSeen>> {
+    let sql = "select job, slot_utc, state, run_id, started_at, finished_at, exit_code, attempts,
              (select grace_s from job_slot g where g.job = slots.job and g.grace_s is not null
-              order by g.slot_utc desc limit 1)
+              order by g.slot_utc desc limit 1) as grace
          from (
              select job, slot_utc, state, run_id, started_at, finished_at, exit_code, attempts,
                  row_number() over (partition by job order by slot_utc desc) as n
              from job_slot) slots
-         where n = 1 order by job",
-        words.stamp("slot_utc"),
-        words.stamp("started_at"),
-        words.stamp("finished_at"),
-    );
-    rows(store, "job_slot", sql, |columns| {
-        let (job, at) = (columns.text()?, columns.read(moment)?);
-        let row = SlotRow {
-            state: columns.read(SlotState::of)?,
-            run_id: columns.read(|text| text.parse().ok())?,
-            started_at: columns.read_optional(moment)?,
-            finished_at: columns.read_optional(moment)?,
-            exit_code: columns.read_optional(|text| text.parse().ok())?,
-            attempts: columns.count()?,
-        };
-        let grace = columns.read_optional(|text| text.parse().ok().map(Duration::from_secs))?;
-        Ok(SlotSeen { job, at, row, grace })
+         where n = 1 order by job";
+    rows(store, "job_slot", sql, |row| {
+        let grace = row.optional::<i64>("grace")?.map(u64::try_from).transpose();
+        Ok(SlotSeen {
+            job: row.get("job")?,
+            at: row.get("slot_utc")?,
+            row: slot_row(row, row.read("state", |state| state.parse().ok())?)?,
+            grace: grace.map_err(|_| row.unreadable())?.map(Duration::from_secs),
+        })
     })
     .await
 }
 
-async fn tombstones<S: Speak + ?Sized>(store: &mut S) -> Result<(i64, Option<DateTime<Utc>>)> {
-    let sql = format!("select count(*), {} from mirror_tombstone", store.words().stamp("min(deleted_at)"));
-    let read = |columns: &mut Columns| Ok((columns.count()?, columns.read_optional(moment)?));
+async fn tombstones(store: &mut impl Execute) -> Result<(i64, Option<DateTime<Utc>>)> {
+    let sql = "select count(*) as graves, min(deleted_at) as since from mirror_tombstone";
+    let read = |row: &Row| Ok((row.get("graves")?, row.optional("since")?));
     Ok(rows(store, "mirror_tombstone", sql, read).await?.pop().unwrap_or_default())
 }
 
 /// Connections that hold an advisory lock and are called after a run. An `SQLite` file has no other hosts.
-async fn remote<S: Speak + ?Sized>(store: &mut S) -> Result<Vec<Remote>> {
-    let words = store.words();
-    if words.0 == Dialect::Sqlite {
+async fn remote(store: &mut impl Execute) -> Result<Vec<Remote>> {
+    if store.dialect() == Dialect::Sqlite {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "select substr(application_name, 9), host(min(client_addr)), {} from pg_stat_activity
+    let sql = "select substr(application_name, 9) as run, host(min(client_addr)) as address, min(backend_start) as since
+         from pg_stat_activity
          where datname = current_database() and application_name like 'zerkalo %' and exists (
              select from pg_locks l where l.pid = pg_stat_activity.pid and l.locktype = 'advisory' and l.granted)
-         group by application_name order by 1",
-        words.stamp("min(backend_start)")
-    );
-    let read = |columns: &mut Columns| {
-        let run_id = columns.read(|text| text.parse().ok())?;
-        Ok(Remote { run_id, address: columns.optional(), since: columns.read(moment)? })
-    };
-    rows(store, "pg_stat_activity", sql, read).await
+         group by application_name order by application_name";
+    rows(store, "pg_stat_activity", sql, |row| {
+        Ok(Remote {
+            run_id: row.read("run", |text| text.parse().ok())?,
+            address: row.optional("address")?,
+            since: row.get("since")?,
+        })
+    })
+    .await
 }

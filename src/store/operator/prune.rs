@@ -1,6 +1,6 @@
 //! What is old enough to go.
 
-use super::{Columns, Speak, text};
+use super::{Execute, Row, Sql, Values};
 use crate::error::Result;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -39,58 +39,56 @@ impl Expired {
 /// The moment before which something is old.
 type Cutoff = fn(&Keep) -> DateTime<Utc>;
 
-/// What goes, as `table where condition`, and before when. The latest good run of everything stays, because it says how old
-/// the mirror is; the latest slot of a job stays, because it says when the job was due last; so does the latest sample of
-/// the stop-list. Documents never go, nor does the history of the stop-list.
-const OLD: [(&str, Cutoff); 5] = [
+/// What goes, by what it is called, as `table where condition`, and before when. The latest good run of everything stays,
+/// because it says how old the mirror is; the latest slot of a job stays, because it says when the job was due last; so does
+/// the latest sample of the stop-list. Documents never go, nor does the history of the stop-list.
+const OLD: [(&str, &str, Cutoff); 5] = [
     (
-        "iiko_sync_log where finished_at < $cutoff and id not in (select id from (
+        "log",
+        "iiko_sync_log where finished_at < $1 and id not in (select id from (
              select id, row_number() over (partition by entity_type, scope order by finished_at desc, id desc) as n
              from iiko_sync_log where status in ('success', 'warning')) good where n = 1)",
         |keep| keep.log,
     ),
-    ("mirror_tombstone where deleted_at < $cutoff", |keep| keep.tombstones),
+    ("tombstones", "mirror_tombstone where deleted_at < $1", |keep| keep.tombstones),
     (
-        "job_slot where slot_utc < $cutoff and exists (
+        "slots",
+        "job_slot where slot_utc < $1 and exists (
              select 1 from job_slot later where later.job = job_slot.job and later.slot_utc > job_slot.slot_utc)",
         |keep| keep.log,
     ),
-    ("message_delivery where updated_at < $cutoff", |keep| keep.log),
+    ("deliveries", "message_delivery where updated_at < $1", |keep| keep.log),
     (
-        "stoplist_sample where taken_at < $cutoff and exists (
+        "samples",
+        "stoplist_sample where taken_at < $1 and exists (
              select 1 from stoplist_sample later where later.organization_id = stoplist_sample.organization_id
                  and later.taken_at > stoplist_sample.taken_at)",
         |keep| keep.log,
     ),
 ];
 
-/// Counts all of it in one statement: a morning that has nothing to delete looks once.
-pub(super) async fn count(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
-    let words = store.words();
-    let (counts, cutoffs): (Vec<String>, Vec<String>) = OLD
-        .iter()
-        .enumerate()
-        .map(|(position, (what, cutoff))| {
-            let what = what.replace("$cutoff", &words.moment(position + 1));
-            (format!("(select count(*) from {what})"), text(cutoff(keep)))
-        })
-        .unzip();
-    let sql = format!("select {}", counts.join(", "));
-    let mut answers = store.ask("looking for what is old", (sql, cutoffs)).await?;
-    let mut columns = Columns::new("a count", answers.pop().unwrap_or_default());
-    let counts: Vec<u64> =
-        OLD.iter().map(|_| columns.count().map(i64::unsigned_abs)).collect::<Result<_>>()?;
-    Ok(expired(&counts))
+/// Counts all of it in one statement and in one turn: a morning that has nothing to delete looks once.
+pub(super) async fn count(store: &mut impl Execute, keep: &Keep) -> Result<Expired> {
+    let mut values = Values::default();
+    let counts = OLD.map(|(name, what, cutoff)| {
+        let what = what.replace("$1", &values.add(cutoff(keep)));
+        format!("(select count(*) from {what}) as {name}")
+    });
+    let sql = Sql::with(format!("select {}", counts.join(", ")), values).in_one_turn();
+    let read = |row: &Row| {
+        let count = |name| Ok(row.get::<i64>(name)?.unsigned_abs());
+        OLD.iter().map(|(name, _, _)| count(name)).collect::<Result<Vec<_>>>()
+    };
+    let counts = store.fetch("looking for what is old", "a count", sql, read).await?;
+    Ok(expired(&counts.concat()))
 }
 
 /// Deletes it in one transaction.
-pub(super) async fn delete(store: &mut (impl Speak + ?Sized), keep: &Keep) -> Result<Expired> {
-    let words = store.words();
-    let statements = OLD.map(|(what, cutoff)| {
-        let what = what.replace("$cutoff", &words.moment(1));
-        (format!("delete from {what}"), vec![text(cutoff(keep))])
-    });
-    store.tell("deleting what is old", statements.into()).await.map(|counts| expired(&counts))
+pub(super) async fn delete(store: &mut impl Execute, keep: &Keep) -> Result<Expired> {
+    let delete =
+        |(_, what, cutoff): (_, &str, Cutoff)| Sql::new(format!("delete from {what}")).bind(cutoff(keep));
+    let deleted = store.transact("deleting what is old", OLD.map(delete).into(), None).await?;
+    Ok(expired(&deleted.unwrap_or_default()))
 }
 
 fn expired(counts: &[u64]) -> Expired {

@@ -1,10 +1,9 @@
 //! Deleted rows, as they are kept.
 
-use super::{Answer, Columns, Speak, moment};
+use super::{Execute, Row, Sql, Values};
 use crate::{engine::restore::Texts, error::Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// How many deleted rows are read at once.
@@ -23,44 +22,34 @@ pub struct Grave {
     pub deleted_at: DateTime<Utc>,
 }
 
-pub(super) async fn graves(store: &mut (impl Speak + ?Sized)) -> Result<Vec<Grave>> {
-    let sql = format!(
-        "select table_name, run_id, count(*), {} from mirror_tombstone
-         group by table_name, run_id order by max(id) desc",
-        store.words().stamp("max(deleted_at)")
-    );
-    let grave = |answer: Answer| {
-        let mut columns = Columns::new("mirror_tombstone", answer);
+pub(super) async fn graves(store: &mut impl Execute) -> Result<Vec<Grave>> {
+    let sql = "select table_name, run_id, count(*) as graves, max(deleted_at) as last from mirror_tombstone
+         group by table_name, run_id order by max(id) desc";
+    let grave = |row: &Row| {
         Ok(Grave {
-            table: columns.text()?,
-            run_id: columns.read(|text| text.parse().ok())?,
-            rows: columns.count()?,
-            deleted_at: columns.read(moment)?,
+            table: row.get("table_name")?,
+            run_id: row.get("run_id")?,
+            rows: row.get("graves")?,
+            deleted_at: row.get("last")?,
         })
     };
-    store.ask("reading the tombstones", (sql, Vec::new())).await?.into_iter().map(grave).collect()
+    store.fetch("reading the tombstones", "mirror_tombstone", Sql::new(sql), grave).await
 }
 
 pub(super) async fn page(
-    store: &mut (impl Speak + ?Sized),
+    store: &mut impl Execute,
     table: &str,
     run: Option<Uuid>,
     before: Option<i64>,
 ) -> Result<Vec<(i64, Texts)>> {
-    let mut parameters = vec![table.to_owned()];
-    let mut conditions = "table_name = $1".to_owned();
-    if let Some(run) = run {
-        parameters.push(run.to_string());
-        let _ = write!(conditions, " and run_id = {}", store.words().uuid(2));
-    }
-    if let Some(before) = before {
-        let _ = write!(conditions, " and id < {before}");
-    }
-    let sql =
-        format!("select id, \"row\" from mirror_tombstone where {conditions} order by id desc limit {PAGE}");
-    let row = |answer: Answer| {
-        let mut columns = Columns::new("mirror_tombstone", answer);
-        Ok((columns.count()?, columns.read(|text| serde_json::from_str(text).ok())?))
-    };
-    store.ask("reading the tombstones", (sql, parameters)).await?.into_iter().map(row).collect()
+    let mut values = Values::default();
+    let mut conditions = vec![format!("table_name = {}", values.add(table))];
+    conditions.extend(run.map(|run| format!("run_id = {}", values.add(run))));
+    conditions.extend(before.map(|before| format!("id < {}", values.add(before))));
+    let text = format!(
+        "select id, cast(\"row\" as text) as texts from mirror_tombstone where {} order by id desc limit {PAGE}",
+        conditions.join(" and ")
+    );
+    let row = |row: &Row| Ok((row.get("id")?, row.read("texts", |text| serde_json::from_str(text).ok())?));
+    store.fetch("reading the tombstones", "mirror_tombstone", Sql::with(text, values), row).await
 }

@@ -23,8 +23,8 @@ impl Postgres {
     /// is; marks it.
     pub(super) fn look_at_session(&self) -> String {
         let sql = format!(
-            "select pg_backend_pid(), current_setting('search_path'),
-             coalesce(current_setting('zerkalo.connection', true), ''), {WHAT_IT_IS},
+            "select pg_backend_pid() as backend, current_setting('search_path') as path,
+             coalesce(current_setting('zerkalo.connection', true), '') as mark, {WHAT_IT_IS},
              set_config('zerkalo.connection', $1, false)"
         );
         inline(&sql, &[self.id.to_string()])
@@ -32,7 +32,7 @@ impl Postgres {
 
     /// Judges the answer to [`Self::look_at_session`], and remembers the server process.
     pub(super) fn check_session(&mut self, row: &PgRow) -> Result<()> {
-        let read = (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))();
+        let read = (|| Ok((row.try_get("backend")?, row.try_get("path")?, row.try_get("mark")?)))();
         let (backend, path, mark): (i32, String, String) =
             read.map_err(|error| failure("looking at the connection", error))?;
         if path != super::quoted(&self.schema) {
@@ -45,7 +45,7 @@ impl Postgres {
             return Err(pooled("the server process changes from one transaction to the next"));
         }
         self.backend = Some(backend);
-        self.check_server(row, 3)
+        self.check_server(row)
     }
 
     /// Looks through a second connection, once a run, when this one has its locks: it must not get the process that holds
@@ -85,8 +85,8 @@ pub(super) enum Second {
 
 /// The server process behind a connection, which is then closed.
 async fn process_of(mut connection: PgConnection) -> Result<i32, sqlx::Error> {
-    let row = sqlx::raw_sql("select pg_backend_pid()").fetch_one(&mut connection).await?;
-    let backend = row.try_get(0)?;
+    let row = sqlx::raw_sql("select pg_backend_pid() as backend").fetch_one(&mut connection).await?;
+    let backend = row.try_get("backend")?;
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "closing the second connection");
     }

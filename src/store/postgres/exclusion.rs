@@ -61,7 +61,7 @@ impl Postgres {
         let keys: Vec<String> =
             keys.map(|(at, exclusion)| format!("(${}, {})", at + 1, exclusion.key)).collect();
         let locks = format!(
-            "select name, key, pg_try_advisory_lock(key) from (values {}) as v(name, key)",
+            "select name, key, pg_try_advisory_lock(key) as is_ours from (values {}) as v(name, key)",
             keys.join(", ")
         );
         let sql = format!("{}; {SESSION}; {}", self.look_at_session(), inline(&locks, &names));
@@ -74,7 +74,7 @@ impl Postgres {
             self.check_session(row)?;
         }
         for row in rows {
-            let read = (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))();
+            let read = (|| Ok((row.try_get("name")?, row.try_get("key")?, row.try_get("is_ours")?)))();
             let (name, key, is_ours): (String, i64, bool) = read.map_err(|error| failure(doing, error))?;
             if !is_ours {
                 return Ok(Some(Exclusion { name, key }));

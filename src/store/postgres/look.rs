@@ -19,12 +19,12 @@ use sqlx::{AssertSqlSafe, Either, PgConnection, Row as _, postgres::PgRow};
 use std::collections::HashSet;
 
 /// Columns that tell what the server is: its encoding, whether it is a standby, whether triggers are switched off.
-pub(super) const WHAT_IT_IS: &str = "current_setting('server_encoding'), pg_is_in_recovery()::text, \
-     current_setting('session_replication_role')";
+pub(super) const WHAT_IT_IS: &str = "current_setting('server_encoding') as encoding, \
+     pg_is_in_recovery() as is_standby, current_setting('session_replication_role') as replication";
 
 /// How long a connection waits for other programs after one of the run has waited as long as it may: it is not nothing, so
 /// that what is held only for a moment is no failure.
-const SHORTLY: &str = "set lock_timeout = '100ms'";
+pub(super) const SHORTLY: &str = "set lock_timeout = '100ms'";
 
 /// The rights that a run needs and that the role lacks: in words, and the grant that gives each. Whoever owns the schema has
 /// them all.
@@ -57,10 +57,11 @@ pub(super) struct MissingRights {
 }
 
 impl Postgres {
-    /// Refuses a server on which a run would go wrong: the columns of [`WHAT_IT_IS`], from this one on.
-    pub(super) fn check_server(&self, row: &PgRow, first: usize) -> Result<()> {
-        let read = (|| Ok((row.try_get(first)?, row.try_get(first + 1)?, row.try_get(first + 2)?)))();
-        let (encoding, standby, replication): (String, String, String) =
+    /// Refuses a server on which a run would go wrong, by the columns of [`WHAT_IT_IS`].
+    pub(super) fn check_server(&self, row: &PgRow) -> Result<()> {
+        let read =
+            (|| Ok((row.try_get("encoding")?, row.try_get("is_standby")?, row.try_get("replication")?)))();
+        let (encoding, is_standby, replication): (String, bool, String) =
             read.map_err(|error| failure("looking at the connection", error))?;
         if encoding != "UTF8" {
             return Err(Failure::new(
@@ -69,7 +70,7 @@ impl Postgres {
             )
             .hint("make a database with the encoding UTF8 (`create database … encoding 'UTF8' template template0`) and name it in DATABASE_URL"));
         }
-        if self.access == Access::Write && standby == "true" {
+        if self.access == Access::Write && is_standby {
             return Err(standby_failure());
         }
         if self.access == Access::Write && replication != "origin" {
@@ -100,11 +101,11 @@ impl Postgres {
         }
         let doing = "looking at the schema";
         let sql = format!(
-            "select current_user::text, coalesce(has_schema_privilege(n.oid, 'usage'), true), {WHAT_IT_IS}
+            "select current_user::text as role, coalesce(has_schema_privilege(n.oid, 'usage'), true) as may_look, {WHAT_IT_IS}
              from (select) one left join pg_namespace n on n.nspname = $1;
-             select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             select c.relname::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
-                 and (c.relname = any($2::text[]) or c.relname = $3) order by 1;
+                 and (c.relname = any($2::text[]) or c.relname = $3) order by name;
              {}",
             objects::query(Dialect::Postgres, "$1")
         );
@@ -114,7 +115,7 @@ impl Postgres {
         }
         end_array(&mut ours);
         let sql = inline(&sql, &[self.schema.clone(), ours, HISTORY.to_owned()]);
-        let sql = format!("{sql};\nselect max(version) from {HISTORY}");
+        let sql = format!("{sql};\nselect max(version) as version from {HISTORY}");
         let (mut names, mut there, mut version) = (Vec::<String>::new(), HashSet::new(), None::<i64>);
         let (mut statement, mut server) = (0, None);
         let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
@@ -135,11 +136,11 @@ impl Postgres {
                         server = Some(row);
                         Ok(())
                     }
-                    1 => row.try_get(0).map(|name| names.push(name)),
-                    2 => row.try_get(0).map(|object| {
+                    1 => row.try_get("name").map(|name| names.push(name)),
+                    2 => row.try_get("object").map(|object| {
                         there.insert(object);
                     }),
-                    _ => row.try_get(0).map(|latest| version = latest),
+                    _ => row.try_get("version").map(|latest| version = latest),
                 },
             };
             read.map_err(|error| failure(doing, error))?;
@@ -147,7 +148,7 @@ impl Postgres {
         drop(results);
         if let Some(row) = server {
             self.check_let_in(&row).map_err(|error| failure(doing, error))??;
-            self.check_server(&row, 2)?;
+            self.check_server(&row)?;
         }
         let found = match (names.iter().any(|name| name == HISTORY), version) {
             (true, version) => version.map_or(Found::Nothing, Found::Version),
@@ -167,10 +168,10 @@ impl Postgres {
 
     /// Refuses a role that lacks `usage` on the schema: to it, tables that are there look as if they were not.
     fn check_let_in(&self, row: &PgRow) -> Result<Result<()>, sqlx::Error> {
-        if row.try_get(1)? {
+        if row.try_get("may_look")? {
             return Ok(Ok(()));
         }
-        let (role, schema) = (quote(&row.try_get::<String, _>(0)?, 63), &self.schema);
+        let (role, schema) = (quote(&row.try_get::<String, _>("role")?, 63), &self.schema);
         let text = format!("the role {role} may not look into the schema {schema}");
         Ok(Err(Failure::new(Kind::Usage, text)
             .hint(format!("its owner has to: grant usage on schema {schema} to {role}"))))
@@ -212,15 +213,6 @@ impl Postgres {
             }
             _ => failure,
         }
-    }
-
-    /// Waits for others only shortly from now on, when the run has waited as long as it may.
-    pub(super) async fn hurry(&mut self) -> Result<(), sqlx::Error> {
-        if self.condition.has_waited() && !self.is_hurried {
-            sqlx::raw_sql(SHORTLY).execute(&mut self.connection).await?;
-            self.is_hurried = true;
-        }
-        Ok(())
     }
 
     /// Makes the connection anew; a server that is starting again is waited for.

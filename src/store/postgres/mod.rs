@@ -9,39 +9,37 @@ mod copy;
 mod direct;
 mod examine;
 mod exclusion;
-mod index;
 mod look;
-mod operator;
-mod outbox;
-pub(super) mod slot;
 mod statement;
-mod stoplist;
 mod write;
 
+pub(super) use self::look::standby_failure;
 use self::{
     direct::{Second, application, dial},
     exclusion::Exclusion,
-    statement::{inline, key_arrays},
+    statement::key_arrays,
     write::key_texts_arrays,
 };
-pub(super) use self::{look::standby_failure, statement::stamp};
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError,
+    Access, Applied, Prepared, Receipt, Store, WriteError,
     condition::Condition,
     failure,
     faults::{self, Fault},
-    hold, labels,
+    hold,
+    index::Reader,
+    journal, labels,
     lock::Name,
     migrate::{self, Dialect, Found, HISTORY},
     objects,
-    quoting::{label_query, quoted},
+    quoting::{label_query, quoted, text_query},
+    sql::{Cells, Execute, Link, Row, Sql},
+    texts,
 };
 use crate::{
     engine::{Index, Plan, Table, row::Key},
     error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use hashbrown::HashMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -166,17 +164,19 @@ impl Postgres {
     async fn read(&mut self, tables: &[&'static Table], verify: bool) -> Result<Option<Prepared>> {
         self.check_direct().await?;
         let mut sql = format!(
-            "{};\n{};\nselect max(version) from {HISTORY};\nselect upstream, identity from source_identity;\n",
+            "{};\n{};\nselect max(version) as version from {HISTORY};\n{};\n{};\n",
             self.look_at_session(),
             objects::query(Dialect::Postgres, "current_schema()"),
+            journal::IDENTITY,
+            hold::QUERY,
         );
-        sql.push_str(&hold::query(&stamp("since")));
-        for table in tables {
-            sql.push_str(&index::query(table, verify));
+        let mut readers: Vec<Reader> = tables.iter().map(|table| Reader::new(table, verify)).collect();
+        for reader in &readers {
+            sql.push_str(&reader.query(Dialect::Postgres));
+            sql.push_str(";\n");
         }
         let mut prepared =
             Prepared { indexes: tables.iter().map(|_| Index::default()).collect(), identity: HashMap::new() };
-        let mut readers: Vec<_> = tables.iter().map(|table| index::Reader::new(table, verify)).collect();
         let mut statement = 0;
         let mut session = None;
         let mut current = true;
@@ -209,19 +209,22 @@ impl Postgres {
                     session = Some(row);
                     Ok(())
                 }
-                1 => row.try_get(0).map(|object| {
+                1 => row.try_get("object").map(|object| {
                     there.insert(object);
                 }),
                 2 => row
-                    .try_get::<Option<i64>, _>(0)
+                    .try_get::<Option<i64>, _>("version")
                     .map(|version| current = version == Some(Dialect::Postgres.known())),
-                3 => row.try_get(0).and_then(|upstream| Ok((upstream, row.try_get(1)?))).map(
-                    |(upstream, identity): (String, String)| {
-                        prepared.identity.insert(upstream, identity);
-                    },
-                ),
-                4 => hold::read(&row).map(|hold| holds.push(hold)),
-                _ => readers[statement - 5].add(&mut prepared.indexes[statement - 5], &row),
+                3 => {
+                    let row = Row::new("source_identity", Cells::Postgres(row));
+                    prepared.identity.extend([journal::identity_row(&row)?]);
+                    Ok(())
+                }
+                4 => {
+                    holds.push(hold::read(&Row::new("mirror_hold", Cells::Postgres(row)))?);
+                    Ok(())
+                }
+                _ => readers[statement - 5].add(&mut prepared.indexes[statement - 5], &Cells::Postgres(row)),
             };
             read.map_err(|error| failure("reading what the tables hold", error))?;
         }
@@ -261,6 +264,33 @@ impl Postgres {
 }
 
 #[async_trait]
+impl Execute for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn is_ready(&mut self) -> Result<bool> {
+        Ok(self.migrate(false).await? != Found::Nothing)
+    }
+
+    async fn link(&mut self) -> Result<Link<'_>> {
+        Ok(Link::Postgres(&mut self.connection))
+    }
+
+    fn failed(&self, doing: &str, error: sqlx::Error) -> Failure {
+        self.condition.failure(doing, error)
+    }
+
+    async fn hurry(&mut self) -> Result<(), sqlx::Error> {
+        if self.condition.has_waited() && !self.is_hurried {
+            sqlx::raw_sql(look::SHORTLY).execute(&mut self.connection).await?;
+            self.is_hurried = true;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Store for Postgres {
     async fn try_exclude(&mut self, names: &[&str]) -> Result<()> {
         let added: Vec<Exclusion> = names.iter().map(|name| Exclusion::of(&self.schema, name)).collect();
@@ -295,15 +325,6 @@ impl Store for Postgres {
         Ok(true)
     }
 
-    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool> {
-        sqlx::query_scalar("select exists (select from iiko_sync_log where run_id = $1 and entity_type = $2)")
-            .bind(run)
-            .bind(entity)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(|error| failure("reading the log", error))
-    }
-
     async fn prepare(&mut self, tables: &[&'static Table], verify: bool) -> Result<Prepared> {
         if let Some(prepared) = self.read(tables, verify).await? {
             return Ok(prepared);
@@ -332,61 +353,26 @@ impl Store for Postgres {
         }
     }
 
-    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()> {
-        self.write_log(rows, "").await
-    }
-
-    async fn log_if_missing(&mut self, row: &LogRow) -> Result<()> {
-        let condition = "where not exists (select from iiko_sync_log l
-             where l.run_id = x.run_id and l.entity_type = x.entity_type)";
-        self.write_log(std::slice::from_ref(row), condition).await
-    }
-
     async fn select(
         &mut self,
         table: &'static Table,
         columns: &[&'static str],
     ) -> Result<Vec<Vec<Option<String>>>> {
-        let doing = format!("reading {}", table.name);
-        let texts: Vec<String> = columns.iter().map(|column| format!("{}::text", quoted(column))).collect();
-        let sql = format!("select {} from {}", texts.join(", "), quoted(table.name));
-        let rows = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await {
+        let rows = match self.link().await?.rows(table.name, &Sql::new(text_query(table, columns))).await {
             Ok(rows) => rows,
             Err(error) if self.access == Access::DryRun && code(&error).as_deref() == Some("42P01") => {
                 Vec::new()
             }
-            Err(error) => return Err(failure(&doing, error)),
+            Err(error) => return Err(failure(&format!("reading {}", table.name), error)),
         };
-        rows.iter()
-            .map(|row| (0..columns.len()).map(|place| row.try_get(place)).collect())
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(|error| failure(&doing, error))
+        texts(columns, &rows)
     }
 
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {
-        let sql = format!("{}, {}", label_query(table, "t"), key_arrays(table, &mut 1));
-        let sql = inline(&sql, &key_texts_arrays(table, keys.iter()));
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
-        let rows = rows.map_err(|error| failure("naming rows", error))?;
-        let names = rows.iter().map(|row| {
-            let texts =
-                (0..table.key.len()).map(|position| row.try_get(position)).collect::<Result<Vec<_>, _>>()?;
-            Ok((texts, row.try_get(table.key.len())?))
-        });
-        let names =
-            names.collect::<Result<_, sqlx::Error>>().map_err(|error| failure("naming rows", error))?;
-        Ok(labels(table, keys, &names))
-    }
-
-    async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()> {
-        let sql = "insert into source_identity (upstream, identity, adopted_at) values ($1, $2, $3::timestamptz)
-             on conflict (upstream) do update set identity = excluded.identity, adopted_at = excluded.adopted_at";
-        let parameters = [upstream.to_owned(), identity.to_owned(), now.to_rfc3339()];
-        sqlx::raw_sql(AssertSqlSafe(inline(sql, &parameters)))
-            .execute(&mut self.connection)
-            .await
-            .map(|_| ())
-            .map_err(|error| failure("storing whose mirror this is", error))
+        let sql = Sql::new(format!("{}, {}", label_query(table, "t"), key_arrays(table, &mut 1)));
+        let sql = key_texts_arrays(table, keys.iter()).into_iter().fold(sql, Sql::bind);
+        let rows = self.link().await?.rows(table.name, &sql).await;
+        labels(table, keys, &rows.map_err(|error| failure("naming rows", error))?)
     }
 
     async fn end_run(&mut self, run: Uuid) -> Result<()> {

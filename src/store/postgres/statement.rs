@@ -1,17 +1,19 @@
-//! The one statement that writes a plan, and the log's.
+//! The one statement that writes a plan.
 //!
-//! They go as simple queries: a statement with parameters takes two turns (it is prepared, then executed), and no two
+//! It goes as a simple query: a statement with parameters takes two turns (it is prepared, then executed), and no two
 //! tables share a text. What would be a parameter is written into the text as hex digits, in which nothing can be read
 //! as SQL.
 
 use crate::{
     engine::{Kind, Table},
-    store::quoting::{all_columns, assignments, key_equals, quoted},
+    store::{
+        quoting::{all_columns, assignments, key_equals, quoted},
+        sql,
+    },
 };
 
-/// The one statement that writes a plan. Parameters, all of them texts: 1 log rows, 2 now, 3 run, 4–6 the planned
-/// numbers of rows, then a text array for each inserted column, each updated column and
-/// each key column.
+/// The one statement that writes a plan. Parameters, all of them texts: 1 now, 2 run, 3–5 the planned numbers of rows, then
+/// a text array for each inserted column, each updated column and each key column.
 pub(super) struct Statement {
     pub(super) table: &'static Table,
     /// The server process that holds the connection's locks: no other one may commit.
@@ -19,18 +21,20 @@ pub(super) struct Statement {
     pub(super) inserts: bool,
     pub(super) updates: bool,
     pub(super) deletes: bool,
+    /// What writes the log, if there is something to log.
+    pub(super) log: Option<String>,
 }
 
 impl Statement {
     pub(super) fn sql(&self) -> String {
         let name = quoted(self.table.name);
-        let mut next = 7;
+        let mut next = 6;
         let mut parts = Vec::new();
         let nothing = "select 1 where false".to_owned();
         let inserted = if self.inserts {
             let (from, select) = self.unnest(&mut next);
             format!(
-                "insert into {name} ({}) select {select}, $2::timestamptz from {from} returning 1",
+                "insert into {name} ({}) select {select}, $1::timestamptz from {from} returning 1",
                 all_columns(self.table).join(", ")
             )
         } else {
@@ -39,7 +43,7 @@ impl Statement {
         let updated = if self.updates {
             let (from, select) = self.unnest(&mut next);
             let rows = format!(
-                "(select {select}, $2::timestamptz from {from}) as v({})",
+                "(select {select}, $1::timestamptz from {from}) as v({})",
                 all_columns(self.table).join(", ")
             );
             let key = key_equals(self.table, "t", |column| format!("v.{}", quoted(column)));
@@ -66,23 +70,23 @@ impl Statement {
         if self.deletes && self.table.tombstones {
             parts.push(format!(
                 "buried as (insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at)
-                 select '{}', key, deleted_row, $3::uuid, $2::timestamptz from deleted)",
+                 select '{}', key, deleted_row, $2::uuid, $1::timestamptz from deleted)",
                 self.table.name
             ));
         }
-        parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
+        parts.extend(self.log.iter().map(|log| format!("logged as ({log})")));
         let backend = self.backend.map_or_else(String::new, |backend| {
             format!(",\n zerkalo_expect('connection', {backend}, pg_backend_pid())")
         });
         format!(
-            "with {}\nselect zerkalo_expect('insert', $4::bigint, (select count(*) from inserted)),
-             zerkalo_expect('update', $5::bigint, (select count(*) from updated)),
-             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted)){backend}",
+            "with {}\nselect zerkalo_expect('insert', $3::bigint, (select count(*) from inserted)),
+             zerkalo_expect('update', $4::bigint, (select count(*) from updated)),
+             zerkalo_expect('delete', $5::bigint, (select count(*) from deleted)){backend}",
             parts.join(",\n")
         )
     }
 
-    /// `unnest($7::text[], …) as u(c0, …)` and the casts of its columns.
+    /// `unnest($6::text[], …) as u(c0, …)` and the casts of its columns.
     fn unnest(&self, next: &mut usize) -> (String, String) {
         let kinds = self.table.columns.iter().map(|column| Some(column.kind)).chain([None, None]);
         let mut arrays = Vec::new();
@@ -105,25 +109,8 @@ impl Statement {
 
 /// Writes the parameters `$1`, `$2`, … into a statement's text.
 pub(super) fn inline(sql: &str, parameters: &[String]) -> String {
-    let length = parameters.iter().map(|parameter| parameter.len() * 2 + 40).sum::<usize>();
-    let mut out = String::with_capacity(sql.len() + length);
-    let mut parts = sql.split('$');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let number: usize =
-            part[..digits].parse().expect("our texts have `$` only before a parameter's number");
-        out.push_str("convert_from('\\x");
-        // One buffer for it all: a table's rows are here once as text and once as digits.
-        parameters[number - 1].bytes().for_each(|byte| {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            out.push(DIGITS[usize::from(byte >> 4)].into());
-            out.push(DIGITS[usize::from(byte & 15)].into());
-        });
-        out.push_str("', 'UTF8')");
-        out.push_str(&part[digits..]);
-    }
-    out
+    let length = parameters.iter().map(|parameter| parameter.len() * 2 + 40).sum();
+    sql::inline(sql, length, |out, number| sql::push_text(out, &parameters[number - 1]))
 }
 
 /// Appends an element to the text of an array, which begins empty and ends without its closing brace.
@@ -175,7 +162,7 @@ fn row_as_texts(table: &Table) -> String {
 }
 
 /// A moment as `SQLite` stores it: UTC with microseconds.
-pub(in crate::store) fn stamp(moment: &str) -> String {
+fn stamp(moment: &str) -> String {
     format!(r#"to_char({moment} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#)
 }
 
@@ -188,15 +175,6 @@ fn sql_type(kind: Kind) -> &'static str {
         Kind::Decimal => "numeric",
     }
 }
-
-pub(super) const LOG_INSERT: &str = "insert into iiko_sync_log (run_id, entity_type, scope, status, started_at, finished_at, duration_ms,
- records_synced, inserted, updated, unchanged, deleted, rejected, delete_blocked, error_message, triggered_by, host)
- select run_id, entity_type, scope, status, started_at, finished_at, duration_ms, records_synced, inserted, updated, unchanged,
- deleted, rejected, delete_blocked, error_message, triggered_by, host";
-
-pub(super) const LOG_RECORD: &str = "run_id uuid, entity_type text, scope text, status text, started_at timestamptz, finished_at timestamptz,
- duration_ms bigint, records_synced bigint, inserted bigint, updated bigint, unchanged bigint, deleted bigint, rejected bigint,
- delete_blocked bigint, error_message text, triggered_by text, host text";
 
 #[cfg(test)]
 mod tests {

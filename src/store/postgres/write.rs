@@ -2,12 +2,13 @@
 
 use super::{
     super::{
-        LogRow, Receipt, WriteError,
+        Receipt, WriteError, journal,
         quoting::{all_columns, assignments, key_equals, quoted},
+        sql::{Execute as _, Sql},
+        stoplist,
     },
     Postgres, copy,
-    statement::{LOG_INSERT, LOG_RECORD, Statement, end_array, inline, key_arrays, push_element},
-    stoplist,
+    statement::{Statement, end_array, inline, key_arrays, push_element},
 };
 use crate::{
     engine::{
@@ -101,7 +102,6 @@ impl Postgres {
         let table = plan.table;
         let planned = plan.totals();
         let mut parameters = vec![
-            log_text(receipt.log),
             receipt.now.to_rfc3339(),
             receipt.run_id.to_string(),
             if bulk.inserted { 0 } else { planned.0 }.to_string(),
@@ -120,6 +120,7 @@ impl Postgres {
             inserts: !bulk.inserted && add(arrays(plan, Change::Insert)?),
             updates: !bulk.updated && add(arrays(plan, Change::Update)?),
             deletes: !plan.deletes().is_empty() && add(key_texts_arrays(table, plan.deletes().iter())),
+            log: journal::insert(receipt.log).as_ref().map(Sql::inlined),
         };
         Ok(inline(&statement.sql(), &parameters))
     }
@@ -144,19 +145,10 @@ impl Postgres {
         }
         // In one turn; when the statement fails, the server does not get as far as the commit.
         let history = receipt.reading.map(stoplist::follow).unwrap_or_default();
-        let statement = format!("{};\n{history}commit", self.statement(plan, receipt, bulk)?);
+        let history: Vec<String> = history.iter().map(|sql| sql.inlined() + ";\n").collect();
+        let statement = format!("{};\n{}commit", self.statement(plan, receipt, bulk)?, history.concat());
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connection).await?;
         Ok(())
-    }
-
-    /// Writes log rows, those that fulfil a condition.
-    pub(super) async fn write_log(&mut self, rows: &[LogRow], condition: &str) -> Result<()> {
-        let sql = format!("{LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}) {condition}");
-        let sql = inline(&sql, &[log_text(rows)]);
-        let doing = "writing the log";
-        self.hurry().await.map_err(|error| self.condition.failure(doing, error))?;
-        let outcome = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await;
-        outcome.map(|_| ()).map_err(|error| self.condition.failure(doing, error))
     }
 
     /// A verified row may hold the right hash beside wrong columns. The touch trigger takes an update that leaves the
@@ -225,8 +217,4 @@ pub(super) fn key_texts_arrays<'a>(table: &Table, keys: impl Iterator<Item = &'a
     }
     arrays.iter_mut().for_each(end_array);
     arrays
-}
-
-fn log_text(rows: &[LogRow]) -> String {
-    serde_json::to_string(rows).expect("log rows are plain data")
 }

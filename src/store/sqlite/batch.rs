@@ -1,6 +1,6 @@
 //! Rows that are written by one statement.
 
-use super::{push_keys, stamp};
+use super::push_keys;
 use crate::{
     decimal,
     engine::{
@@ -10,6 +10,7 @@ use crate::{
     store::{
         WriteError,
         quoting::{all_columns, assignments, key_equals, quoted},
+        sql::stamp,
     },
 };
 use chrono::{DateTime, Utc};

@@ -4,9 +4,10 @@ use super::{Sqlite, open::check_place};
 use crate::{
     error::Result,
     store::{
-        database::{self, Examined},
-        failure,
+        database::Examined,
+        journal,
         migrate::{Dialect, Found},
+        sql::{Execute as _, Row, Sql},
     },
 };
 use std::collections::HashMap;
@@ -16,27 +17,26 @@ impl Sqlite {
     pub(in crate::store) async fn examine(&mut self) -> Result<Examined> {
         check_place(&self.path)?;
         let found = self.look().await?;
-        let Some(connection) = self.connection.as_mut() else { return Ok(Examined::absent(found)) };
-        let doing = "looking at the file";
-        let server: String = sqlx::query_scalar("select 'SQLite ' || sqlite_version()")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| failure(doing, error))?;
-        let size: i64 =
-            sqlx::query_scalar("select page_count * page_size from pragma_page_count(), pragma_page_size()")
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(|error| failure(doing, error))?;
+        if self.connection.is_none() {
+            return Ok(Examined::absent(found));
+        }
+        let sql = Sql::new(
+            "select 'SQLite ' || sqlite_version() as server, page_count * page_size as size
+             from pragma_page_count(), pragma_page_size()",
+        );
+        let seen = |row: &Row| Ok((row.get("server")?, row.get("size")?));
+        let seen: Vec<(String, i64)> = self.fetch("looking at the file", "the file", sql, seen).await?;
+        let (server, size) = seen.into_iter().next().unzip();
         let identity = if matches!(found, Found::Version(version) if version > 0) {
-            database::identity(self).await?
+            journal::identity(self).await?
         } else {
             HashMap::new()
         };
         Ok(Examined {
             found,
             dialect: Dialect::Sqlite,
-            server: Some(server),
-            size: u64::try_from(size).unwrap_or(0),
+            server,
+            size: size.map_or(0, i64::unsigned_abs),
             identity,
             missing_rights: Vec::new(),
             grants: Vec::new(),

@@ -6,24 +6,23 @@
 
 mod batch;
 mod examine;
-mod index;
 mod open;
-mod operator;
-mod outbox;
-pub(super) mod slot;
-mod stoplist;
 
 use self::batch::{BATCH, Batch, Change};
 pub(super) use self::open::real_path;
 use super::{
-    Access, Applied, LogRow, Prepared, Receipt, Store, WriteError,
+    Access, Applied, Prepared, Receipt, Store, WriteError,
     condition::Condition,
     failure,
     faults::{self, Fault},
-    hold, labels, lock,
+    hold,
+    index::Reader,
+    journal, labels, lock,
     migrate::{self, Dialect, Found, HISTORY},
     objects,
-    quoting::{label_query, quoted},
+    quoting::{label_query, quoted, text_query},
+    sql::{Cells, Execute, Link, Row, Sql, stamp},
+    stoplist, texts,
 };
 use crate::{
     engine::{
@@ -34,10 +33,10 @@ use crate::{
     error::{Failure, Kind as FailureKind, Result},
 };
 use async_trait::async_trait;
-use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::TryStreamExt as _;
 use hashbrown::HashMap;
 use sqlx::{
-    AssertSqlSafe, Connection as _, QueryBuilder, Row as _, Sqlite as Driver, SqliteConnection,
+    AssertSqlSafe, Connection as _, QueryBuilder, Sqlite as Driver, SqliteConnection,
     sqlite::SqliteConnectOptions,
 };
 use std::{collections::HashSet, path::PathBuf, time::Duration};
@@ -154,14 +153,32 @@ impl Sqlite {
             // Dropping the transaction rolls it back.
             return Err(WriteError::Moved);
         }
-        for row in receipt.log {
-            log_query(row, false).execute(&mut *transaction).await?;
-        }
-        if let Some(reading) = receipt.reading {
-            stoplist::follow(&mut transaction, reading).await?;
+        let history = receipt.reading.map(stoplist::follow).unwrap_or_default();
+        for sql in history.iter().chain(&journal::insert(receipt.log)) {
+            Link::Sqlite(&mut transaction).execute(sql).await?;
         }
         transaction.commit().await?;
         Ok(self.condition.check_file(&self.path)?)
+    }
+}
+
+#[async_trait]
+impl Execute for Sqlite {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn is_ready(&mut self) -> Result<bool> {
+        Ok(self.migrate(false).await? != Found::Nothing)
+    }
+
+    async fn link(&mut self) -> Result<Link<'_>> {
+        Ok(Link::Sqlite(self.live().await?))
+    }
+
+    /// When the file is held by another program it is the last one that was waited for.
+    fn failed(&self, doing: &str, error: sqlx::Error) -> Failure {
+        self.condition.failure_of_file(doing, error)
     }
 }
 
@@ -177,15 +194,6 @@ impl Store for Sqlite {
         Ok(false)
     }
 
-    async fn is_logged(&mut self, run: Uuid, entity: &str) -> Result<bool> {
-        sqlx::query_scalar("select exists (select 1 from iiko_sync_log where run_id = ? and entity_type = ?)")
-            .bind(run.hyphenated().to_string())
-            .bind(entity)
-            .fetch_one(self.live().await?)
-            .await
-            .map_err(|error| failure("reading the log", error))
-    }
-
     async fn prepare(&mut self, tables: &[&'static Table], verify: bool) -> Result<Prepared> {
         let found = self.migrate(false).await?;
         let mut prepared =
@@ -195,21 +203,15 @@ impl Store for Sqlite {
         }
         let doing = "reading what the tables hold";
         let mut transaction = self.live().await?.begin().await.map_err(|error| failure(doing, error))?;
-        let identity: Vec<(String, String)> =
-            sqlx::query_as("select upstream, identity from source_identity")
-                .fetch_all(&mut *transaction)
-                .await
-                .map_err(|error| failure(doing, error))?;
-        prepared.identity.extend(identity);
-        let held = sqlx::query(AssertSqlSafe(hold::query("since")))
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(|error| failure(doing, error))?;
-        let holds = held.iter().map(hold::read).collect::<Result<_, _>>();
-        let holds = holds.map_err(|error| failure(doing, error))?;
-        hold::put(tables, &mut prepared.indexes, holds);
+        let mut link = Link::Sqlite(&mut transaction);
+        let identity = link.rows("source_identity", &Sql::new(journal::IDENTITY)).await;
+        let held = link.rows("mirror_hold", &Sql::new(hold::QUERY)).await;
+        let identity = identity.map_err(|error| failure(doing, error))?;
+        prepared.identity = identity.iter().map(journal::identity_row).collect::<Result<_>>()?;
+        let holds = held.map_err(|error| failure(doing, error))?;
+        hold::put(tables, &mut prepared.indexes, holds.iter().map(hold::read).collect::<Result<_>>()?);
         for (table, index) in tables.iter().zip(&mut prepared.indexes) {
-            index::read(&mut transaction, table, verify, index)
+            read_index(&mut transaction, table, verify, index)
                 .await
                 .map_err(|error| failure(doing, error))?;
         }
@@ -231,23 +233,6 @@ impl Store for Sqlite {
         }
     }
 
-    async fn insert_log(&mut self, rows: &[LogRow]) -> Result<()> {
-        let doing = "writing the log";
-        let mut transaction = self.begin(doing).await?;
-        for row in rows {
-            log_query(row, false).execute(&mut *transaction).await.map_err(|error| failure(doing, error))?;
-        }
-        transaction.commit().await.map_err(|error| failure(doing, error))
-    }
-
-    async fn log_if_missing(&mut self, row: &LogRow) -> Result<()> {
-        log_query(row, true)
-            .execute(self.live().await?)
-            .await
-            .map(|_| ())
-            .map_err(|error| self.failed("writing the log", error))
-    }
-
     async fn select(
         &mut self,
         table: &'static Table,
@@ -256,18 +241,8 @@ impl Store for Sqlite {
         if self.look().await? == Found::Nothing {
             return Ok(Vec::new());
         }
-        let doing = format!("reading {}", table.name);
-        let texts: Vec<String> =
-            columns.iter().map(|column| format!("cast({} as text)", quoted(column))).collect();
-        let sql = format!("select {} from {}", texts.join(", "), quoted(table.name));
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .fetch_all(self.live().await?)
-            .await
-            .map_err(|error| failure(&doing, error))?;
-        rows.iter()
-            .map(|row| (0..columns.len()).map(|place| row.try_get(place)).collect())
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(|error| failure(&doing, error))
+        let rows = self.link().await?.rows(table.name, &Sql::new(text_query(table, columns))).await;
+        texts(columns, &rows.map_err(|error| failure(&format!("reading {}", table.name), error))?)
     }
 
     async fn describe(&mut self, table: &'static Table, keys: &[Key]) -> Result<Vec<String>> {
@@ -278,28 +253,7 @@ impl Store for Sqlite {
             .fetch_all(self.live().await?)
             .await
             .map_err(|error| failure("naming rows", error))?;
-        let names = rows.iter().map(|row| {
-            let texts =
-                (0..table.key.len()).map(|position| row.try_get(position)).collect::<Result<Vec<_>, _>>()?;
-            Ok((texts, row.try_get(table.key.len())?))
-        });
-        let names =
-            names.collect::<Result<_, sqlx::Error>>().map_err(|error| failure("naming rows", error))?;
-        Ok(labels(table, keys, &names))
-    }
-
-    async fn adopt(&mut self, upstream: &str, identity: &str, now: DateTime<Utc>) -> Result<()> {
-        sqlx::query(
-            "insert into source_identity (upstream, identity, adopted_at) values (?, ?, ?)
-             on conflict (upstream) do update set identity = excluded.identity, adopted_at = excluded.adopted_at",
-        )
-        .bind(upstream)
-        .bind(identity)
-        .bind(stamp(now))
-        .execute(self.live().await?)
-        .await
-        .map(|_| ())
-        .map_err(|error| self.failed("storing whose mirror this is", error))
+        labels(table, keys, &Row::all(table.name, rows, Cells::Sqlite))
     }
 
     /// A transaction that was given up holds the write lock until it is rolled back, so the next one waits for it.
@@ -317,6 +271,22 @@ impl Store for Sqlite {
             None => Ok(()),
         }
     }
+}
+
+/// Reads what a table holds.
+async fn read_index(
+    connection: &mut SqliteConnection,
+    table: &'static Table,
+    verify: bool,
+    index: &mut Index,
+) -> Result<(), sqlx::Error> {
+    let mut reader = Reader::new(table, verify);
+    let sql = reader.query(Dialect::Sqlite);
+    let mut rows = sqlx::query(AssertSqlSafe(sql)).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        reader.add(index, &Cells::Sqlite(row))?;
+    }
+    Ok(())
 }
 
 /// What was really written.
@@ -407,43 +377,3 @@ fn push_keys(query: &mut QueryBuilder<Driver>, table: &Table, keys: &[Key]) {
     });
     query.push(")");
 }
-
-/// A moment as it is stored: UTC with microseconds, so that texts sort as times do.
-fn stamp(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-fn log_query(
-    row: &LogRow,
-    only_if_missing: bool,
-) -> sqlx::query::Query<'_, Driver, sqlx::sqlite::SqliteArguments> {
-    let sql = if only_if_missing { LOG_IF_MISSING } else { LOG };
-    sqlx::query(sql)
-        .bind(row.run_id.hyphenated().to_string())
-        .bind(&row.entity_type)
-        .bind(&row.scope)
-        .bind(row.status)
-        .bind(stamp(row.started_at))
-        .bind(stamp(row.finished_at))
-        .bind(row.duration_ms)
-        .bind(row.records_synced)
-        .bind(row.inserted)
-        .bind(row.updated)
-        .bind(row.unchanged)
-        .bind(row.deleted)
-        .bind(row.rejected)
-        .bind(row.delete_blocked)
-        .bind(&row.error_message)
-        .bind(&row.triggered_by)
-        .bind(&row.host)
-}
-
-const LOG: &str = "insert into iiko_sync_log (run_id, entity_type, scope, status, started_at, finished_at, duration_ms,
- records_synced, inserted, updated, unchanged, deleted, rejected, delete_blocked, error_message, triggered_by, host)
- values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-
-const LOG_IF_MISSING: &str = "insert into iiko_sync_log (run_id, entity_type, scope, status, started_at, finished_at,
- duration_ms, records_synced, inserted, updated, unchanged, deleted, rejected, delete_blocked, error_message, triggered_by,
- host)
- select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
- where not exists (select 1 from iiko_sync_log where run_id = ?1 and entity_type = ?2)";

@@ -77,11 +77,6 @@ impl Sqlite {
         begun.map_err(|error| condition.failure_of_file(doing, error))
     }
 
-    /// A failure; when the file is held by another program it is the last one that was waited for.
-    pub(super) fn failed(&self, doing: &str, error: sqlx::Error) -> Failure {
-        self.condition.failure_of_file(doing, error)
-    }
-
     /// The same failure with the names of the unique indexes that somebody else has made: the file tells only of columns.
     pub(super) async fn naming_indexes(&mut self, table: &Table, failure: Failure) -> Failure {
         let sql = "select name from pragma_index_list(?) where \"unique\" and origin = 'c' order by name";
