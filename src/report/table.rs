@@ -8,8 +8,8 @@ use comfy_table::{
 
 use super::{RunReport, Status, StepReport};
 
-/// The entity with a scope for each root type; sixteen equal lines would hide the rest.
-const FOLDED: &str = "iiko_entity";
+/// The entity with a scope for each root type; as many equal lines would hide the rest.
+const FOLDED: &str = crate::tables::DIRECTORIES.table.name;
 
 /// A table narrower than this cannot show a name and a count.
 const NARROWEST: u16 = 40;
