@@ -80,7 +80,9 @@ fn iiko_xml(bytes: &[u8]) {
 
 /// Pages of deals, one a line.
 fn fintablo(bytes: &[u8]) {
-    let deals = tables::FINTABLO.iter().find(|entity| entity.table.name == "ft_deal").expect("deals");
+    let is_paged =
+        |entity: &&tables::Entity| matches!(entity.feed, tables::Feed::FinTablo { paged: true, .. });
+    let deals = tables::FINTABLO.iter().find(is_paged).expect("deals");
     let pages = bytes.split(|byte| *byte == b'\n').filter_map(|page| list(page, Shape::Member("items")));
     let pages: Vec<_> = pages.collect();
     let records: Vec<Vec<u8>> = pages.iter().flat_map(|(records, _)| records.clone()).collect();

@@ -158,7 +158,7 @@ pub(super) fn ages(text: &str) -> Read<Ages> {
             ages.all = age(&item)?;
             continue;
         };
-        if !tables::all().any(|entity| entity.table.name == table.trim()) {
+        if tables::named(table.trim()).is_none() {
             return Err(Problem::new("names a table that is not mirrored")
                 .hint("`zerkalo status` shows the tables' names"));
         }

@@ -160,6 +160,7 @@ mod tests {
 
     const TABLE: Table = Table::keyed_by_id(
         "thing",
+        "вещи",
         &[Column::uuid("id", "id"), Column::decimal("amount", "amount"), Column::bool("deleted", "deleted")],
     );
 

@@ -46,12 +46,30 @@ pub struct Column {
     pub kind: Kind,
     /// Where its value comes from.
     pub origin: Origin,
+    /// Whether people and jobs look rows up by it.
+    pub indexed: bool,
+    /// What it holds, in a short phrase for those who read the database; it is in Russian, as they are.
+    pub comment: &'static str,
 }
 
 impl Column {
+    const fn of(name: &'static str, kind: Kind, origin: Origin) -> Self {
+        Self { name, kind, origin, indexed: false, comment: "" }
+    }
+
     /// A column of `kind` that comes from the record's member `field`.
     pub const fn new(name: &'static str, kind: Kind, field: &'static str) -> Self {
-        Self { name, kind, origin: Origin::Field(field) }
+        Self::of(name, kind, Origin::Field(field))
+    }
+
+    /// The same column with an index of its own.
+    pub const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// The same column with what it holds in words.
+    pub const fn comment(self, comment: &'static str) -> Self {
+        Self { comment, ..self }
     }
 
     /// A uuid column.
@@ -81,7 +99,7 @@ impl Column {
 
     /// A text column that the source looks up and hands over beside the record.
     pub const fn supplied(name: &'static str) -> Self {
-        Self { name, kind: Kind::Text, origin: Origin::Supplied }
+        Self::of(name, Kind::Text, Origin::Supplied)
     }
 
     /// The members that it comes from, in the order in which they are taken.
@@ -96,7 +114,7 @@ impl Column {
 
     /// A column that is always false.
     pub const fn always_false(name: &'static str) -> Self {
-        Self { name, kind: Kind::Bool, origin: Origin::AlwaysFalse }
+        Self::of(name, Kind::Bool, Origin::AlwaysFalse)
     }
 
     /// A text column joined from several members.
@@ -105,7 +123,7 @@ impl Column {
         fields: &'static [&'static str],
         otherwise: &'static str,
     ) -> Self {
-        Self { name, kind: Kind::Text, origin: Origin::Joined { fields, otherwise } }
+        Self::of(name, Kind::Text, Origin::Joined { fields, otherwise })
     }
 }
 
@@ -124,6 +142,8 @@ pub enum Deletion {
 pub struct Table {
     /// Its name in the database; also its name on the command line and in the log.
     pub name: &'static str,
+    /// What staff call it, in Russian and in lower case.
+    pub title: &'static str,
     /// Its columns, key columns included; `raw_json`, `row_hash` and `synced_at` are common to all and not listed.
     pub columns: &'static [Column],
     /// The columns of its primary key.
@@ -144,9 +164,10 @@ pub struct Table {
 
 impl Table {
     /// A table keyed by `id`, mirrored with tombstones, in one scope.
-    pub const fn keyed_by_id(name: &'static str, columns: &'static [Column]) -> Self {
+    pub const fn keyed_by_id(name: &'static str, title: &'static str, columns: &'static [Column]) -> Self {
         Self {
             name,
+            title,
             columns,
             key: &["id"],
             scope: None,

@@ -52,13 +52,13 @@ pub struct Restored {
 /// The table of that name, if its deleted rows are kept.
 pub fn table(name: &str) -> Result<&'static Table> {
     let known = || tables::all().map(|entity| &entity.table).filter(|table| table.tombstones);
-    let Some(entity) = tables::all().find(|entity| entity.table.name == name) else {
+    let Some(table) = tables::named(name) else {
         let names: Vec<&str> = known().map(|table| table.name).collect();
         let text = format!("`{}` is neither a run nor a mirrored table", crate::error::quote(name, 60));
         return Err(Failure::new(Kind::Usage, text).hint(format!("the tables: {}", names.join(", "))));
     };
-    if entity.table.tombstones {
-        return Ok(&entity.table);
+    if table.tombstones {
+        return Ok(table);
     }
     Err(Failure::new(Kind::Usage, format!("deleted rows of {name} are not kept"))
         .hint("the next run reads them anew"))

@@ -9,14 +9,15 @@ use crate::{
     humanize::{duration, number},
     model::report::Status,
     store::{LogRow, operator::Grave},
+    tables,
 };
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use comfy_table::Cell;
 use std::{fmt::Write as _, time::Duration};
 
-/// The entity with a row for each root type; sixteen equal lines would hide the rest.
-const FOLDED: &str = "iiko_entity";
+/// The entity with a row for each root type; as many equal lines would hide the rest.
+const FOLDED: &str = tables::DIRECTORIES.table.name;
 
 /// A line of the table: a row of the log, or the equal ones of one run.
 struct Line<'a> {
@@ -49,7 +50,7 @@ impl<'a> Line<'a> {
 
 /// How many rows of the log are needed for so many lines at worst.
 pub const fn rows_for(lines: usize) -> usize {
-    lines.saturating_mul(16)
+    lines.saturating_mul(tables::ROOT_TYPES.len())
 }
 
 /// Log rows, the latest first, as a table of `limit` lines at most, and what they said.
@@ -140,5 +141,5 @@ pub(super) fn local(moment: DateTime<Utc>, zone: Tz) -> String {
 
 /// Whether deleted rows of that table can be brought back.
 fn is_kept(name: &str) -> bool {
-    crate::tables::all().any(|entity| entity.table.name == name && entity.table.tombstones)
+    tables::named(name).is_some_and(|table| table.tombstones)
 }

@@ -192,7 +192,7 @@ fn add_steps(samples: &mut Samples, report: &RunReport) {
 /// The scope of a mirrored table's step, empty where the table has none; nothing for a step that mirrors no table.
 fn scope_of(step: &StepReport) -> Option<&str> {
     let name = step.entity.as_deref()?;
-    tables::all().find(|entity| entity.table.name == name)?;
+    tables::named(name)?;
     Some(step.scope.as_deref().unwrap_or_default())
 }
 

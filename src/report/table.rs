@@ -10,8 +10,8 @@ use comfy_table::{
     Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets::NOTHING,
 };
 
-/// The entity with a scope for each root type; sixteen equal lines would hide the rest.
-const FOLDED: &str = "iiko_entity";
+/// The entity with a scope for each root type; as many equal lines would hide the rest.
+const FOLDED: &str = crate::tables::DIRECTORIES.table.name;
 
 /// A table narrower than this cannot show a name and a count.
 const NARROWEST: u16 = 40;

@@ -1,4 +1,4 @@
-//! FinTablo under `/v1`: thirteen lists, as its public OpenAPI description has them.
+//! FinTablo under `/v1`: its lists, as its public OpenAPI description has them.
 
 use std::{
     collections::VecDeque,
@@ -61,7 +61,7 @@ const MONEYBAGS: &[&str] = &["nal", "bank", "card", "electron", "acquiring"];
 const PNL_TYPES: &[&str] = &["income", "costprice", "outcome", "refund"];
 
 /// The lists with their parameters (FinTablo OpenAPI, paths).
-pub(super) const LISTS: [List; 13] = [
+pub(super) const LISTS: &[List] = &[
     List {
         name: "category",
         parameters: &[

@@ -5,6 +5,7 @@
 //! - `faults`: what its errors mean
 //! - [`postgres`], [`sqlite`]: the two sides of [`Store`]
 //! - [`migrate`]: the schema's version, migrations, foreign tables
+//! - [`ddl`]: the statements that make a mirrored table, from its declaration
 //! - `objects`: what migrations have made, and whether it is still there
 //! - [`lock`]: one entity is never synced twice at the same time
 //! - [`holders`]: who holds locks right now
@@ -19,6 +20,7 @@
 
 mod condition;
 pub mod database;
+pub mod ddl;
 pub mod delivery;
 mod faults;
 pub(crate) mod filesystem;

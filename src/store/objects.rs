@@ -1,13 +1,23 @@
 //! What the migrations have made, and whether it is still there: the ledger tells only that they ran.
 
-use super::migrate::{Dialect, our_names};
-use std::collections::HashSet;
+use super::{
+    ddl,
+    migrate::{Dialect, our_names},
+};
+use crate::tables;
+use std::collections::{BTreeSet, HashSet};
 
-/// What there is at our version, a line each; a test holds it to what the migrations really make. `SQLite` has neither
-/// functions nor named keys.
-const OBJECTS: &str = include_str!("objects.txt");
+/// The tool's own objects at our version, a line each; a test holds them, and those of the mirrored tables, to what the
+/// migrations really make. `SQLite` has neither functions nor named keys.
+const OWN: &str = include_str!("objects.txt");
 
-/// The query for what is there, a row each, as [`OBJECTS`] spells it. A trigger that is switched off is not there.
+/// What there is at our version, in the order in which it is told.
+fn expected() -> BTreeSet<String> {
+    let mirrored = tables::all().flat_map(|entity| ddl::objects(&entity.table));
+    OWN.lines().map(str::to_owned).chain(mirrored).collect()
+}
+
+/// The query for what is there, a row each, as [`expected`] spells it. A trigger that is switched off is not there.
 pub(super) fn query(dialect: Dialect, schema: &str) -> String {
     let names: Vec<String> = our_names().into_iter().map(|name| format!("'{name}'")).collect();
     let names = names.join(", ");
@@ -46,7 +56,7 @@ pub(super) fn query(dialect: Dialect, schema: &str) -> String {
 
 /// What is missing of our version, in words: a table that is not there instead of its columns.
 pub(super) fn missing(dialect: Dialect, there: &HashSet<String>) -> Vec<String> {
-    let counts = |line: &&str| {
+    let counts = |line: &String| {
         dialect == Dialect::Postgres || !(line.starts_with("function ") || line.starts_with("key "))
     };
     let column = |line: &str| {
@@ -54,10 +64,10 @@ pub(super) fn missing(dialect: Dialect, there: &HashSet<String>) -> Vec<String> 
     };
     let tables: HashSet<String> = there.iter().filter_map(|line| column(line)).collect();
     let mut missing = Vec::new();
-    for line in OBJECTS.lines().filter(counts).filter(|line| !there.contains(*line)) {
-        let told = match column(line) {
+    for line in expected().into_iter().filter(counts).filter(|line| !there.contains(line)) {
+        let told = match column(&line) {
             Some(table) if !tables.contains(&table) => format!("table {table}"),
-            _ => line.to_owned(),
+            _ => line,
         };
         if !missing.contains(&told) {
             missing.push(told);

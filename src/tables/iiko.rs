@@ -1,9 +1,9 @@
 //! What is mirrored of the iiko server. Paths, parameters, fields and defaults are those of the official iikoServer
 //! REST API documentation; where it is silent, of answers seen on real servers.
 
-use super::{Column, Deletion, Entity, Feed, Table};
+use super::{Column, Entity, Feed, Table};
 
-/// The 16 root types of `v2/entities/list`.
+/// The root types of `v2/entities/list`.
 pub const ROOT_TYPES: &[&str] = &[
     "Account",
     "AccountingCategory",
@@ -33,23 +33,35 @@ const SECRETS: &[&str] = &["password", "pinCode"];
 const EMPLOYEE_LISTS: &[&str] =
     &["rolesIds", "roleCodes", "departmentCodes", "responsibilityDepartmentCodes"];
 
-const ID: Column = Column::uuid("id", "id");
-const NAME: Column = Column::text("name", "name");
-const CODE: Column = Column::text("code", "code");
-const DELETED: Column = Column::bool("deleted", "deleted");
-const PARENT_ID: Column = Column::uuid("parent_id", "parent");
+const ID: Column = Column::uuid("id", "id").comment("UUID в iiko");
+const NAME: Column = Column::text("name", "name").indexed().comment("Название");
+const CODE: Column = Column::text("code", "code").comment("Код");
+const NUM: Column = Column::text("num", "num").indexed().comment("Артикул");
+const DESCRIPTION: Column = Column::text("description", "description").comment("Описание");
+const DELETED: Column = Column::bool("deleted", "deleted").comment("Удалено в iiko");
+const PARENT_ID: Column =
+    Column::uuid("parent_id", "parent").indexed().comment("Группа, в которую входит: iiko_product_group.id");
+const CATEGORY: Column =
+    Column::uuid("category", "category").comment("Пользовательская категория: iiko_entity.id");
+const ACCOUNTING_CATEGORY: Column = Column::uuid("accounting_category", "accountingCategory")
+    .comment("Бухгалтерская категория: iiko_entity.id");
+const TAX_CATEGORY: Column =
+    Column::uuid("tax_category", "taxCategory").comment("Налоговая категория: iiko_entity.id");
+const TAXPAYER: Column = Column::text("taxpayer_id_number", "taxpayerIdNumber").comment("ИНН");
 
 const CORPORATE_ITEM: &[Column] = &[
     ID,
-    Column::uuid("parent_id", "parentId"),
+    Column::uuid("parent_id", "parentId")
+        .indexed()
+        .comment("Подразделение, в которое входит: iiko_department.id"),
     NAME,
     CODE,
-    Column::text("department_type", "type"),
-    Column::text("taxpayer_id_number", "taxpayerIdNumber"),
-    Column::always_false("deleted"),
+    Column::text("department_type", "type").comment("Тип: DEPARTMENT, STORE, JURPERSON и другие"),
+    TAXPAYER,
+    Column::always_false("deleted").comment("Всегда false: iiko не сообщает"),
 ];
 
-const fn corporate(name: &'static str, path: &'static str) -> Entity {
+const fn corporate(name: &'static str, path: &'static str, title: &'static str) -> Entity {
     let feed = Feed::IikoXml {
         path,
         query: &[],
@@ -57,39 +69,55 @@ const fn corporate(name: &'static str, path: &'static str) -> Entity {
         record: "corporateItemDto",
         lists: &[],
     };
-    Entity { table: Table::keyed_by_id(name, CORPORATE_ITEM), feed }
+    Entity { table: Table::keyed_by_id(name, title, CORPORATE_ITEM), feed }
 }
 
-const fn personal(name: &'static str, columns: &'static [Column]) -> Table {
-    let mut table = Table::keyed_by_id(name, columns);
+const fn personal(name: &'static str, title: &'static str, columns: &'static [Column]) -> Table {
+    let mut table = Table::keyed_by_id(name, title, columns);
     table.dropped = PERSONAL;
     table.dropped_always = SECRETS;
     table
 }
 
-const ENTITY: Entity = Entity {
+/// The directories: many small lists, told apart by their root type.
+pub const DIRECTORIES: Entity = Entity {
     table: Table {
         key: &["id", "root_type"],
         scope: Some("root_type"),
-        ..Table::keyed_by_id("iiko_entity", &[ID, Column::text("root_type", "rootType"), NAME, CODE, DELETED])
+        ..Table::keyed_by_id(
+            "iiko_entity",
+            "справочники",
+            &[
+                ID,
+                Column::text("root_type", "rootType")
+                    .indexed()
+                    .comment("Справочник: MeasureUnit, PaymentType и другие"),
+                NAME,
+                CODE,
+                DELETED,
+            ],
+        )
     },
     feed: Feed::IikoDirectories { path: "v2/entities/list", root_types: ROOT_TYPES },
 };
 
 /// The corporate structure: departments and legal persons.
-pub const DEPARTMENT: Entity = corporate("iiko_department", "corporation/departments");
+pub const DEPARTMENT: Entity = corporate("iiko_department", "corporation/departments", "подразделения");
 
 /// Stores: balances take their names from here.
-pub const STORE: Entity = corporate("iiko_store", "corporation/stores");
+pub const STORE: Entity = corporate("iiko_store", "corporation/stores", "склады");
 
 const GROUP: Entity = Entity {
     table: Table::keyed_by_id(
         "iiko_group",
+        "группы отделений",
         &[
             ID,
-            Column::uuid("department_id", "departmentId"),
+            Column::uuid("department_id", "departmentId")
+                .indexed()
+                .comment("Подразделение: iiko_department.id"),
             NAME,
-            Column::text("group_service_mode", "groupServiceMode"),
+            Column::text("group_service_mode", "groupServiceMode").comment("Режим обслуживания"),
         ],
     ),
     feed: Feed::IikoXml {
@@ -105,18 +133,8 @@ const GROUP: Entity = Entity {
 pub const PRODUCT_GROUP: Entity = Entity {
     table: Table::keyed_by_id(
         "iiko_product_group",
-        &[
-            ID,
-            PARENT_ID,
-            NAME,
-            CODE,
-            Column::text("num", "num"),
-            Column::text("description", "description"),
-            DELETED,
-            Column::uuid("category", "category"),
-            Column::uuid("accounting_category", "accountingCategory"),
-            Column::uuid("tax_category", "taxCategory"),
-        ],
+        "группы номенклатуры",
+        &[ID, PARENT_ID, NAME, CODE, NUM, DESCRIPTION, DELETED, CATEGORY, ACCOUNTING_CATEGORY, TAX_CATEGORY],
     ),
     feed: Feed::IikoJson { path: "v2/entities/products/group/list", query: &[] },
 };
@@ -125,22 +143,24 @@ pub const PRODUCT_GROUP: Entity = Entity {
 pub const PRODUCT: Entity = Entity {
     table: Table::keyed_by_id(
         "iiko_product",
+        "номенклатура",
         &[
             ID,
             PARENT_ID,
             NAME,
             CODE,
-            Column::text("num", "num"),
-            Column::text("description", "description"),
-            Column::text("product_type", "type"),
+            NUM,
+            DESCRIPTION,
+            Column::text("product_type", "type")
+                .comment("Тип: GOODS товар, DISH блюдо, PREPARED заготовка и другие"),
             DELETED,
-            Column::uuid("main_unit", "mainUnit"),
-            Column::uuid("category", "category"),
-            Column::uuid("accounting_category", "accountingCategory"),
-            Column::uuid("tax_category", "taxCategory"),
-            Column::decimal("default_sale_price", "defaultSalePrice"),
-            Column::decimal("unit_weight", "unitWeight"),
-            Column::decimal("unit_capacity", "unitCapacity"),
+            Column::uuid("main_unit", "mainUnit").comment("Единица измерения: iiko_entity.id"),
+            CATEGORY,
+            ACCOUNTING_CATEGORY,
+            TAX_CATEGORY,
+            Column::decimal("default_sale_price", "defaultSalePrice").comment("Цена продажи"),
+            Column::decimal("unit_weight", "unitWeight").comment("Вес одной единицы"),
+            Column::decimal("unit_capacity", "unitCapacity").comment("Объём одной единицы"),
         ],
     ),
     feed: Feed::IikoJson { path: "v2/entities/products/list", query: &[("includeDeleted", "false")] },
@@ -149,14 +169,15 @@ pub const PRODUCT: Entity = Entity {
 const SUPPLIER: Entity = Entity {
     table: personal(
         "iiko_supplier",
+        "поставщики",
         &[
             ID,
             NAME,
             CODE,
             DELETED,
-            Column::text("card_number", "cardNumber"),
-            Column::text("taxpayer_id_number", "taxpayerIdNumber"),
-            Column::text("snils", "snils"),
+            Column::text("card_number", "cardNumber").comment("Номер карты; только при полных личных данных"),
+            TAXPAYER,
+            Column::text("snils", "snils").comment("СНИЛС; только при полных личных данных"),
         ],
     ),
     // Suppliers are users: the documented root is <employees>, the same as that of /employees.
@@ -172,15 +193,20 @@ const SUPPLIER: Entity = Entity {
 const EMPLOYEE: Entity = Entity {
     table: personal(
         "iiko_employee",
+        "сотрудники",
         &[
             ID,
-            Column::joined("name", &["lastName", "firstName", "middleName"], "name"),
+            Column::joined("name", &["lastName", "firstName", "middleName"], "name")
+                .indexed()
+                .comment("Фамилия, имя и отчество; где их нет, имя в системе"),
             CODE,
             DELETED,
-            Column::text("first_name", "firstName"),
-            Column::text("middle_name", "middleName"),
-            Column::text("last_name", "lastName"),
-            Column::uuid("role_id", "mainRoleId"),
+            Column::text("first_name", "firstName").comment("Имя"),
+            Column::text("middle_name", "middleName").comment("Отчество"),
+            Column::text("last_name", "lastName").comment("Фамилия"),
+            Column::uuid("role_id", "mainRoleId")
+                .indexed()
+                .comment("Основная должность: iiko_employee_role.id"),
         ],
     ),
     feed: Feed::IikoXml {
@@ -195,14 +221,15 @@ const EMPLOYEE: Entity = Entity {
 const EMPLOYEE_ROLE: Entity = Entity {
     table: Table::keyed_by_id(
         "iiko_employee_role",
+        "должности",
         &[
             ID,
             NAME,
             CODE,
             DELETED,
-            Column::decimal("payment_per_hour", "paymentPerHour"),
-            Column::decimal("steady_salary", "steadySalary"),
-            Column::text("schedule_type", "scheduleType"),
+            Column::decimal("payment_per_hour", "paymentPerHour").comment("Ставка за час"),
+            Column::decimal("steady_salary", "steadySalary").comment("Оклад"),
+            Column::text("schedule_type", "scheduleType").comment("Вид графика работы"),
         ],
     ),
     feed: Feed::IikoXml {
@@ -216,29 +243,27 @@ const EMPLOYEE_ROLE: Entity = Entity {
 
 const STOCK_BALANCE: Entity = Entity {
     table: Table {
-        name: "stock_balance",
-        columns: &[
-            Column::uuid("store_id", "store"),
-            Column::uuid("product_id", "product"),
-            Column::supplied("store_name"),
-            Column::supplied("product_name"),
-            Column::decimal("amount", "amount"),
-            Column::decimal("money", "sum"),
-        ],
         key: &["store_id", "product_id"],
-        scope: None,
-        deletion: Deletion::Missing,
         tombstones: false,
-        dropped: &[],
-        dropped_always: &[],
-        noise: &[],
+        ..Table::keyed_by_id(
+            "stock_balance",
+            "по складам",
+            &[
+                Column::uuid("store_id", "store").comment("Склад: iiko_store.id"),
+                Column::uuid("product_id", "product").indexed().comment("Товар: iiko_product.id"),
+                Column::supplied("store_name").comment("Название склада; unknown:UUID, где оно неизвестно"),
+                Column::supplied("product_name").comment("Название товара; unknown:UUID, где оно неизвестно"),
+                Column::decimal("amount", "amount").comment("Количество; строк с нулём нет"),
+                Column::decimal("money", "sum").comment("Стоимость остатка"),
+            ],
+        )
     },
     feed: Feed::IikoBalances { path: "v2/reports/balance/stores" },
 };
 
 /// Everything that `sync iiko` mirrors.
 pub const IIKO: &[Entity] =
-    &[ENTITY, DEPARTMENT, STORE, GROUP, PRODUCT_GROUP, PRODUCT, SUPPLIER, EMPLOYEE, EMPLOYEE_ROLE];
+    &[DIRECTORIES, DEPARTMENT, STORE, GROUP, PRODUCT_GROUP, PRODUCT, SUPPLIER, EMPLOYEE, EMPLOYEE_ROLE];
 
 /// What `sync stock` replaces.
 pub const STOCK: &[Entity] = &[STOCK_BALANCE];

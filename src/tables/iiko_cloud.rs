@@ -9,25 +9,28 @@ use super::{Column, Deletion, Entity, Feed, Table};
 /// no tombstones.
 pub const ACTIVE_STOPLIST: Entity = Entity {
     table: Table {
-        name: "active_stoplist",
-        columns: &[
-            Column::uuid("product_id", "productId"),
-            Column::uuid("terminal_group_id", "terminalGroupId"),
-            Column::uuid("size_id", "sizeId"),
-            Column::uuid("organization_id", "organizationId"),
-            Column::supplied("name"),
-            Column::decimal("balance", "balance"),
-            Column::text("sku", "sku"),
-            Column::text("date_add", "dateAdd"),
-            Column::supplied("unconfirmed_since"),
-        ],
         key: &["product_id", "terminal_group_id", "size_id", "organization_id"],
-        scope: None,
         deletion: Deletion::Unguarded,
         tombstones: false,
-        dropped: &[],
-        dropped_always: &[],
-        noise: &[],
+        ..Table::keyed_by_id(
+            "active_stoplist",
+            "стоп-лист",
+            &[
+                Column::uuid("product_id", "productId").comment("Товар: iiko_product.id"),
+                Column::uuid("terminal_group_id", "terminalGroupId")
+                    .comment("Группа терминалов; нули, где iikoCloud её не называет"),
+                Column::uuid("size_id", "sizeId").comment("Размер; нули, где iikoCloud его не называет"),
+                Column::uuid("organization_id", "organizationId")
+                    .comment("Организация: stoplist_organization.organization_id"),
+                Column::supplied("name").indexed().comment("Название товара"),
+                Column::decimal("balance", "balance").comment("Сколько ещё можно продать; 0, если нельзя"),
+                Column::text("sku", "sku").comment("Артикул"),
+                Column::text("date_add", "dateAdd")
+                    .comment("Когда поставлен в стоп, UTC, как пишет iikoCloud"),
+                Column::supplied("unconfirmed_since")
+                    .comment("С какого опроса строка не подтверждена, UTC; пусто, если подтверждена"),
+            ],
+        )
     },
     feed: Feed::StopLists,
 };

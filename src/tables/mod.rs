@@ -1,7 +1,8 @@
 //! The registry: every mirrored table as data.
 //!
-//! A new mirrored table is one declaration here and one migration in each dialect, nothing else; a test holds every
-//! declaration against the migrated schema of both databases.
+//! A new mirrored table is one declaration here and one migration in each dialect, which a test prints
+//! (`ZERKALO_UPDATE_TABLES=1 cargo test --lib tables`), nothing else; tests hold every declaration against the migrated
+//! schema of both databases.
 
 mod fintablo;
 mod iiko;
@@ -14,7 +15,7 @@ use crate::{
 };
 
 pub use fintablo::FINTABLO;
-pub use iiko::{DEPARTMENT, IIKO, PRODUCT, PRODUCT_GROUP, ROOT_TYPES, STOCK, STORE};
+pub use iiko::{DEPARTMENT, DIRECTORIES, IIKO, PRODUCT, PRODUCT_GROUP, ROOT_TYPES, STOCK, STORE};
 pub use iiko_cloud::{ACTIVE_STOPLIST, STOPLIST};
 pub use sheets::{MIN_STOCK, MIN_STOCK_LEVEL};
 
@@ -96,6 +97,11 @@ pub fn all() -> impl Iterator<Item = &'static Entity> {
     IIKO.iter().chain(FINTABLO).chain(STOCK).chain(MIN_STOCK).chain(STOPLIST)
 }
 
+/// The mirrored table of that name.
+pub fn named(name: &str) -> Option<&'static Table> {
+    all().map(|entity| &entity.table).find(|table| table.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +124,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_table_and_column_says_in_russian_what_it_holds() {
+        let is_phrase = |text: &str| {
+            let russian = |letter: char| matches!(letter, 'а'..='я' | 'А'..='Я' | 'ё');
+            let length = text.chars().count();
+            (3..=120).contains(&length) && text.chars().any(russian) && !text.ends_with('.')
+        };
+        for table in all().map(|entity| &entity.table) {
+            assert!(is_phrase(table.title), "{}: {:?}", table.name, table.title);
+            for column in table.columns {
+                assert!(is_phrase(column.comment), "{}.{}: {:?}", table.name, column.name, column.comment);
+            }
+        }
+    }
+
     /// A changed fingerprint refills every row of its table in the next run; this list makes that a decision.
+    /// `ZERKALO_UPDATE_TABLES=1 cargo test --lib tables` writes it anew.
     #[test]
     fn fingerprints_change_only_on_purpose() {
         let actual: Vec<String> = all()
@@ -127,6 +149,16 @@ mod tests {
                 format!("{} {}", entity.table.name, hex::encode(hash))
             })
             .collect();
-        assert_eq!(actual.join("\n"), include_str!("fingerprints.txt").trim_end());
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tables/fingerprints.txt");
+        let actual = actual.join("\n") + "\n";
+        if std::env::var_os("ZERKALO_UPDATE_TABLES").is_some() {
+            std::fs::write(&path, actual).unwrap();
+            return;
+        }
+        assert_eq!(
+            actual,
+            std::fs::read_to_string(&path).unwrap(),
+            "write it anew: ZERKALO_UPDATE_TABLES=1 cargo test --lib tables"
+        );
     }
 }

@@ -1,26 +1,25 @@
 //! What is mirrored of the spreadsheet.
 
-use super::{Column, Deletion, Entity, Feed, Table};
+use super::{Column, Entity, Feed, Table};
 
 /// The levels that people type into the sheet: one row a product and department with a number.
 pub const MIN_STOCK_LEVEL: Entity = Entity {
     table: Table {
-        name: "min_stock_level",
-        columns: &[
-            Column::uuid("product_id", "product"),
-            Column::uuid("department_id", "department"),
-            Column::supplied("product_name"),
-            Column::supplied("department_name"),
-            Column::decimal("min_level", "min"),
-            Column::decimal("max_level", "max"),
-        ],
         key: &["product_id", "department_id"],
-        scope: None,
-        deletion: Deletion::Missing,
-        tombstones: true,
-        dropped: &[],
-        dropped_always: &[],
-        noise: &[],
+        ..Table::keyed_by_id(
+            "min_stock_level",
+            "минимальные остатки",
+            &[
+                Column::uuid("product_id", "product").comment("Товар: iiko_product.id"),
+                Column::uuid("department_id", "department")
+                    .indexed()
+                    .comment("Подразделение: iiko_department.id"),
+                Column::supplied("product_name").comment("Название товара"),
+                Column::supplied("department_name").comment("Название подразделения"),
+                Column::decimal("min_level", "min").comment("Минимальный остаток"),
+                Column::decimal("max_level", "max").comment("Максимальный остаток"),
+            ],
+        )
     },
     feed: Feed::SheetLevels,
 };

@@ -1,9 +1,13 @@
-//! What the mirror of a world must hold, told from the page that describes the tables and not from the engine.
+//! What the mirror of a world must hold, told from the stand-in's records and the declared columns and not from the engine.
 
 use super::rows::{Dump, Row, canonical, decimal};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
-use zerkalo::sandbox::World;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use zerkalo::{
+    engine::{Column, Kind, Table},
+    sandbox::World,
+    tables::{self, Feed},
+};
 
 /// How the records of a table come.
 #[derive(Clone, Copy)]
@@ -14,9 +18,6 @@ enum Form {
     Xml,
 }
 
-/// Where a list of the world is.
-type Records = fn(&World) -> &Vec<Value>;
-
 /// Members that never reach the database unless all personal data is wanted.
 const PERSONAL: [&str; 8] =
     ["password", "pinCode", "login", "cardNumber", "phone", "cellPhone", "address", "snils"];
@@ -24,112 +25,56 @@ const PERSONAL: [&str; 8] =
 /// Elements that are a list also when there is only one.
 const LISTS: [&str; 4] = ["rolesIds", "roleCodes", "departmentCodes", "responsibilityDepartmentCodes"];
 
-/// The lists of the iiko server. A column is called after its field, in snake case, unless `=` names another;
-/// `#` is an exact decimal, `?` a truth value, `%` an id; the rest is text.
-const IIKO: [(&str, Form, Records, &str); 9] = [
-    ("iiko_entity", Form::Json, |world| &world.entities, "id% root_type name code deleted?"),
-    (
-        "iiko_supplier",
-        Form::Xml,
-        |world| &world.suppliers,
-        "id% name code deleted? card_number taxpayer_id_number snils",
-    ),
-    (
-        "iiko_department",
-        Form::Xml,
-        |world| &world.departments,
-        "id% parent_id% name code department_type=type taxpayer_id_number",
-    ),
-    (
-        "iiko_store",
-        Form::Xml,
-        |world| &world.stores,
-        "id% parent_id% name code department_type=type taxpayer_id_number",
-    ),
-    ("iiko_group", Form::Xml, |world| &world.groups, "id% department_id% name group_service_mode"),
-    (
-        "iiko_product_group",
-        Form::Json,
-        |world| &world.product_groups,
-        "id% parent_id%=parent name code num description deleted? category% accounting_category% tax_category%",
-    ),
-    (
-        "iiko_product",
-        Form::Json,
-        |world| &world.products,
-        "id% parent_id%=parent name code num description product_type=type deleted? main_unit% category%
-         accounting_category% tax_category% default_sale_price# unit_weight# unit_capacity#",
-    ),
-    (
-        "iiko_employee",
-        Form::Xml,
-        |world| &world.employees,
-        "id% name code deleted? first_name middle_name last_name role_id%=mainRoleId",
-    ),
-    (
-        "iiko_employee_role",
-        Form::Xml,
-        |world| &world.roles,
-        "id% name code deleted? payment_per_hour# steady_salary# schedule_type",
-    ),
-];
-
 /// Lists of which only the active records come.
-const ACTIVE_ONLY: [&str; 3] = ["iiko_product", "iiko_product_group", "iiko_employee"];
+const ACTIVE_ONLY: [&str; 3] = ["v2/entities/products/list", "v2/entities/products/group/list", "employees"];
 
-/// The lists of FinTablo, by the last part of their path.
-const FINTABLO: [(&str, &str, &str); 13] = [
-    (
-        "ft_category",
-        "category",
-        "id% name parent_id% group type pnl_type description is_built_in?",
-    ),
-    (
-        "ft_moneybag",
-        "moneybag",
-        "id% name type number currency balance# surplus# surplus_timestamp% group_id% archived? hide_in_total? without_nds?",
-    ),
-    ("ft_partner", "partner", "id% name inn group_id% comment"),
-    ("ft_direction", "direction", "id% name parent_id% description archived?"),
-    ("ft_moneybag_group", "moneybag-group", "id% name is_built_in?"),
-    ("ft_goods", "goods", "id% name cost# comment quantity# start_quantity# avg_cost#"),
-    (
-        "ft_obtaining",
-        "obtaining",
-        "id% goods_id% partner_id% amount# cost# quantity# currency comment date nds#",
-    ),
-    ("ft_job", "job", "id% name cost# comment direction_id%"),
-    (
-        "ft_deal",
-        "deal",
-        "id% name direction_id% amount# currency custom_cost_price# status_id% partner_id% responsible_id% comment
-         start_date end_date act_date nds#",
-    ),
-    ("ft_obligation_status", "obligation-status", "id% name"),
-    (
-        "ft_obligation",
-        "obligation",
-        "id% name category_id% direction_id% deal_id% amount# currency status_id% partner_id% comment act_date nds#",
-    ),
-    ("ft_pnl_category", "pnl-category", "id% name type pnl_type category_id% comment"),
-    (
-        "ft_employee",
-        "employees",
-        "id% name date currency regularfix# regularfee# regulartax# inn hired fired comment",
-    ),
+/// Columns that are not called after their field, in snake case.
+const RENAMED: [(&str, &str); 7] = [
+    ("parent_id", "parent"),
+    ("department_type", "type"),
+    ("product_type", "type"),
+    ("role_id", "mainRoleId"),
+    ("store_id", "store"),
+    ("product_id", "product"),
+    ("money", "sum"),
 ];
+
+/// The records that a table mirrors, and how they come; none where it holds something else than the upstream's records.
+fn records<'a>(world: &'a World, feed: &Feed) -> Option<(&'static str, Form, &'a [Value])> {
+    let (path, form) = match feed {
+        Feed::FinTablo { path, .. } => return Some((path, Form::Json, &world.fintablo[*path])),
+        Feed::IikoJson { path, .. } | Feed::IikoDirectories { path, .. } => (*path, Form::Json),
+        Feed::IikoXml { path, .. } => (*path, Form::Xml),
+        Feed::IikoBalances { .. } | Feed::SheetLevels | Feed::StopLists => return None,
+    };
+    Some((path, form, world.list(path)?))
+}
+
+/// The columns that are members of the record. A column is called after its field, in snake case, unless `=` names another;
+/// `#` is an exact decimal, `?` a truth value, `%` an id; the rest is text.
+fn columns(table: &Table) -> String {
+    let column = |column: &Column| {
+        let mark = match column.kind {
+            Kind::Text => "",
+            Kind::Decimal => "#",
+            Kind::Bool => "?",
+            Kind::Uuid | Kind::Int => "%",
+        };
+        let field = column.fields().last()?;
+        Some(format!("{}{mark}={field} ", column.name))
+    };
+    table.columns.iter().filter_map(column).collect()
+}
 
 /// Everything that the mirror of `world` holds.
 pub(crate) fn mirror(world: &World) -> Dump {
     let mut dump = Dump::new();
-    for (table, form, records, columns) in IIKO {
-        let kept = |record: &&Value| !ACTIVE_ONLY.contains(&table) || record["deleted"] != true;
-        let rows = records(world).iter().filter(kept).map(|record| iiko(table, form, columns, record));
-        dump.insert(table.to_owned(), rows.collect());
-    }
-    for (table, list, columns) in FINTABLO {
-        let rows = world.fintablo[list].iter().map(|record| plain(Form::Json, columns, record));
-        dump.insert(table.to_owned(), rows.collect());
+    for entity in tables::all() {
+        let Some((path, form, records)) = records(world, &entity.feed) else { continue };
+        let columns = columns(&entity.table);
+        let kept = |record: &&Value| !ACTIVE_ONLY.contains(&path) || record["deleted"] != true;
+        let rows = records.iter().filter(kept).map(|record| row(path, form, &columns, record));
+        dump.insert(entity.table.name.to_owned(), rows.collect());
     }
     dump.insert("stock_balance".to_owned(), balances(world));
     // Nobody has typed anything into a sheet.
@@ -142,16 +87,16 @@ pub(crate) fn mirror(world: &World) -> Dump {
     dump
 }
 
-fn iiko(table: &str, form: Form, columns: &str, record: &Value) -> Row {
+fn row(path: &str, form: Form, columns: &str, record: &Value) -> Row {
     let record = match form {
         Form::Json => record.clone(),
         Form::Xml => element(record),
     };
     let mut row = plain(form, columns, &record);
-    if ["iiko_department", "iiko_store"].contains(&table) {
+    if ["corporation/departments", "corporation/stores"].contains(&path) {
         row.insert("deleted".to_owned(), Some("false".to_owned()));
     }
-    if table == "iiko_employee" {
+    if path == "employees" {
         let parts =
             ["lastName", "firstName", "middleName"].map(|part| record[part].as_str().unwrap_or_default());
         let joined = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
@@ -159,7 +104,7 @@ fn iiko(table: &str, form: Form, columns: &str, record: &Value) -> Row {
             row.insert("name".to_owned(), Some(joined));
         }
     }
-    if ["iiko_employee", "iiko_supplier"].contains(&table) {
+    if ["employees", "suppliers"].contains(&path) {
         let mut record = record;
         record.as_object_mut().unwrap().retain(|name, _| !PERSONAL.contains(&name.as_str()));
         row.insert("raw_json".to_owned(), Some(canonical(&record.to_string())));
@@ -269,4 +214,51 @@ pub(crate) fn assert_same(actual: &Dump, expected: &Dump) {
 /// The number of rows of each table.
 pub(crate) fn sizes(dump: &Dump) -> BTreeMap<String, usize> {
     dump.iter().map(|(table, rows)| (table.clone(), rows.len())).collect()
+}
+
+/// Whether a record of the stand-in has what a column of that kind holds.
+fn fits(kind: Kind, value: &Value) -> bool {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let is_number = |text: &str| text.parse::<f64>().is_ok();
+    text.is_empty()
+        || value.is_null()
+        || match kind {
+            Kind::Uuid => uuid::Uuid::try_parse(&text).is_ok(),
+            Kind::Int => text.parse::<i64>().is_ok(),
+            Kind::Decimal => is_number(&text),
+            Kind::Bool => ["0", "1", "true", "false"].contains(&text.as_str()),
+            Kind::Text => value.is_string() || value.is_number(),
+        }
+}
+
+#[test]
+fn the_stand_in_has_the_lists_that_are_declared() {
+    let world = World::generate(1, 1);
+    let names = |feed: &Feed| match feed {
+        Feed::FinTablo { path, .. } => Some((*path).to_owned()),
+        _ => None,
+    };
+    let declared: BTreeSet<String> = tables::all().filter_map(|entity| names(&entity.feed)).collect();
+    assert_eq!(world.fintablo.keys().cloned().collect::<BTreeSet<_>>(), declared);
+    let mut types = world.entities.iter().map(|record| record["rootType"].as_str().unwrap());
+    assert_eq!(types.find(|name| !tables::ROOT_TYPES.contains(name)), None, "a root type is not declared");
+    for entity in tables::all() {
+        let records = match &entity.feed {
+            Feed::IikoBalances { .. } => &world.balances,
+            Feed::SheetLevels | Feed::StopLists => continue,
+            feed => records(&world, feed).unwrap_or_else(|| panic!("{}: no list", entity.table.name)).2,
+        };
+        for column in entity.table.columns {
+            let place = format!("{}.{}", entity.table.name, column.name);
+            for field in column.fields() {
+                let values: Vec<&Value> = records.iter().filter_map(|record| record.get(field)).collect();
+                assert!(!values.is_empty(), "{place}: no record has {field}");
+                assert!(values.iter().all(|value| fits(column.kind, value)), "{place}: {values:?}");
+            }
+            if let [field] = column.fields().collect::<Vec<_>>()[..] {
+                let is_renamed = RENAMED.contains(&(column.name, field));
+                assert!(is_renamed || camel(column.name) == field, "{place} is {field}");
+            }
+        }
+    }
 }

@@ -104,7 +104,8 @@ fn table() -> &'static Table {
         zerkalo::engine::Column::int("number", "number"),
         zerkalo::engine::Column::text("word", "word"),
     ];
-    const TABLE: Table = Table { key: &["id", "number", "word"], ..Table::keyed_by_id("x", COLUMNS) };
+    const TABLE: Table =
+        Table { key: &["id", "number", "word"], ..Table::keyed_by_id("x", "ключи", COLUMNS) };
     &TABLE
 }
 

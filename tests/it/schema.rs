@@ -4,12 +4,14 @@ use super::{
     expected::mirror,
     harness::{Engine, World, on_both},
     postgres,
+    widget::dialect,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use zerkalo::{engine::Kind, tables};
+use zerkalo::{engine::Kind, store::ddl, tables};
 
 on_both!(
     every_declared_table_is_there_as_declared,
+    what_is_printed_of_the_declarations_is_what_the_migrations_have_made,
     what_people_look_up_by_has_an_index,
     the_freshness_view_answers,
     a_direction_that_is_stored_as_text_becomes_a_number,
@@ -104,6 +106,57 @@ fn every_declared_table_is_there_as_declared(engine: Engine) {
     let triggers: BTreeSet<String> = triggers.into_iter().map(|mut row| row[0].take().unwrap()).collect();
     let expected = tables::all().map(|entity| format!("{}_touched", entity.table.name)).collect();
     assert_eq!(triggers, expected, "every table notices a hand edit");
+}
+
+/// What the catalogue says of tables and of all that hangs on them, a line each, but for what their columns hold in words.
+fn catalogue(world: &World) -> BTreeSet<String> {
+    let names = tables::all().map(|entity| format!("'{}'", entity.table.name)).collect::<Vec<_>>().join(", ");
+    let sql = match world.engine {
+        Engine::Sqlite => format!(
+            "select concat_ws(' ', m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk, c.hidden)
+             from sqlite_master m, pragma_table_xinfo(m.name) c where m.type = 'table' and m.name in ({names})
+             union all select concat_ws(' ', name, type, strict, wr) from pragma_table_list where name in ({names})
+             union all select sql from sqlite_master
+             where type in ('index', 'trigger') and sql is not null and tbl_name in ({names})"
+        ),
+        Engine::Postgres => format!(
+            "with ours as (select oid, relname from pg_class where relname in ({names})
+                 and relnamespace = 'public'::regnamespace)
+             select concat_ws(' ', relname, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+                 pg_get_expr(adbin, adrelid))
+             from ours join pg_attribute on attrelid = ours.oid
+             left join pg_attrdef on adrelid = attrelid and adnum = attnum where attnum > 0 and not attisdropped
+             union all select pg_get_indexdef(indexrelid) from ours join pg_index on indrelid = ours.oid
+             union all select concat_ws(' ', relname, conname, pg_get_constraintdef(pg_constraint.oid))
+             from ours join pg_constraint on conrelid = ours.oid
+             union all select pg_get_triggerdef(pg_trigger.oid) from ours join pg_trigger on tgrelid = ours.oid"
+        ),
+    };
+    let line = |mut row: Vec<Option<String>>| {
+        let text = row[0].take().unwrap().replace('"', "");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    world.query(&sql).into_iter().map(line).collect()
+}
+
+fn what_is_printed_of_the_declarations_is_what_the_migrations_have_made(engine: Engine) {
+    let printed = World::new(engine);
+    printed.execute(match engine {
+        Engine::Postgres => include_str!("../../migrations/postgres/0001_core.sql"),
+        Engine::Sqlite => include_str!("../../migrations/sqlite/0001_core.sql"),
+    });
+    for entity in tables::all() {
+        printed.execute(&ddl::create(&entity.table, dialect(engine)));
+    }
+    let (declared, made) = (catalogue(&printed), catalogue(&migrated(engine)));
+    let (unmade, undeclared): (Vec<_>, Vec<_>) =
+        (declared.difference(&made).collect(), made.difference(&declared).collect());
+    assert!(
+        unmade.is_empty() && undeclared.is_empty(),
+        "not made: {unmade:#?}\nnot declared: {undeclared:#?}"
+    );
+    let objects: usize = tables::all().map(|entity| ddl::objects(&entity.table).len()).sum();
+    assert!(declared.len() >= objects, "{} lines of {objects} objects", declared.len());
 }
 
 fn what_people_look_up_by_has_an_index(engine: Engine) {

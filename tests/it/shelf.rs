@@ -80,7 +80,7 @@ impl Shelf {
                 form: Form::FinTablo,
             },
             Self {
-                entity: &widget::WIDGET,
+                entity: &*widget::WIDGET,
                 path: "v2/entities/widgets/list",
                 number: ("price", "price"),
                 form: Form::Json,

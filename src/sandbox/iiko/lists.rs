@@ -15,8 +15,8 @@ use crate::sandbox::{
     world::{Amount, World},
 };
 
-/// The sixteen root types (iiko REST API documentation, directories).
-const ROOT_TYPES: [&str; 16] = [
+/// The root types (iiko REST API documentation, directories).
+const ROOT_TYPES: &[&str] = &[
     "Account",
     "AccountingCategory",
     "AlcoholClass",

@@ -1,4 +1,4 @@
-//! FinTablo's thirteen lists.
+//! FinTablo's lists.
 //!
 //! The OpenAPI description says one type and its examples show another; so ids, amounts and tax numbers are
 //! written here as numbers in most records and as strings in some.

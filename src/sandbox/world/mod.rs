@@ -118,6 +118,23 @@ impl World {
         }
     }
 
+    /// The records of one of the iiko server's lists by the path after `/resto/api/`, deleted ones included.
+    pub fn list(&self, path: &str) -> Option<&Vec<Value>> {
+        Some(match path {
+            "v2/entities/list" => &self.entities,
+            "v2/entities/products/list" => &self.products,
+            "v2/entities/products/group/list" => &self.product_groups,
+            "corporation/departments" => &self.departments,
+            "corporation/stores" => &self.stores,
+            "corporation/groups" => &self.groups,
+            "corporation/terminals" => &self.terminals,
+            "suppliers" => &self.suppliers,
+            "employees" => &self.employees,
+            "employees/roles" => &self.roles,
+            _ => return None,
+        })
+    }
+
     /// The time by the servers' clock.
     pub(super) fn time(&self) -> DateTime<Utc> {
         let offset = TimeDelta::try_seconds(self.clock_offset_seconds).unwrap_or_default();
