@@ -20,6 +20,7 @@
 //! - [`model`]: plain values: reports, documents, findings
 //! - [`engine`]: a streamed answer → records → plan; knows no HTTP and no SQL dialect
 //! - [`tables`]: every mirrored table as data
+//! - [`registry`]: what is run, as data: jobs and steps
 //! - [`config`]: settings: file < environment < flag
 //! - [`http`]: the only place with requests
 //! - [`store`]: the only place with SQL: `PostgreSQL`, `SQLite`, migrations, locks
@@ -51,6 +52,7 @@ pub mod names;
 pub mod process;
 pub mod progress;
 mod redact;
+pub mod registry;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;

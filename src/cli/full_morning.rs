@@ -13,7 +13,7 @@ use crate::{
     config::Environment,
     error::Result,
     jobs::{self, Step, lanes::Lane, notify::Notify},
-    schedule::due::FULL_MORNING,
+    registry::{FULL_MORNING, MORNING},
 };
 
 const EXAMPLES: &str = "\
@@ -93,12 +93,12 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<u8> {
     let job = work::Job {
-        command: "full-morning",
+        command: FULL_MORNING.name,
         lanes: lanes(&arguments.skip),
         mirror: &arguments.mirror,
         notify: arguments.notify,
         prune: true,
-        schedule: arguments.schedule.schedule(FULL_MORNING.grace),
+        schedule: arguments.schedule.schedule(MORNING.grace),
         day: &arguments.day,
     };
     work::mirror(globals, environment, printer, job)

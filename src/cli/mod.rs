@@ -36,6 +36,7 @@ use crate::{
     cli::printer::{Colour, Printer, Verbosity},
     config::{Environment, Flags},
     error::Result,
+    registry::{FULL_MORNING, NEGATIVE_TRANSFER, PUSH_MAPPING, STOPLIST_REPORT, WRITEOFF},
 };
 
 const EXAMPLES: &str = "\
@@ -154,11 +155,11 @@ impl Command {
     pub fn name(&self) -> String {
         match self {
             Self::Sync(arguments) => format!("sync {}", arguments.source.name()),
-            Self::FullMorning(_) => "full-morning".to_owned(),
-            Self::PushMapping(_) => "push-mapping".to_owned(),
-            Self::NegativeTransfer(_) => "negative-transfer".to_owned(),
-            Self::StoplistReport(_) => "stoplist-report".to_owned(),
-            Self::Writeoff(_) => "writeoff".to_owned(),
+            Self::FullMorning(_) => FULL_MORNING.name.to_owned(),
+            Self::PushMapping(_) => PUSH_MAPPING.name.to_owned(),
+            Self::NegativeTransfer(_) => NEGATIVE_TRANSFER.name.to_owned(),
+            Self::StoplistReport(_) => STOPLIST_REPORT.name.to_owned(),
+            Self::Writeoff(_) => WRITEOFF.name.to_owned(),
             Self::Documents(arguments) => format!("documents {}", arguments.action.name()),
             Self::Status(_) => "status".to_owned(),
             Self::Log(_) => "log".to_owned(),

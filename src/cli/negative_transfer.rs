@@ -17,7 +17,7 @@ use crate::{
         negative_transfer::{self, Options},
         notify::Notify,
     },
-    schedule::due::NEGATIVE_TRANSFER,
+    registry::{NEGATIVE_TRANSFER, NIGHT},
     store::Access,
 };
 
@@ -59,8 +59,8 @@ pub(super) fn run(
     printer: &Printer,
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
-    let schedule = arguments.schedule.schedule(NEGATIVE_TRANSFER.grace);
-    let mut ctx = work::context(globals, environment, printer, "negative-transfer", access)?;
+    let schedule = arguments.schedule.schedule(NIGHT.grace);
+    let mut ctx = work::context(globals, environment, printer, NEGATIVE_TRANSFER.name, access)?;
     if let Some(date) = arguments.date.filter(|date| *date != ctx.business_date && !arguments.dry_run) {
         let text = format!("--date {date}: today is {}, and no document is back-dated", ctx.business_date);
         return Err(Failure::new(Kind::Usage, text).hint(

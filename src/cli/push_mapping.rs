@@ -8,7 +8,7 @@ use super::{
     sync::Mirror,
     work,
 };
-use crate::{cli::printer::Printer, config::Environment, error::Result, jobs};
+use crate::{cli::printer::Printer, config::Environment, error::Result, jobs, registry::PUSH_MAPPING};
 
 /// Arguments of `zerkalo push-mapping`.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(super) fn run(
         allow_delete: Vec::new(),
     };
     let job = work::Job {
-        command: "push-mapping",
+        command: PUSH_MAPPING.name,
         lanes: vec![vec![jobs::push_mapping()]],
         mirror: &mirror,
         notify: jobs::notify::Notify::Never,

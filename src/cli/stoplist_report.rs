@@ -16,6 +16,7 @@ use crate::{
     days,
     error::Result,
     jobs::stoplist_report::{self, Options},
+    registry::STOPLIST_REPORT,
     store::Access,
 };
 
@@ -70,7 +71,7 @@ pub(super) fn run(
 ) -> Result<u8> {
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
     let schedule = arguments.schedule.schedule(GRACE);
-    let ctx = work::context(globals, environment, printer, "stoplist-report", access)?;
+    let ctx = work::context(globals, environment, printer, STOPLIST_REPORT.name, access)?;
     if let Some(date) = arguments.date {
         days::has_come("--date", date, ctx.business_date)?;
     }

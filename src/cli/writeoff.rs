@@ -10,6 +10,7 @@ use crate::{
     config::Environment,
     error::Result,
     jobs::writeoff::{self, Options, file},
+    registry::WRITEOFF,
     store::Access,
 };
 
@@ -53,7 +54,7 @@ pub(super) fn run(
 ) -> Result<u8> {
     let act = file::read(&arguments.file)?;
     let access = if arguments.dry_run { Access::DryRun } else { Access::Write };
-    let ctx = work::context(globals, environment, printer, "writeoff", access)?;
+    let ctx = work::context(globals, environment, printer, WRITEOFF.name, access)?;
     let runtime = work::runtime()?;
     let name = arguments.file.display().to_string();
     let options = Options { again: arguments.again, back_dated: arguments.back_dated };

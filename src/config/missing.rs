@@ -4,7 +4,7 @@ use super::Config;
 use crate::{
     error::{Failure, Kind},
     model::upstream::Upstream,
-    schedule::due::JOBS,
+    registry::{JOBS, Job, Need},
 };
 use serde::Serialize;
 
@@ -24,56 +24,54 @@ fn absent(pairs: &[(&'static str, bool)]) -> Vec<&'static str> {
 impl Config {
     /// What each upstream still needs before it can be read: itself and the settings' keys.
     pub fn missing(&self) -> Vec<(Upstream, Vec<&'static str>)> {
-        [
-            (Upstream::Iiko, self.missing_of_iiko()),
-            (Upstream::FinTablo, self.missing_of_fintablo()),
-            (Upstream::GoogleSheets, self.missing_of_google()),
-            (Upstream::IikoCloud, self.iiko_cloud.missing()),
-        ]
-        .into_iter()
-        .filter(|(_, keys)| !keys.is_empty())
-        .collect()
+        [Upstream::Iiko, Upstream::FinTablo, Upstream::GoogleSheets, Upstream::IikoCloud]
+            .into_iter()
+            .map(|upstream| (upstream, self.missing_of(upstream).0))
+            .filter(|(_, keys)| !keys.is_empty())
+            .collect()
     }
 
-    fn missing_of_iiko(&self) -> Vec<&'static str> {
-        absent(&[
-            ("iiko.base_url", self.iiko.base_url.is_some()),
-            ("iiko.login", self.iiko.login.is_some()),
-            ("iiko.password", self.iiko.sha1_password.is_some()),
-        ])
-    }
-
-    fn missing_of_fintablo(&self) -> Vec<&'static str> {
-        absent(&[("fintablo.token", self.fintablo.token.is_some())])
-    }
-
-    fn missing_of_google(&self) -> Vec<&'static str> {
-        absent(&[
-            ("google.credentials", self.google.credentials.is_some()),
-            ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
-        ])
+    /// The keys of an upstream's settings that are not set, and how many it wants.
+    fn missing_of(&self, upstream: Upstream) -> (Vec<&'static str>, usize) {
+        let of = |pairs: &[(&'static str, bool)]| (absent(pairs), pairs.len());
+        match upstream {
+            Upstream::Iiko => of(&[
+                ("iiko.base_url", self.iiko.base_url.is_some()),
+                ("iiko.login", self.iiko.login.is_some()),
+                ("iiko.password", self.iiko.sha1_password.is_some()),
+            ]),
+            Upstream::FinTablo => of(&[("fintablo.token", self.fintablo.token.is_some())]),
+            Upstream::GoogleSheets => of(&[
+                ("google.credentials", self.google.credentials.is_some()),
+                ("min_stock.sheet_id", self.min_stock.sheet_id.is_some()),
+            ]),
+            // It takes either of two sets.
+            Upstream::IikoCloud => {
+                let missing = self.iiko_cloud.missing();
+                let all = missing.len();
+                (missing, all)
+            }
+        }
     }
 
     /// Every job, with what it lacks.
     pub fn jobs(&self) -> Vec<JobNeeds> {
-        let lacks = |job| match job {
-            "full-morning" => {
-                // Without both settings of the sheet its steps are left out; half of them is a mistake.
-                let mut google = self.missing_of_google();
-                google.truncate(google.len() % 2);
-                [self.missing_of_iiko(), self.missing_of_fintablo(), google].concat()
+        let lacks = |job: &Job| job.needs.iter().flat_map(|need| self.lacks(*need)).collect();
+        JOBS.iter().map(|job| JobNeeds { job: job.name, lacks: lacks(job) }).collect()
+    }
+
+    fn lacks(&self, need: Need) -> Vec<&'static str> {
+        match need {
+            Need::Upstream(upstream) => self.missing_of(upstream).0,
+            Need::WholeOrNone(upstream) => {
+                let (missing, all) = self.missing_of(upstream);
+                if missing.len() == all { Vec::new() } else { missing }
             }
-            "sync iiko" | "sync stock" | "negative-transfer" | "writeoff" => self.missing_of_iiko(),
-            "sync fintablo" => self.missing_of_fintablo(),
-            "sync min-stock" | "push-mapping" => self.missing_of_google(),
-            "sync stoplist" => self.iiko_cloud.missing(),
-            "stoplist-report" => absent(&[
+            Need::Readers => absent(&[
                 ("telegram.bot_token", self.telegram.bot_token.is_some()),
                 ("telegram.chat_ids", !self.telegram.chat_ids.is_empty()),
             ]),
-            other => unreachable!("nobody has said what {other} needs"),
-        };
-        JOBS.into_iter().chain(["writeoff"]).map(|job| JobNeeds { job, lacks: lacks(job) }).collect()
+        }
     }
 
     /// That no job can run; none when one can.

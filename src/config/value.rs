@@ -8,10 +8,7 @@ use sha1::{Digest as _, Sha1};
 use uuid::Uuid;
 
 use super::Ages;
-use crate::{
-    schedule::{self, due::JOBS},
-    tables,
-};
+use crate::{registry, schedule, tables};
 
 /// Why a text cannot be a setting's value: the end of a sentence whose subject is the setting.
 #[derive(Debug)]
@@ -170,11 +167,12 @@ pub(super) fn ages(text: &str) -> Read<Ages> {
 /// Jobs with commas between them.
 pub(super) fn jobs(text: &str) -> Read<Vec<String>> {
     let jobs = items(&line(text)?);
-    if jobs.iter().all(|job| JOBS.contains(&job.as_str())) {
+    let known: Vec<&str> = registry::schedulable().map(|job| job.name).collect();
+    if jobs.iter().all(|job| known.contains(&job.as_str())) {
         return Ok(jobs);
     }
     // It would be watched for ever without anybody hearing of it.
-    Err(Problem::new("names no job that can be scheduled").hint(format!("the jobs: {}", JOBS.join(", "))))
+    Err(Problem::new("names no job that can be scheduled").hint(format!("the jobs: {}", known.join(", "))))
 }
 
 /// The id of a Google spreadsheet, also out of its whole address.

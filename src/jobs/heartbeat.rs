@@ -7,6 +7,7 @@ use crate::{
     config::{Config, JOB_PLACE, Limits, Retries},
     error::{Failure, Kind, Result},
     http::{Accept, Budget, Request, Trouble, Upstream, client},
+    registry,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{cell::Cell, rc::Rc, time::Duration};
@@ -24,8 +25,7 @@ pub(super) struct Heartbeat {
 
 /// Whether a command is one that a crontab or a timer starts, and so one whose absence somebody should notice.
 fn is_watched(command: &str) -> bool {
-    matches!(command, "full-morning" | "negative-transfer" | "stoplist-report" | "push-mapping")
-        || command.starts_with("sync ")
+    registry::schedulable().any(|job| job.name == command)
 }
 
 /// The job's name in its address: `sync-stock`, as the slugs of healthchecks.io are.

@@ -29,8 +29,8 @@
 
 /// What the log tells of beside tables.
 pub const LOGGED: [&str; 6] = [
-    "min-stock-push",
-    "push-mapping",
+    registry::MIN_STOCK_PUSH.name,
+    registry::MAPPING.name,
     posting::ENTITY,
     stoplist_report::STEP,
     prune::ENTITY,
@@ -69,6 +69,7 @@ use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
     model::{report::StepReport, upstream::Upstream},
+    registry,
     tables::{self, Entity, Feed},
 };
 
@@ -189,13 +190,18 @@ impl Options {
 
 /// The step `iiko`.
 pub fn iiko() -> Step {
-    Step { name: "iiko", work: Work::Mirror(tables::IIKO.iter().collect()), needs: &[], optional: false }
+    Step {
+        name: registry::IIKO.name,
+        work: Work::Mirror(tables::IIKO.iter().collect()),
+        needs: &[],
+        optional: false,
+    }
 }
 
 /// The step `fintablo`.
 pub fn fintablo() -> Step {
     Step {
-        name: "fintablo",
+        name: registry::FINTABLO.name,
         work: Work::Mirror(tables::FINTABLO.iter().collect()),
         needs: &[],
         optional: false,
@@ -208,13 +214,18 @@ pub fn stock() -> Step {
         Need { table: &tables::STORE.table, columns: &["name"] },
         Need { table: &tables::PRODUCT.table, columns: &["name"] },
     ];
-    Step { name: "stock", work: Work::Mirror(tables::STOCK.iter().collect()), needs: NEEDS, optional: false }
+    Step {
+        name: registry::STOCK.name,
+        work: Work::Mirror(tables::STOCK.iter().collect()),
+        needs: NEEDS,
+        optional: false,
+    }
 }
 
 /// The step `min-stock`: the levels that people type, from the sheet.
 pub fn min_stock_pull() -> Step {
     Step {
-        name: "min-stock",
+        name: registry::MIN_STOCK.name,
         work: Work::Mirror(tables::MIN_STOCK.iter().collect()),
         needs: nomenclature::SHEET_NEEDS,
         optional: false,
@@ -224,7 +235,7 @@ pub fn min_stock_pull() -> Step {
 /// The step `stoplist`: what is in the stop-lists of iikoCloud, named after the products.
 pub fn stoplist() -> Step {
     Step {
-        name: "stoplist",
+        name: registry::STOPLIST.name,
         work: Work::Mirror(tables::STOPLIST.iter().collect()),
         needs: stoplist::NEEDS,
         optional: false,
@@ -234,7 +245,7 @@ pub fn stoplist() -> Step {
 /// The step `min-stock-push`: the nomenclature, to the sheet.
 pub fn min_stock_push() -> Step {
     Step {
-        name: "min-stock-push",
+        name: registry::MIN_STOCK_PUSH.name,
         work: Work::Push(Push::MinStock),
         needs: nomenclature::SHEET_NEEDS,
         optional: false,
@@ -244,7 +255,7 @@ pub fn min_stock_push() -> Step {
 /// The step `push-mapping`: display names of goods, to the mapping reference.
 pub fn push_mapping() -> Step {
     Step {
-        name: "push-mapping",
+        name: registry::MAPPING.name,
         work: Work::Push(Push::Mapping),
         needs: nomenclature::MAPPING_NEEDS,
         optional: false,

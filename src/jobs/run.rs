@@ -14,6 +14,7 @@ use crate::{
         upstream::Upstream,
     },
     process,
+    registry::KILLED,
     store::{
         LogRow, Store,
         lock::{self, Locks, Name},
@@ -336,7 +337,7 @@ pub(super) async fn log_abandoned(ctx: &Context, store: &mut dyn Store, locks: &
         store.end_run(run).await?;
     }
     for (entity, holder) in &locks.abandoned {
-        let mut report = StepReport::new("killed", Some(entity), None);
+        let mut report = StepReport::new(KILLED.name, Some(entity), None);
         report.status = Status::Error;
         report.error = Some(format!(
             "process ended without a word (`zerkalo {}`, process {})",

@@ -9,10 +9,8 @@ use crate::{
     error::{Failure, Kind, Result},
     jobs::context::Context,
     model::report::{SlotFound, SlotReport},
-    schedule::{
-        Verdict,
-        due::{NEGATIVE_TRANSFER, STOPLIST_REPORT},
-    },
+    registry::{NEGATIVE_TRANSFER, STOPLIST_REPORT},
+    schedule::Verdict,
     store::{Store, slot::Claim},
 };
 use chrono::{NaiveDateTime, SecondsFormat};
@@ -65,8 +63,8 @@ pub async fn enter(ctx: &Context, store: &mut dyn Store) -> Result<Entry> {
 /// What a person can do about a slot that was missed; it and `now` are of the business's time zone.
 pub fn by_hand(config: &Config, job: &str, slot: NaiveDateTime, now: NaiveDateTime) -> String {
     let made_up_for = match job {
-        _ if job == NEGATIVE_TRANSFER.job => negative_transfer::made_up_for(config, slot.date(), now),
-        _ if job == STOPLIST_REPORT.job => {
+        _ if job == NEGATIVE_TRANSFER.name => negative_transfer::made_up_for(config, slot.date(), now),
+        _ if job == STOPLIST_REPORT.name => {
             Some(format!("to send it all the same: zerkalo {job} --date {}", slot.date()))
         }
         _ => None,

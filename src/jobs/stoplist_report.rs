@@ -16,6 +16,7 @@ use crate::{
         messages::{self, Delivered, Message},
     },
     model::report::{RunReport, Status, StepReport},
+    registry::STOPLIST_REPORT,
     report::stoplist::{Day, Hours, Report, alarm, message, picture, title},
     store::{
         Store,
@@ -29,7 +30,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use std::{cell::RefCell, path::PathBuf};
 
 /// The step's name, which is the command's.
-pub(super) const STEP: &str = "stoplist-report";
+pub(super) const STEP: &str = STOPLIST_REPORT.name;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]

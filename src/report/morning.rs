@@ -6,6 +6,7 @@ use crate::{
     error::Kind,
     humanize::{number, plural},
     model::report::{RunReport, Status, StepReport},
+    registry::title,
     tables,
     upstreams::telegram::{LONGEST_TEXT, cut},
 };
@@ -37,7 +38,7 @@ fn problems(report: &RunReport) -> Vec<String> {
     }
     for step in &report.steps {
         for (mark, words) in problems_of(step) {
-            let head = format!("{mark} {}", step_name(&step.step));
+            let head = format!("{mark} {}", title(&step.step));
             let name = table_name(step);
             match lines.iter_mut().find(|(known, _, same)| (known, same) == (&head, &words)) {
                 Some((_, names, _)) if names.contains(&name) => {}
@@ -99,21 +100,9 @@ fn said(kind: Kind) -> &'static str {
     }
 }
 
-fn step_name(step: &str) -> &str {
-    match step {
-        "iiko" => "iiko",
-        "fintablo" => "FinTablo",
-        "stock" => "Остатки",
-        "min-stock" => "Мин. остатки",
-        "push-mapping" => "Маппинг",
-        "killed" => "Прошлый запуск",
-        other => other,
-    }
-}
-
 fn table_name(step: &StepReport) -> String {
     let name = match step.entity.as_deref() {
-        None => return step_name(&step.step).to_lowercase(),
+        None => return title(&step.step).to_lowercase(),
         Some(table) => tables::named(table).map_or(table, |table| table.title),
     };
     match &step.scope {

@@ -4,8 +4,6 @@
 //! too late for it is decided here, from one reading of the clock and one row of `job_slot`. So a plain crontab line
 //! that fires every ten minutes runs a job once, resumes it when it was cut off, and never runs it too late.
 
-pub mod due;
-
 use crate::error::{Failure, Kind};
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;

@@ -189,19 +189,6 @@ fn only_finished_work_makes_a_slot_done() {
 }
 
 #[test]
-fn the_crontab_calls_jobs_when_they_are_due() {
-    let crontab = include_str!("../../crontab.example");
-    for due in due::DUE {
-        let calls = crontab.lines().filter(|line| !line.starts_with('#') && line.contains(due.job));
-        let slots: Vec<&str> =
-            calls.filter_map(|line| line.split("--scheduled ").nth(1)?.split_whitespace().next()).collect();
-        let at = due.at.format("%H:%M").to_string();
-        assert!(slots.iter().all(|slot| *slot == at), "{}: {slots:?}", due.job);
-        assert!(!slots.is_empty() || due == due::STOPLIST_REPORT, "{} is not in the crontab", due.job);
-    }
-}
-
-#[test]
 fn the_next_slot_is_the_first_one_after_now() {
     let next = |now: &str| next_slot(time("07:00"), Tz::Europe__Kaliningrad, utc(now));
     assert_eq!(next("2026-11-22T04:59:59Z"), utc("2026-11-22T05:00:00Z"));

@@ -4,6 +4,7 @@ use super::{stage::Stage, time};
 use crate::{
     cli::printer::{Colour, Printer, Verbosity},
     jobs::{self, Options, lanes, stoplist_report},
+    registry::{STOPLIST_REPORT, SYNC_STOPLIST},
     sandbox::World,
 };
 use chrono::{NaiveTime, TimeDelta};
@@ -22,7 +23,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
         if now < stage.at(time(15, 0)) || now > stage.at(time(16, 0)) {
             let shown = stage.time_at(now);
             stage.sandbox.edit(|world| show(world, shown));
-            let ctx = stage.run_at("sync stoplist", now, &quiet);
+            let ctx = stage.run_at(SYNC_STOPLIST.name, now, &quiet);
             let report = lanes::run(&ctx, vec![vec![jobs::stoplist()]], &Options::default()).await;
             if report.exit_code() != 0 {
                 stage.show(|printer| printer.report(&report));
@@ -31,7 +32,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
         }
         now += TimeDelta::minutes(20);
     }
-    let ctx = stage.run_at("stoplist-report", end, stage.printer);
+    let ctx = stage.run_at(STOPLIST_REPORT.name, end, stage.printer);
     let report = stoplist_report::run(&ctx, &stoplist_report::Options::default()).await;
     stage.show(|printer| printer.stoplist(&report));
     stage.keep(report.run.as_ref(), report.to_json())

@@ -14,6 +14,7 @@ use crate::{
     error::{Failure, Kind, Result},
     files::own,
     jobs::{Options, lanes, notify::Notify},
+    registry::FULL_MORNING,
 };
 use chrono::NaiveTime;
 use clap::{Args, ValueHint};
@@ -79,7 +80,7 @@ async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
 
 /// Shows all that a morning did; of one that has changed nothing, that.
 async fn morning(stage: &mut Stage<'_>) -> ControlFlow<()> {
-    let ctx = stage.run_now("full-morning");
+    let ctx = stage.run_now(FULL_MORNING.name);
     let options = Options { notify: Notify::Problems, ..Options::default() };
     let report = lanes::run(&ctx, full_morning::lanes(&[]), &options).await;
     if report.changed_nothing() && stage.printer.verbosity().verbose == 0 {

@@ -6,8 +6,9 @@ use crate::{
         negative_transfer::{self, Options},
         notify::Notify,
     },
+    registry::{NEGATIVE_TRANSFER, NIGHT},
     sandbox::{Action, Entry, Fault, World},
-    schedule::{Latest, Schedule, due::NEGATIVE_TRANSFER},
+    schedule::{Latest, Schedule},
 };
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -41,9 +42,11 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> ControlFlow<()> {
 
 /// A start for the slot, as long after it as cron would try again.
 async fn start(stage: &mut Stage<'_>, later: TimeDelta) -> ControlFlow<()> {
-    let due = NEGATIVE_TRANSFER;
+    let due = NIGHT;
     let schedule = Schedule { at: due.at, latest: Latest::Grace(due.grace), day: None };
-    let ctx = stage.run_at(due.job, stage.at(due.at) + later, stage.printer).scheduled(Some(schedule));
+    let ctx = stage
+        .run_at(NEGATIVE_TRANSFER.name, stage.at(due.at) + later, stage.printer)
+        .scheduled(Some(schedule));
     let report = negative_transfer::run(&ctx, Options { notify: Notify::Always, ..Options::default() }).await;
     stage.show(|printer| printer.documents(&report));
     stage.keep(report.run.as_ref(), report.to_json())

@@ -36,6 +36,7 @@ use crate::{
         },
         report::{RunReport, Status, StepReport},
     },
+    registry::NEGATIVE_TRANSFER,
     report::{
         documents::{DocumentReport, Report},
         night,
@@ -47,7 +48,7 @@ use chrono::{NaiveDate, NaiveDateTime, Timelike as _};
 use std::cell::RefCell;
 
 /// The step's name, which is the command's.
-const STEP: &str = "negative-transfer";
+const STEP: &str = NEGATIVE_TRANSFER.name;
 
 /// How a night is run.
 #[derive(Debug, Clone, Copy, Default)]

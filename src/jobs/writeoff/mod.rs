@@ -27,6 +27,7 @@ use crate::{
         },
         report::{Status, StepReport},
     },
+    registry::WRITEOFF,
     report::documents::{DocumentReport, Report},
     store::{Store, lock::Locks},
 };
@@ -35,7 +36,7 @@ use rust_decimal::Decimal;
 use std::cell::RefCell;
 
 /// The step's name, which is the command's.
-const STEP: &str = "writeoff";
+const STEP: &str = WRITEOFF.name;
 
 /// How an act is posted.
 #[derive(Debug, Clone, Copy, Default)]

@@ -9,12 +9,9 @@ use crate::{
     error::{Kind, quote},
     humanize::number,
     model::{documents::row::State as DocumentState, report::Status, upstream::Upstream},
+    registry::{Due, FULL_MORNING, MAPPING, MIN_STOCK_PUSH, due_daily},
     report::history::local,
-    schedule::{
-        SlotState,
-        due::{DUE, Due, FULL_MORNING},
-        latest_slot, next_slot,
-    },
+    schedule::{SlotState, latest_slot, next_slot},
     store::{
         filesystem::{Room, megabytes},
         operator::{Fresh, Latest, Overview, SlotSeen},
@@ -26,7 +23,7 @@ use chrono_tz::Tz;
 use std::{collections::BTreeSet, time::Duration};
 
 /// The steps of the morning that mirror no table.
-const STEPS: [&str; 2] = ["min-stock-push", "push-mapping"];
+const STEPS: [&str; 2] = [MIN_STOCK_PUSH.name, MAPPING.name];
 
 pub(super) fn report(found: Found<'_>) -> StatusReport {
     let Found { config, database, overview, documents, locks, sessions, disks, by_hand, now } = found;
@@ -344,11 +341,11 @@ fn jobs(slots: &[SlotSeen], zone: Tz, now: DateTime<Utc>) -> Vec<JobStatus> {
         exit_code: slot.and_then(|slot| slot.row.exit_code),
         next_slot: next_slot(at, zone, now),
     };
-    let by_default = DUE.iter().map(|due| {
-        let slot = seen(due.job);
-        status(due.job, slot, due_at(due, slot.map(|slot| slot.at), zone))
+    let by_default = due_daily().map(|(job, due)| {
+        let slot = seen(job.name);
+        status(job.name, slot, due_at(&due, slot.map(|slot| slot.at), zone))
     });
-    let others = slots.iter().filter(|slot| DUE.iter().all(|due| due.job != slot.job));
+    let others = slots.iter().filter(|slot| due_daily().all(|(job, _)| job.name != slot.job));
     let others = others.map(|slot| status(&slot.job, Some(slot), slot.at.with_timezone(&zone).time()));
     by_default.chain(others).collect()
 }
@@ -369,13 +366,13 @@ fn of_slots(
             wanted.iter().any(|name| name == job)
         }
     };
-    let own = slots.iter().filter(|slot| DUE.iter().all(|due| due.job != slot.job)).map(|slot| {
+    let own = slots.iter().filter(|slot| due_daily().all(|(job, _)| job.name != slot.job)).map(|slot| {
         // Where nobody has written down how late it may begin: an hour is the default.
         let at = slot.at.with_timezone(&zone).time();
-        (slot.job.as_str(), Due { job: "", at, grace: Duration::from_hours(1) })
+        (slot.job.as_str(), Due { at, grace: Duration::from_hours(1) })
     });
-    DUE.iter()
-        .map(|due| (due.job, *due))
+    due_daily()
+        .map(|(job, due)| (job.name, due))
         .chain(own)
         .filter(|(job, _)| watched(job))
         .filter_map(|(job, due)| {
@@ -422,6 +419,6 @@ fn missed(
     let local = |moment: DateTime<Utc>| moment.with_timezone(&config.timezone).naive_local();
     let hint = format!("zerkalo log --failed; {}", by_hand(job, local(slot), local(now)));
     // A morning is made up for by the next one, and the tables' age tells of it; nothing else moves the goods.
-    let severity = if job == FULL_MORNING.job { Severity::Warning } else { Severity::Critical };
+    let severity = if job == FULL_MORNING.name { Severity::Warning } else { Severity::Critical };
     Some(problem(severity, Kind::Misfire, text, &hint))
 }

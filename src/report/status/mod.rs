@@ -15,7 +15,8 @@ use crate::{
     config::Config,
     engine::Hold,
     error::Kind,
-    schedule::{SlotState, due::Due},
+    registry::Due,
+    schedule::SlotState,
     store::{
         filesystem::Room,
         holders::Told,

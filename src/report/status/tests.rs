@@ -5,10 +5,8 @@ use super::{
 use crate::{
     error::Failure,
     model::report::Status,
-    schedule::{
-        SlotRow,
-        due::{FULL_MORNING, NEGATIVE_TRANSFER},
-    },
+    registry::{FULL_MORNING, NEGATIVE_TRANSFER},
+    schedule::SlotRow,
     store::{
         lock::Holder,
         operator::{Fresh, Latest, SlotSeen},
@@ -199,7 +197,7 @@ fn the_slot_of_a_job_is_missed_once_its_grace_has_ended() {
             exit_code,
             attempts: 1,
         };
-        let job = NEGATIVE_TRANSFER.job.to_owned();
+        let job = NEGATIVE_TRANSFER.name.to_owned();
         Overview { slots: vec![SlotSeen { job, at, row, grace: None }], ..morning() }
     };
     let held = || vec![told("iiko-0a1b", true)];
@@ -230,7 +228,7 @@ fn a_slot_is_missed_by_the_grace_that_was_given_last() {
         texts(&judged(&config(), overview, vec![told("iiko-0a1b", true)])).concat()
     };
     // It is 12:00, five hours after the slot. One of ours, and one that is somebody's own.
-    for job in [FULL_MORNING.job, "sync stock"] {
+    for job in [FULL_MORNING.name, "sync stock"] {
         let missed = format!("{job} of 2026-11-22 07:00 was missed: nobody began with it");
         let hours = |hours| Some(Duration::from_hours(hours));
         let just_not = Some(Duration::from_secs(5 * 3600 - 1));
