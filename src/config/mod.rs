@@ -1,7 +1,7 @@
 //! Settings: file < environment < flag, and secrets from where secrets belong.
 //!
 //! [`SETTINGS`] declares every setting once; loading, `config check|show|init` and the README follow from it.
-//! Nothing here reads the process's environment by itself: [`load`] is given an [`Environment`].
+//! Nothing here reads the process's environment by itself: [`load()`] is given an [`Environment`].
 
 pub(crate) mod address;
 mod env_file;

@@ -93,7 +93,7 @@ pub(super) fn memory(text: &str) -> Read<usize> {
     bytes(text).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
 }
 
-/// The shortest text that [`bytes`] reads back.
+/// The shortest text that [`bytes()`] reads back.
 pub(super) fn shown_bytes(size: u64) -> String {
     let unit = UNITS.iter().find(|(_, factor)| size >= *factor && size.is_multiple_of(*factor));
     let (name, factor) = unit.unwrap_or(&("", 1));

@@ -16,7 +16,7 @@ pub enum Value<'a> {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// A normalised decimal ([`super::number`]).
+    /// A normalised decimal ([`crate::decimal`]).
     Decimal(&'a str),
     /// A uuid.
     Uuid(Uuid),

@@ -25,7 +25,7 @@
 //! - [`run`]: the locks, signals and the report around a job
 //! - [`writeoff`]: a write-off act from a file
 //! - [`slot`]: what a scheduled start has to do
-//! - [`stoplist`]: what a reading of the stop-list means
+//! - [`mod@stoplist`]: what a reading of the stop-list means
 
 /// What the log tells of beside tables.
 pub const LOGGED: [&str; 6] = [

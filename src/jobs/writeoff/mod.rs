@@ -1,6 +1,6 @@
 //! A write-off act from a file, through the same outbox as the transfers.
 //!
-//! - [`file`]: the act as a person writes it
+//! - [`mod@file`]: the act as a person writes it
 //! - [`resolve`]: its names looked up
 
 pub mod file;
