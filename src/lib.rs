@@ -51,6 +51,7 @@ pub mod iiko_cloud;
 pub mod jobs;
 pub mod logging;
 pub mod metrics;
+pub mod model;
 pub mod names;
 pub mod printer;
 pub mod process;

@@ -341,13 +341,13 @@ impl Drop for MeterState {
 
 /// `iiko_product: success, 1 200 fetched, 3 inserted, 1.2 s`; counts of zero are left out.
 fn finished(report: &StepReport) -> String {
-    let mut line = format!("{}: {}, {} fetched", report.name(), report.status, number(report.fetched));
+    let mut line = format!("{}: {}, {} fetched", report.name(), report.status, number(report.counts.fetched));
     for (count, name) in [
-        (report.inserted, "inserted"),
-        (report.updated, "updated"),
-        (report.deleted, "deleted"),
-        (report.delete_blocked, "not deleted (guard)"),
-        (report.rejected, "rejected"),
+        (report.counts.inserted, "inserted"),
+        (report.counts.updated, "updated"),
+        (report.counts.deleted, "deleted"),
+        (report.counts.delete_blocked, "not deleted (guard)"),
+        (report.counts.rejected, "rejected"),
     ] {
         if count > 0 {
             let _ = write!(line, ", {} {name}", number(count));
@@ -477,7 +477,8 @@ mod tests {
     #[test]
     fn a_finished_step_is_one_line() {
         let mut step = StepReport::new("iiko", Some("iiko_entity"), Some("Measure"));
-        (step.fetched, step.updated, step.delete_blocked, step.duration_ms) = (1200, 3, 9, 1250);
+        (step.counts.fetched, step.counts.updated, step.counts.delete_blocked, step.duration_ms) =
+            (1200, 3, 9, 1250);
         let expected =
             "iiko_entity (Measure): success, 1 200 fetched, 3 updated, 9 not deleted (guard), 1.2 s";
         assert_eq!(finished(&step), expected);

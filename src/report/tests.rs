@@ -4,7 +4,8 @@ use super::*;
 
 fn step(entity: &str, scope: Option<&str>) -> StepReport {
     let mut step = StepReport::new("iiko", Some(entity), scope);
-    (step.fetched, step.inserted, step.unchanged, step.duration_ms) = (1_234_567, 3, 1_234_564, 1234);
+    (step.counts.fetched, step.counts.inserted, step.counts.unchanged, step.duration_ms) =
+        (1_234_567, 3, 1_234_564, 1234);
     step
 }
 
@@ -58,8 +59,8 @@ fn the_exit_code_is_that_of_the_worst() {
     assert_eq!(with(|step| step.status = Status::Skipped), 0);
     assert_eq!(with(|step| step.status = Status::Warning), 4);
     assert_eq!(with(|step| step.warnings.push("look".to_owned())), 4);
-    assert_eq!(with(|step| step.delete_blocked = 1), 4);
-    assert_eq!(with(|step| step.rejected = 1), 4);
+    assert_eq!(with(|step| step.counts.delete_blocked = 1), 4);
+    assert_eq!(with(|step| step.counts.rejected = 1), 4);
     assert_eq!(with(|step| step.status = Status::Error), 1);
     assert_eq!(with(|step| step.kind = Some(Kind::InvalidAnswer)), 7);
     let mut report = run(vec![step("a", None).failed(&Failure::new(Kind::InvalidAnswer, "cut"))]);
@@ -78,7 +79,7 @@ fn colourful() -> RunReport {
     blocked.status = Status::Warning;
     blocked.warnings.push("120 of 200 rows are gone upstream; none was deleted".to_owned());
     blocked.hint = Some("zerkalo sync fintablo --allow-delete fintablo_transaction=120".to_owned());
-    blocked.delete_blocked = 120;
+    blocked.counts.delete_blocked = 120;
     let failure = Failure::new(Kind::InvalidAnswer, "the answer is a web page");
     let mut steps = vec![
         step("iiko_entity", Some("Measure")),
