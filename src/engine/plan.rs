@@ -7,7 +7,10 @@ use super::{
     spool::{Reader, Spool},
     table::{Deletion, Table},
 };
-use crate::error::{Failure, Result};
+use crate::{
+    error::{Failure, Result},
+    model::Counts,
+};
 use hashbrown::{HashMap, HashSet};
 use std::fmt;
 
@@ -95,20 +98,8 @@ pub struct ScopePlan {
     pub skipped: Option<String>,
     /// Why the scope could not be read, if it could not.
     pub failure: Option<Failure>,
-    /// Usable records in the answer.
-    pub fetched: u64,
-    /// Rows to insert.
-    pub inserted: u64,
-    /// Rows to update.
-    pub updated: u64,
-    /// Rows that stay as they are.
-    pub unchanged: u64,
-    /// Rows to delete.
-    pub deleted: u64,
-    /// Rows that the answer lacks and that stay, because deletion is off or the guard blocked it.
-    pub delete_blocked: u64,
-    /// Records that cannot be stored.
-    pub rejected: u64,
+    /// How many rows it reads and writes.
+    pub counts: Counts,
     /// The first rows that the answer lacks, by key, whether they are deleted or stay.
     pub missing: Vec<Key>,
     /// What is told once and needs no look.
@@ -156,18 +147,18 @@ impl Plan {
         verify: bool,
         allowed: impl Fn(&str) -> Option<u64>,
     ) -> Self {
-        let mut counts: HashMap<u16, Counts> = HashMap::new();
+        let mut compared: HashMap<u16, Compared> = HashMap::new();
         for (_, entry) in index.entries() {
-            counts.entry(entry.scope).or_default().add(entry.is_stored(), entry.seen, entry.changed);
+            compared.entry(entry.scope).or_default().add(entry.is_stored(), entry.seen, entry.changed);
         }
         let mut deletable = HashSet::new();
         let mut scopes: Vec<ScopePlan> = Vec::new();
         let mut numbers = Vec::new();
         for tally in tallies {
-            let counts = counts.remove(&tally.number).unwrap_or_default();
+            let compared = compared.remove(&tally.number).unwrap_or_default();
             let number = tally.number;
-            let plan = ScopePlan::new(index, table, tally, &counts, &allowed);
-            if plan.deleted > 0 {
+            let plan = ScopePlan::new(index, table, tally, &compared, &allowed);
+            if plan.counts.deleted > 0 {
                 deletable.insert(number);
             }
             scopes.push(plan);
@@ -179,8 +170,10 @@ impl Plan {
             .map(|(key, entry)| (key, entry.scope))
             .collect();
         missing.sort_unstable();
-        let answered =
-            scopes.iter_mut().zip(&numbers).filter(|(plan, _)| plan.deleted + plan.delete_blocked > 0);
+        let answered = scopes
+            .iter_mut()
+            .zip(&numbers)
+            .filter(|(plan, _)| plan.counts.deleted + plan.counts.delete_blocked > 0);
         for (plan, number) in answered {
             let of_scope = missing.iter().filter(|(_, scope)| scope == number);
             plan.missing = of_scope.take(NAMED).map(|(key, _)| (*key).clone()).collect();
@@ -226,7 +219,8 @@ impl Plan {
     /// How many rows are inserted, updated and deleted.
     pub fn totals(&self) -> (u64, u64, u64) {
         self.scopes.iter().fold((0, 0, 0), |(inserted, updated, deleted), scope| {
-            (inserted + scope.inserted, updated + scope.updated, deleted + scope.deleted)
+            let counts = &scope.counts;
+            (inserted + counts.inserted, updated + counts.updated, deleted + counts.deleted)
         })
     }
 
@@ -299,21 +293,20 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// How a scope's answer compares with what is stored.
 #[derive(Debug, Default)]
-struct Counts {
+struct Compared {
     before: u64,
-    inserted: u64,
-    updated: u64,
-    unchanged: u64,
     missing: u64,
+    counts: Counts,
 }
 
-impl Counts {
+impl Compared {
     fn add(&mut self, stored: bool, seen: bool, changed: bool) {
         self.before += u64::from(stored);
-        self.inserted += u64::from(!stored && seen);
-        self.updated += u64::from(stored && seen && changed);
-        self.unchanged += u64::from(stored && seen && !changed);
+        self.counts.inserted += u64::from(!stored && seen);
+        self.counts.updated += u64::from(stored && seen && changed);
+        self.counts.unchanged += u64::from(stored && seen && !changed);
         self.missing += u64::from(stored && !seen);
     }
 }
@@ -323,7 +316,7 @@ impl ScopePlan {
         index: &Index,
         table: &Table,
         tally: Tally,
-        counts: &Counts,
+        compared: &Compared,
         allowed: &impl Fn(&str) -> Option<u64>,
     ) -> Self {
         let name = tally.scope.clone();
@@ -331,13 +324,7 @@ impl ScopePlan {
             scope: table.scope.map(|_| name.clone()),
             skipped: None,
             failure: None,
-            fetched: tally.fetched,
-            inserted: counts.inserted,
-            updated: counts.updated,
-            unchanged: counts.unchanged,
-            deleted: 0,
-            delete_blocked: 0,
-            rejected: tally.rejected.count,
+            counts: Counts { fetched: tally.fetched, rejected: tally.rejected.count, ..compared.counts },
             missing: Vec::new(),
             warnings: tally.warnings(),
             notes: tally.replaced.sentence(REPLACED_IN_ONE, REPLACED_IN_MANY).into_iter().collect(),
@@ -347,12 +334,12 @@ impl ScopePlan {
             Answer::Complete => {}
             Answer::Skipped(reason) => {
                 plan.skipped = Some(reason);
-                plan.unchanged = counts.before;
+                plan.counts.unchanged = compared.before;
                 return plan;
             }
             Answer::Failed(failure) => {
                 plan.failure = Some(failure);
-                plan.unchanged = counts.before;
+                plan.counts.unchanged = compared.before;
                 return plan;
             }
             Answer::Missing => unreachable!("a scope is planned because it was asked for"),
@@ -364,57 +351,58 @@ impl ScopePlan {
         if tally.conflicts > 0 {
             keep.push(format!("{} came twice with different contents", tally.conflicts));
         }
-        if let Some(hold) = index.hold().filter(|_| counts.missing > 0) {
-            plan.held(table, counts, hold);
+        if let Some(hold) = index.hold().filter(|_| compared.missing > 0) {
+            plan.held(table, compared, hold);
         } else if keep.is_empty() {
-            plan.judge(table, counts, allowed(&name), suspicion.as_deref());
+            plan.judge(table, compared, allowed(&name), suspicion.as_deref());
         } else {
             keep.extend(suspicion);
-            if counts.missing > 0 {
-                plan.warnings.push(format!("{} rows are not deleted: {}", counts.missing, keep.join("; ")));
+            if compared.missing > 0 {
+                plan.warnings.push(format!("{} rows are not deleted: {}", compared.missing, keep.join("; ")));
             }
-            plan.delete_blocked = counts.missing;
+            plan.counts.delete_blocked = compared.missing;
         }
         plan
     }
 
     /// An operator's word stands above the guard's and above `--allow-delete`.
-    fn held(&mut self, table: &Table, counts: &Counts, hold: &Hold) {
-        let missing = counts.missing;
-        self.delete_blocked = missing;
+    fn held(&mut self, table: &Table, compared: &Compared, hold: &Hold) {
+        let missing = compared.missing;
+        self.counts.delete_blocked = missing;
         self.warnings.push(format!(
             "{missing} of {} rows are not in the answer and are not deleted: {hold}",
-            counts.before
+            compared.before
         ));
         self.hint =
             Some(format!("to let the next good answer decide: zerkalo restore {} --release", table.name));
     }
 
-    fn judge(&mut self, table: &Table, counts: &Counts, allowed: Option<u64>, suspicion: Option<&str>) {
-        let missing = counts.missing;
+    fn judge(&mut self, table: &Table, compared: &Compared, allowed: Option<u64>, suspicion: Option<&str>) {
+        let missing = compared.missing;
         if table.deletion == Deletion::Unguarded {
-            self.deleted = missing;
+            self.counts.deleted = missing;
             return;
         }
         if missing == 0 {
             self.warnings.extend(suspicion.map(str::to_owned));
         }
-        let weighed = Weighed { before: counts.before, fetched: self.fetched, missing, suspicion, allowed };
+        let weighed =
+            Weighed { before: compared.before, fetched: self.counts.fetched, missing, suspicion, allowed };
         match weigh(weighed) {
-            Verdict::Delete => self.deleted = missing,
+            Verdict::Delete => self.counts.deleted = missing,
             verdict @ (Verdict::DeleteAllowed | Verdict::DeleteLoudly) => {
-                self.deleted = missing;
+                self.counts.deleted = missing;
                 let is_allowed = verdict == Verdict::DeleteAllowed;
                 let allowed = if is_allowed { ", as allowed" } else { "" };
                 let kept = if table.tombstones { "; they are kept as tombstones for 30 days" } else { "" };
                 let told = if is_allowed { &mut self.notes } else { &mut self.warnings };
-                told.push(format!("deletes {missing} of {} rows{allowed}{kept}", counts.before));
+                told.push(format!("deletes {missing} of {} rows{allowed}{kept}", compared.before));
             }
             Verdict::Block(block) => {
-                self.delete_blocked = missing;
+                self.counts.delete_blocked = missing;
                 self.warnings.push(format!(
                     "{missing} of {} rows are not in the answer and are not deleted: {block}",
-                    counts.before
+                    compared.before
                 ));
                 let scope = self.scope.as_deref().map(|scope| format!(":{scope}")).unwrap_or_default();
                 self.hint = Some(format!(

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     decimal,
     error::{Failure, Kind as FailureKind, Result, quote},
+    model::Counts,
 };
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
@@ -91,13 +92,12 @@ impl Restorer {
             scope: None,
             skipped: None,
             failure: None,
-            fetched: self.seen.len() as u64,
-            inserted: self.inserts.rows(),
-            updated: 0,
-            unchanged: self.there_again,
-            deleted: 0,
-            delete_blocked: 0,
-            rejected: 0,
+            counts: Counts {
+                fetched: self.seen.len() as u64,
+                inserted: self.inserts.rows(),
+                unchanged: self.there_again,
+                ..Counts::default()
+            },
             missing: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
@@ -195,7 +195,7 @@ mod tests {
         let (mut plan, named) = restorer.finish();
         assert_eq!((named.back.len(), named.there.len()), (2, 1));
         assert_eq!(plan.totals(), (2, 0, 0));
-        assert_eq!((plan.scopes[0].fetched, plan.scopes[0].unchanged), (3, 1));
+        assert_eq!((plan.scopes[0].counts.fetched, plan.scopes[0].counts.unchanged), (3, 1));
         let mut rows = Vec::new();
         let mut read = plan.inserts().unwrap();
         while read

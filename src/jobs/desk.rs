@@ -122,7 +122,7 @@ fn told(mut step: StepReport, settled: &Settled, report: &RefCell<Report>) -> (S
     let Settled { row, before, seen, hint, leftovers } = settled;
     let moved = if row.state == *before { String::new() } else { format!(" (it was {})", before.name()) };
     let text = format!("{}: {}{moved}: {seen}", row.called(), row.state.name());
-    step.updated = u64::from(row.state != *before);
+    step.counts.updated = u64::from(row.state != *before);
     if row.state == State::Unknown {
         let mut failure = Failure::new(Kind::Unknown, seen.clone());
         failure.hint.clone_from(hint);
@@ -145,7 +145,7 @@ fn told(mut step: StepReport, settled: &Settled, report: &RefCell<Report>) -> (S
 
 async fn finish(ctx: &Context, mut store: Box<dyn Store>, name: &str) -> Result<()> {
     let mut step = StepReport::new(name, Some(ENTITY), None);
-    step.updated = ctx.reports.borrow().iter().map(|report| report.updated).sum();
+    step.counts.updated = ctx.reports.borrow().iter().map(|report| report.counts.updated).sum();
     posting::log(ctx, store.as_mut(), &step).await?;
     store.close().await
 }

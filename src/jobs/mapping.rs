@@ -34,7 +34,7 @@ pub(super) async fn push(ctx: &Context, store: &mut dyn Store, report: &mut Step
             Err(refusal) => refusal,
             Ok(look) => {
                 let names = names.beside(look.shown());
-                report.fetched = names.len() as u64;
+                report.counts.fetched = names.len() as u64;
                 let changes = changes(&look, &names, titles, report);
                 if changes.is_empty() || ctx.is_dry_run() {
                     return Ok(());
@@ -110,10 +110,10 @@ fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepRe
         changes.push(Change::Write { tab: reference, row: run[0], column: 0, cells });
     }
     let new = |row: &&usize| shown(**row).is_empty();
-    report.inserted = differing.iter().filter(new).count() as u64;
-    report.deleted = differing.iter().filter(|row| **row >= names.len()).count() as u64;
-    report.updated = differing.len() as u64 - report.inserted - report.deleted;
-    report.unchanged = (length - differing.len()) as u64;
+    report.counts.inserted = differing.iter().filter(new).count() as u64;
+    report.counts.deleted = differing.iter().filter(|row| **row >= names.len()).count() as u64;
+    report.counts.updated = differing.len() as u64 - report.counts.inserted - report.counts.deleted;
+    report.counts.unchanged = (length - differing.len()) as u64;
     report.details.extend(differing.iter().map(|row| match names.get(*row) {
         Some(name) => format!("write A{} «{}»", row + 1, quote(name, 60)),
         None => format!("clear A{}", row + 1),
@@ -134,7 +134,7 @@ fn changes(look: &Look, names: &[String], titles: &MinStock, report: &mut StepRe
             right: CHOOSING_COLUMN + 1,
         };
         changes.push(Change::DropDown { tab: import, cells, range });
-        report.updated += 1;
+        report.counts.updated += 1;
         report.details.push(format!(
             "a drop-down on C{}:C{} of «{}»",
             rows.start + 1,

@@ -343,18 +343,12 @@ impl Writer<'_> {
 
 /// Whether rows stay in the database that the answer lacks.
 fn keeps_rows(plan: &Plan) -> bool {
-    plan.scopes.iter().any(|scope| scope.delete_blocked > 0)
+    plan.scopes.iter().any(|scope| scope.counts.delete_blocked > 0)
 }
 
 fn report(step: &'static str, table: &str, scope: &ScopePlan) -> StepReport {
     let mut report = StepReport::new(step, Some(table), scope.scope.as_deref());
-    report.fetched = scope.fetched;
-    report.inserted = scope.inserted;
-    report.updated = scope.updated;
-    report.unchanged = scope.unchanged;
-    report.deleted = scope.deleted;
-    report.delete_blocked = scope.delete_blocked;
-    report.rejected = scope.rejected;
+    report.counts = scope.counts;
     report.notes.clone_from(&scope.notes);
     report.warnings.clone_from(&scope.warnings);
     report.hint.clone_from(&scope.hint);
@@ -376,7 +370,6 @@ pub(super) fn log_row(
     started_at: DateTime<Utc>,
     duration_ms: u64,
 ) -> LogRow {
-    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let sentences = report.error.iter().chain(&report.warnings).chain(&report.notes);
     let message = sentences.map(String::as_str).collect::<Vec<_>>();
     LogRow {
@@ -386,14 +379,8 @@ pub(super) fn log_row(
         status: report.status.name(),
         started_at,
         finished_at: ctx.clock.now(),
-        duration_ms: count(duration_ms),
-        records_synced: count(report.fetched),
-        inserted: count(report.inserted),
-        updated: count(report.updated),
-        unchanged: count(report.unchanged),
-        deleted: count(report.deleted),
-        rejected: count(report.rejected),
-        delete_blocked: count(report.delete_blocked),
+        duration_ms: i64::try_from(duration_ms).unwrap_or(i64::MAX),
+        counts: report.counts,
         error_message: (!message.is_empty()).then(|| message.join("; ")),
         triggered_by: ctx.triggered_by.clone(),
         host: ctx.host.clone(),

@@ -169,12 +169,12 @@ pub(super) fn planned(ctx: &Context, payload: Payload, title: String, subject: S
 pub(super) fn told(step: &str, outcome: &Outcome) -> (StepReport, DocumentReport) {
     let row = &outcome.row;
     let mut report = StepReport::new(step, Some(ENTITY), Some(row.key()));
-    report.fetched = row.payload.lines.len() as u64;
+    report.counts.fetched = row.payload.lines.len() as u64;
     let mut document = DocumentReport::of(row);
     match &outcome.end {
         End::Done { moved, remark } => {
-            report.updated = u64::from(*moved);
-            report.unchanged = u64::from(!*moved);
+            report.counts.updated = u64::from(*moved);
+            report.counts.unchanged = u64::from(!*moved);
             report.warnings.extend(remark.iter().map(|text| format!("processed, but {text}")));
         }
         End::Failed(failure) => report = partial(report, failure.to_string(), failure.hint.clone()),

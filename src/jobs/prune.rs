@@ -51,7 +51,7 @@ pub(super) async fn prune(ctx: &Context, store: &mut dyn Store) -> Result<Expire
     }
     let expired = store.prune(&keep).await?;
     let mut report = StepReport::new(ENTITY, None, None);
-    report.deleted = expired.total();
+    report.counts.deleted = expired.total();
     let row = mirror::log_row(ctx, &report, ctx.started_at, 0);
     let duration_ms = (row.finished_at - row.started_at).num_milliseconds();
     store.log(&[LogRow { duration_ms, ..row }]).await?;

@@ -235,9 +235,7 @@ async fn attempt(
     }
     let (mut plan, named) = restorer.finish();
     let mut report = StepReport::new(ENTITY, Some(table.name), None);
-    let counted = &plan.scopes[0];
-    (report.fetched, report.inserted, report.unchanged) =
-        (counted.fetched, counted.inserted, counted.unchanged);
+    report.counts = plan.scopes[0].counts;
     report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if ctx.is_dry_run() {
         return Ok((report, named, Applied::Done));
@@ -265,9 +263,9 @@ fn tell(ctx: &Context, table: &Table, named: &Named, deletion: Deletion, notes: 
             notes.push(format!("{}: {what}: {}{lines}{more}", table.name, number(total)));
         }
     };
-    list(if ctx.is_dry_run() { "would come back" } else { "came back" }, report.inserted, &named.back);
-    list("there again, and left as they are", report.unchanged, &named.there);
-    if deletion == Deletion::Decides && report.inserted > 0 {
+    list(if ctx.is_dry_run() { "would come back" } else { "came back" }, report.counts.inserted, &named.back);
+    list("there again, and left as they are", report.counts.unchanged, &named.there);
+    if deletion == Deletion::Decides && report.counts.inserted > 0 {
         notes.push(format!(
             "{}: the next good answer decides again: rows that it lacks are deleted again; --hold keeps them",
             table.name

@@ -92,7 +92,7 @@ impl Evening<'_> {
         let day = self.day(store.as_mut(), hours, now).await?;
         let mail = self.mail(&day)?;
         let mut step = StepReport::new(STEP, None, None);
-        step.fetched = day.products.len() as u64;
+        step.counts.fetched = day.products.len() as u64;
         tell_of_gaps(&day, &mut step);
         self.report.borrow_mut().day = Some(day);
         if !ctx.is_dry_run() {
@@ -188,8 +188,8 @@ impl Evening<'_> {
         let mut results: Vec<Delivered> = Vec::new();
         for message in messages.into_iter().flatten() {
             let delivered = messages::deliver(ctx, store, message, &readers).await?;
-            step.inserted += delivered.sent as u64;
-            step.unchanged += delivered.before as u64;
+            step.counts.inserted += delivered.sent as u64;
+            step.counts.unchanged += delivered.before as u64;
             results.push(delivered);
             let mut deliveries = store.deliveries(&message.key).await?;
             deliveries.retain(|delivery| chats.contains(&delivery.chat));
@@ -200,7 +200,10 @@ impl Evening<'_> {
             self.report.borrow_mut().deliveries.extend(deliveries);
         }
         let in_progress = self.report.borrow().day.as_ref().is_some_and(Day::is_in_progress);
-        if in_progress && step.inserted == 0 && results.iter().all(|result| result.before == chats.len()) {
+        if in_progress
+            && step.counts.inserted == 0
+            && results.iter().all(|result| result.before == chats.len())
+        {
             step.notes.push(
                 "every chat has had this day's report already; --resend sends it as it is now".to_owned(),
             );

@@ -7,9 +7,12 @@
 //! - [`night`]: what a night's transfers leave out
 //! - [`upstream`]: the upstreams that a database mirrors
 
+mod counts;
 pub mod diagnosis;
 pub mod documents;
 pub mod night;
 pub mod report;
 pub mod stop_changes;
 pub mod upstream;
+
+pub use counts::Counts;

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Failure, Kind},
-    model::stop_changes::StopChanges,
+    model::{Counts, stop_changes::StopChanges},
     schedule::Slot,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -49,7 +49,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// What one step did to one entity. All counts are rows.
+/// What one step did to one entity.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepReport {
     /// `iiko`, `fintablo`, `stock`, …
@@ -60,20 +60,9 @@ pub struct StepReport {
     pub scope: Option<String>,
     /// How it ended.
     pub status: Status,
-    /// Read from the upstream.
-    pub fetched: u64,
-    /// New in the database.
-    pub inserted: u64,
-    /// Changed in the database.
-    pub updated: u64,
-    /// Left alone.
-    pub unchanged: u64,
-    /// Removed from the database.
-    pub deleted: u64,
-    /// Gone upstream, but kept because the guard refused to delete so many.
-    pub delete_blocked: u64,
-    /// Read, but unusable.
-    pub rejected: u64,
+    /// How many rows it has read and written.
+    #[serde(flatten)]
+    pub counts: Counts,
     /// From the first request to the commit, in milliseconds.
     pub duration_ms: u64,
     /// The first rows that the upstream no longer has, by name and key, whether deleted or kept.
@@ -107,13 +96,7 @@ impl StepReport {
             entity: entity.map(str::to_owned),
             scope: scope.map(str::to_owned),
             status: Status::Success,
-            fetched: 0,
-            inserted: 0,
-            updated: 0,
-            unchanged: 0,
-            deleted: 0,
-            delete_blocked: 0,
-            rejected: 0,
+            counts: Counts::default(),
             duration_ms: 0,
             missing: Vec::new(),
             details: Vec::new(),
@@ -159,13 +142,7 @@ impl StepReport {
         for scope in rest {
             sum.scope = None;
             sum.status = if rank(scope.status) > rank(sum.status) { scope.status } else { sum.status };
-            sum.fetched += scope.fetched;
-            sum.inserted += scope.inserted;
-            sum.updated += scope.updated;
-            sum.unchanged += scope.unchanged;
-            sum.deleted += scope.deleted;
-            sum.delete_blocked += scope.delete_blocked;
-            sum.rejected += scope.rejected;
+            sum.counts += scope.counts;
         }
         sum
     }
@@ -184,8 +161,8 @@ impl StepReport {
         let unclassed = (self.status == Status::Error && self.kind.is_none()).then_some(Kind::Internal);
         let notable = self.status == Status::Warning
             || !self.warnings.is_empty()
-            || self.delete_blocked > 0
-            || self.rejected > 0;
+            || self.counts.delete_blocked > 0
+            || self.counts.rejected > 0;
         [self.kind, unclassed, notable.then_some(Kind::Warning)].into_iter().flatten()
     }
 }
@@ -262,7 +239,7 @@ impl RunReport {
 
     /// Whether all is well and nothing had to be written.
     pub fn changed_nothing(&self) -> bool {
-        let is_same = |step: &StepReport| step.inserted + step.updated + step.deleted == 0;
+        let is_same = |step: &StepReport| step.counts.changed() == 0;
         self.exit_code() == 0 && self.steps.iter().all(is_same)
     }
 

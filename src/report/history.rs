@@ -7,7 +7,7 @@ use super::{
 use crate::{
     error::quote,
     humanize::{duration, number},
-    model::report::Status,
+    model::{Counts, report::Status},
     store::{LogRow, operator::Grave},
     tables,
 };
@@ -23,13 +23,12 @@ const FOLDED: &str = tables::DIRECTORIES.table.name;
 struct Line<'a> {
     row: &'a LogRow,
     scopes: usize,
-    counts: [i64; 5],
+    counts: Counts,
 }
 
 impl<'a> Line<'a> {
     fn of(row: &'a LogRow) -> Self {
-        let counts = [row.records_synced, row.inserted, row.updated, row.deleted, row.delete_blocked];
-        Self { row, scopes: 1, counts }
+        Self { row, scopes: 1, counts: row.counts }
     }
 
     fn name(&self) -> String {
@@ -59,8 +58,7 @@ pub fn log(rows: &[LogRow], limit: usize, zone: Tz, width: u16, colour: bool) ->
     for row in rows {
         match lines.iter_mut().find(|line| line.takes(row)) {
             Some(line) => {
-                let other = Line::of(row);
-                line.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
+                line.counts += row.counts;
                 line.scopes += 1;
             }
             None => lines.push(Line::of(row)),
@@ -75,8 +73,8 @@ pub fn log(rows: &[LogRow], limit: usize, zone: Tz, width: u16, colour: bool) ->
         if let Some(message) = &row.error_message {
             let _ = writeln!(out, "{at} {}: {}", line.name(), quote(message, 1000));
         }
-        if row.deleted > 0 && is_kept(&row.entity_type) {
-            let deleted = number(row.deleted.unsigned_abs());
+        if row.counts.deleted > 0 && is_kept(&row.entity_type) {
+            let deleted = number(row.counts.deleted);
             let _ = writeln!(
                 out,
                 "{at} {}: deleted {deleted}; to undo: zerkalo restore {}",
@@ -106,7 +104,8 @@ fn cells(line: &Line<'_>, zone: Tz) -> Vec<Cell> {
     let row = line.row;
     let status = Status::of(row.status).unwrap_or(Status::Error);
     let millis = u64::try_from(row.duration_ms).unwrap_or_default();
-    let counts = line.counts.iter().map(|count| Cell::new(number(count.unsigned_abs())));
+    let Counts { fetched, inserted, updated, deleted, delete_blocked, .. } = line.counts;
+    let counts = [fetched, inserted, updated, deleted, delete_blocked].map(|count| Cell::new(number(count)));
     [Cell::new(local(row.finished_at, zone)), Cell::new(line.name()), painted_cell(status)]
         .into_iter()
         .chain(counts)

@@ -174,15 +174,7 @@ fn add_steps(samples: &mut Samples, report: &RunReport) {
         let failed = matches!(step.status, Status::Error | Status::Skipped);
         add(&STEP_FAILED, labels(&own), f64::from(u8::from(failed)));
         add(&STEP_DURATION, labels(&own), step.duration_ms as f64 / 1000.0);
-        for (what, rows) in [
-            ("fetched", step.fetched),
-            ("inserted", step.inserted),
-            ("updated", step.updated),
-            ("unchanged", step.unchanged),
-            ("deleted", step.deleted),
-            ("delete_blocked", step.delete_blocked),
-            ("rejected", step.rejected),
-        ] {
+        for (what, rows) in step.counts.named() {
             let [command, name, entity, scope] = own;
             add(&ROWS, labels(&[command, name, entity, scope, ("rows", what)]), rows as f64);
         }
@@ -252,7 +244,7 @@ mod tests {
     #[test]
     fn a_command_replaces_its_own_samples_and_keeps_the_others() {
         let mut stock = StepReport::new("stock", Some("stock_balance"), None);
-        stock.fetched = 7;
+        stock.counts.fetched = 7;
         let first = merged("", &told("sync stock", vec![stock.clone()], 100));
         let failure = Failure::new(Kind::Unreachable, "gone");
         let second = merged(&first, &told("sync iiko", vec![], 200));
@@ -277,7 +269,7 @@ mod tests {
     fn documents_are_added_up_and_garbage_is_dropped() {
         let document = |number: &str| {
             let mut step = StepReport::new("documents", Some("document_outbox"), Some(number));
-            step.updated = 1;
+            step.counts.updated = 1;
             step
         };
         let update = told("negative-transfer", vec![document("T1"), document("T2")], 1);

@@ -66,14 +66,14 @@ fn problems_of(step: &StepReport) -> Vec<(&'static str, String)> {
     }
     let rows = |count| format!("{} {}", number(count), plural(count, ["строка", "строки", "строк"]));
     let mut problems = Vec::new();
-    if step.delete_blocked > 0 {
-        problems.push(format!("нет в ответе сервера, но не удалено: {}", rows(step.delete_blocked)));
+    if step.counts.delete_blocked > 0 {
+        problems.push(format!("нет в ответе сервера, но не удалено: {}", rows(step.counts.delete_blocked)));
     }
-    if step.rejected > 0 {
-        problems.push(format!("не принято: {}", rows(step.rejected)));
+    if step.counts.rejected > 0 {
+        problems.push(format!("не принято: {}", rows(step.counts.rejected)));
     }
-    if problems.is_empty() && step.deleted > 0 && !step.warnings.is_empty() {
-        problems.push(format!("удалено много: {}", rows(step.deleted)));
+    if problems.is_empty() && step.counts.deleted > 0 && !step.warnings.is_empty() {
+        problems.push(format!("удалено много: {}", rows(step.counts.deleted)));
     }
     if problems.is_empty() && (step.status == Status::Warning || !step.warnings.is_empty()) {
         problems.push("есть предупреждения, они в журнале".to_owned());
@@ -121,9 +121,9 @@ fn closing(report: &RunReport) -> String {
         lines.push(format!(
             "Таблиц: {}, добавлено строк: {}, изменено: {}, удалено: {}",
             tables.len(),
-            sum(|step| step.inserted),
-            sum(|step| step.updated),
-            sum(|step| step.deleted),
+            sum(|step| step.counts.inserted),
+            sum(|step| step.counts.updated),
+            sum(|step| step.counts.deleted),
         ));
     }
     let code = report.exit_code();
@@ -146,7 +146,7 @@ fn next_command(code: u8) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Failure;
+    use crate::{error::Failure, model::Counts};
     use chrono::DateTime;
     use uuid::Uuid;
 
@@ -168,14 +168,17 @@ mod tests {
     }
 
     fn step(step: &str, table: &str) -> StepReport {
-        StepReport { inserted: 1200, ..StepReport::new(step, Some(table), None) }
+        StepReport {
+            counts: Counts { inserted: 1200, ..Counts::default() },
+            ..StepReport::new(step, Some(table), None)
+        }
     }
 
     #[test]
     fn a_message_tells_steps_counts_the_run_and_what_to_type() {
         let down = Failure::new(Kind::Unreachable, "iiko suppliers: <b>\u{202e}evil</b> at http://host");
         let blocked = StepReport {
-            delete_blocked: 4,
+            counts: Counts { delete_blocked: 4, ..Counts::default() },
             status: Status::Warning,
             warnings: vec!["<i>raw</i>".to_owned()],
             ..StepReport::new("fintablo", Some("ft_direction"), None)
@@ -208,8 +211,11 @@ mod tests {
         let evil = "<b>\u{202e}\u{1b}[2Jevil http://x token";
         for kind in [Kind::Internal, Kind::Refused, Kind::InvalidAnswer, Kind::Database, Kind::Safety] {
             let failure = Failure::new(kind, evil).hint(evil);
-            let warned =
-                StepReport { warnings: vec![evil.to_owned()], rejected: 1, ..step("iiko", "iiko_store") };
+            let warned = StepReport {
+                warnings: vec![evil.to_owned()],
+                counts: Counts { rejected: 1, ..Counts::default() },
+                ..step("iiko", "iiko_store")
+            };
             let failed = step("iiko", "iiko_product").failed(&failure);
             let text = told(&run(vec![failed, warned], Some(failure)));
             assert!(!text.contains("evil") && !text.contains('\u{202e}'), "{text}");
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn however_much_goes_wrong_it_fits() {
         let scoped = |number: u32| StepReport {
-            delete_blocked: number.into(),
+            counts: Counts { delete_blocked: number.into(), ..Counts::default() },
             status: Status::Warning,
             ..StepReport::new("iiko", Some("iiko_entity"), Some(&format!("RootType{number}")))
         };

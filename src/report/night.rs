@@ -17,7 +17,7 @@ use crate::{
 
 /// The message to the admins; none when there is nothing to tell.
 pub fn message(report: &Report, run: &RunReport) -> Option<String> {
-    let touched: u64 = run.steps.iter().map(|step| step.inserted + step.updated).sum();
+    let touched: u64 = run.steps.iter().map(|step| step.counts.inserted + step.counts.updated).sum();
     let is_quiet = run.exit_code() == 0 && touched == 0 && !report.documents.is_empty();
     if is_quiet {
         return None;

@@ -18,13 +18,13 @@ const NARROWEST: u16 = 40;
 
 /// `iiko_product: success, 1 200 fetched, 3 inserted, 1.2 s`; counts of zero are left out.
 pub fn finished(report: &StepReport) -> String {
-    let mut line = format!("{}: {}, {} fetched", report.name(), report.status, number(report.fetched));
+    let mut line = format!("{}: {}, {} fetched", report.name(), report.status, number(report.counts.fetched));
     for (count, name) in [
-        (report.inserted, "inserted"),
-        (report.updated, "updated"),
-        (report.deleted, "deleted"),
-        (report.delete_blocked, "not deleted (guard)"),
-        (report.rejected, "rejected"),
+        (report.counts.inserted, "inserted"),
+        (report.counts.updated, "updated"),
+        (report.counts.deleted, "deleted"),
+        (report.counts.delete_blocked, "not deleted (guard)"),
+        (report.counts.rejected, "rejected"),
     ] {
         if count > 0 {
             let _ = write!(line, ", {} {name}", number(count));
@@ -49,7 +49,13 @@ impl Line {
             step: step.step.clone(),
             name: step.name(),
             status: step.status,
-            counts: [step.fetched, step.inserted, step.updated, step.unchanged, step.deleted],
+            counts: [
+                step.counts.fetched,
+                step.counts.inserted,
+                step.counts.updated,
+                step.counts.unchanged,
+                step.counts.deleted,
+            ],
             millis: step.duration_ms,
         }
     }
@@ -321,12 +327,12 @@ fn missing(report: &RunReport, tells: impl Fn(&StepReport) -> bool) -> String {
         if step.missing.is_empty() {
             continue;
         }
-        let word = match (step.deleted > 0, report.dry_run) {
+        let word = match (step.counts.deleted > 0, report.dry_run) {
             (true, true) => "would delete",
             (true, false) => "deleted",
             (false, _) => "not in the answer, kept",
         };
-        let total = step.deleted.max(step.delete_blocked);
+        let total = step.counts.deleted.max(step.counts.delete_blocked);
         let _ = writeln!(out, "{}: {word}: {}", step.name(), number(total));
         for name in &step.missing {
             let _ = writeln!(out, "  {name}");
@@ -381,16 +387,16 @@ pub(super) fn closing(report: &RunReport) -> String {
             format!("{} entities", entities.len())
         });
         for (count, name) in [
-            (sum(|step| step.inserted), "inserted"),
-            (sum(|step| step.updated), "updated"),
-            (sum(|step| step.unchanged), "unchanged"),
-            (sum(|step| step.deleted), "deleted"),
+            (sum(|step| step.counts.inserted), "inserted"),
+            (sum(|step| step.counts.updated), "updated"),
+            (sum(|step| step.counts.unchanged), "unchanged"),
+            (sum(|step| step.counts.deleted), "deleted"),
         ] {
             parts.push(format!("{} {name}", number(count)));
         }
         for (count, name) in [
-            (sum(|step| step.delete_blocked), "not deleted (guard)"),
-            (sum(|step| step.rejected), "rejected"),
+            (sum(|step| step.counts.delete_blocked), "not deleted (guard)"),
+            (sum(|step| step.counts.rejected), "rejected"),
         ] {
             parts.extend((count > 0).then(|| format!("{} {name}", number(count))));
         }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 fn step(entity: &str, scope: Option<&str>) -> StepReport {
     let mut step = StepReport::new("iiko", Some(entity), scope);
-    (step.fetched, step.inserted, step.unchanged, step.duration_ms) = (1_234_567, 3, 1_234_564, 1234);
+    (step.counts.fetched, step.counts.inserted, step.counts.unchanged, step.duration_ms) =
+        (1_234_567, 3, 1_234_564, 1234);
     step
 }
 
@@ -65,8 +66,8 @@ fn the_exit_code_is_that_of_the_worst() {
     assert_eq!(with(|step| step.status = Status::Skipped), 0);
     assert_eq!(with(|step| step.status = Status::Warning), 4);
     assert_eq!(with(|step| step.warnings.push("look".to_owned())), 4);
-    assert_eq!(with(|step| step.delete_blocked = 1), 4);
-    assert_eq!(with(|step| step.rejected = 1), 4);
+    assert_eq!(with(|step| step.counts.delete_blocked = 1), 4);
+    assert_eq!(with(|step| step.counts.rejected = 1), 4);
     assert_eq!(with(|step| step.status = Status::Error), 1);
     assert_eq!(with(|step| step.kind = Some(Kind::InvalidAnswer)), 7);
     let mut report = run(vec![step("a", None).failed(&Failure::new(Kind::InvalidAnswer, "cut"))]);
@@ -85,7 +86,7 @@ fn colourful() -> RunReport {
     blocked.status = Status::Warning;
     blocked.warnings.push("120 of 200 rows are gone upstream; none was deleted".to_owned());
     blocked.hint = Some("zerkalo sync fintablo --allow-delete fintablo_transaction=120".to_owned());
-    blocked.delete_blocked = 120;
+    blocked.counts.delete_blocked = 120;
     let failure = Failure::new(Kind::InvalidAnswer, "the answer is a web page");
     let mut steps = vec![
         step("iiko_entity", Some("Measure")),
@@ -211,7 +212,8 @@ fn what_is_wrong_is_said_without_colour() {
 #[test]
 fn a_finished_step_is_one_line() {
     let mut step = StepReport::new("iiko", Some("iiko_entity"), Some("Measure"));
-    (step.fetched, step.updated, step.delete_blocked, step.duration_ms) = (1200, 3, 9, 1250);
+    (step.counts.fetched, step.counts.updated, step.counts.delete_blocked, step.duration_ms) =
+        (1200, 3, 9, 1250);
     let expected = "iiko_entity (Measure): success, 1 200 fetched, 3 updated, 9 not deleted (guard), 1.2 s";
     assert_eq!(finished(&step), expected);
 }

@@ -4,9 +4,13 @@ use super::{
     LogRow,
     sql::{Execute, Row, Sql, Value, Values},
 };
-use crate::{error::Result, model::report::Status};
+use crate::{
+    error::Result,
+    model::{Counts, report::Status},
+};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde::Serializer;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -71,6 +75,18 @@ async fn write(store: &mut impl Execute, sql: Sql) -> Result<()> {
     store.execute(doing, sql).await.map(drop)
 }
 
+/// What the log calls the records that were fetched.
+const FETCHED: &str = "records_synced";
+
+/// Writes counts by the names of the log's columns.
+pub(super) fn as_columns<S: Serializer>(
+    counts: &Counts,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    let log = |name| if name == "fetched" { FETCHED } else { name };
+    serializer.collect_map(counts.named().map(|(name, count)| (log(name), count)))
+}
+
 /// A column of the log, and its value in a row.
 type Column = (&'static str, fn(&LogRow) -> Value);
 
@@ -83,13 +99,13 @@ const COLUMNS: [Column; 17] = [
     ("started_at", |row| row.started_at.into()),
     ("finished_at", |row| row.finished_at.into()),
     ("duration_ms", |row| row.duration_ms.into()),
-    ("records_synced", |row| row.records_synced.into()),
-    ("inserted", |row| row.inserted.into()),
-    ("updated", |row| row.updated.into()),
-    ("unchanged", |row| row.unchanged.into()),
-    ("deleted", |row| row.deleted.into()),
-    ("rejected", |row| row.rejected.into()),
-    ("delete_blocked", |row| row.delete_blocked.into()),
+    (FETCHED, |row| row.counts.fetched.into()),
+    ("inserted", |row| row.counts.inserted.into()),
+    ("updated", |row| row.counts.updated.into()),
+    ("unchanged", |row| row.counts.unchanged.into()),
+    ("deleted", |row| row.counts.deleted.into()),
+    ("rejected", |row| row.counts.rejected.into()),
+    ("delete_blocked", |row| row.counts.delete_blocked.into()),
     ("error_message", |row| row.error_message.clone().into()),
     ("triggered_by", |row| row.triggered_by.as_str().into()),
     ("host", |row| row.host.as_str().into()),
@@ -115,6 +131,7 @@ pub(super) fn insert(rows: &[LogRow]) -> Option<Sql> {
 
 /// Reads a row of the log.
 pub(super) fn log_row(row: &Row) -> Result<LogRow> {
+    let count = |column| Ok(row.get::<i64>(column)?.unsigned_abs());
     Ok(LogRow {
         run_id: row.get("run_id")?,
         entity_type: row.get("entity_type")?,
@@ -123,13 +140,15 @@ pub(super) fn log_row(row: &Row) -> Result<LogRow> {
         started_at: row.get("started_at")?,
         finished_at: row.get("finished_at")?,
         duration_ms: row.get("duration_ms")?,
-        records_synced: row.get("records_synced")?,
-        inserted: row.get("inserted")?,
-        updated: row.get("updated")?,
-        unchanged: row.get("unchanged")?,
-        deleted: row.get("deleted")?,
-        rejected: row.get("rejected")?,
-        delete_blocked: row.get("delete_blocked")?,
+        counts: Counts {
+            fetched: count(FETCHED)?,
+            inserted: count("inserted")?,
+            updated: count("updated")?,
+            unchanged: count("unchanged")?,
+            deleted: count("deleted")?,
+            delete_blocked: count("delete_blocked")?,
+            rejected: count("rejected")?,
+        },
         error_message: row.optional("error_message")?,
         triggered_by: row.get("triggered_by")?,
         host: row.get("host")?,

@@ -46,6 +46,7 @@ use crate::{
         row::{Key, key_texts},
     },
     error::{Failure, Kind, Result},
+    model::Counts,
 };
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -80,20 +81,9 @@ pub struct LogRow {
     pub finished_at: DateTime<Utc>,
     /// How long it took, by a monotonic clock.
     pub duration_ms: i64,
-    /// Usable records in the answer.
-    pub records_synced: i64,
-    /// Rows inserted.
-    pub inserted: i64,
-    /// Rows updated.
-    pub updated: i64,
-    /// Rows left alone.
-    pub unchanged: i64,
-    /// Rows deleted.
-    pub deleted: i64,
-    /// Records that could not be stored.
-    pub rejected: i64,
-    /// Rows that the answer lacked and that were not deleted.
-    pub delete_blocked: i64,
+    /// How many rows it has read and written.
+    #[serde(flatten, serialize_with = "journal::as_columns")]
+    pub counts: Counts,
     /// The failure or the warnings.
     pub error_message: Option<String>,
     /// Who started the run.

@@ -44,6 +44,12 @@ macro_rules! values {
 
 values!(Text: String, Int: i64, Uuid: Uuid, Day: NaiveDate, Moment: DateTime<Utc>);
 
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        i64::try_from(number).unwrap_or(i64::MAX).into()
+    }
+}
+
 impl From<u32> for Value {
     fn from(number: u32) -> Self {
         i64::from(number).into()

@@ -72,7 +72,7 @@ fn an_answer_cut_at_any_byte_changes_nothing(engine: Engine) {
         assert_eq!(errors, 2 * body.len());
         assert_eq!(world.sandbox.faults_waiting(), 0);
         answer_raw(&world, shelf, "Connection: close\r\n", body.as_bytes());
-        assert_eq!(shelf.sync(&world, 4).inserted, 1, "the whole of it is an answer");
+        assert_eq!(shelf.sync(&world, 4).counts.inserted, 1, "the whole of it is an answer");
     }
 }
 

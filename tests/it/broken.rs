@@ -72,7 +72,11 @@ fn what_is_no_character_is_stored_and_told_once(engine: Engine) {
         shelf.put_bytes(world, answer.clone().into());
         let report = shelf.sync(world, 0);
         assert_eq!(counts(&report), [0, count as u64 + 1, 10 - count as u64, 1], "one is gone, and deleted");
-        assert_eq!((report.rejected, report.warnings.len(), report.notes.len()), (0, 0, 1), "{report:?}");
+        assert_eq!(
+            (report.counts.rejected, report.warnings.len(), report.notes.len()),
+            (0, 0, 1),
+            "{report:?}"
+        );
         let (note, mut expected) = (&report.notes[0], Item::many(0..11));
         assert!(note.starts_with(&format!("{count} records are stored with U+FFFD")), "{note}");
         for (id, (bytes, number)) in spellings.iter().enumerate() {
@@ -141,7 +145,7 @@ fn a_record_that_cannot_be_read_is_named_and_the_others_go_on(engine: Engine) {
         all.push(shelf.record(&Item::new(20)));
         shelf.put_records(world, &all);
         let report = shelf.sync(world, 4);
-        assert_eq!((report.rejected, report.delete_blocked), (count as u64, 1), "{report:#?}");
+        assert_eq!((report.counts.rejected, report.counts.delete_blocked), (count as u64, 1), "{report:#?}");
         assert_eq!(counts(&report), [1, 1, 10, 0], "{report:#?}");
         let said = report.warnings.concat();
         for (id, (record, has_name)) in bad.iter().enumerate() {
@@ -169,7 +173,7 @@ fn of_many_rejected_records_the_first_are_named(engine: Engine) {
         shelf.put_records(world, &records);
         let report = shelf.sync(world, 4);
         let said = report.warnings.concat();
-        assert_eq!((report.rejected, report.inserted), (30, 0));
+        assert_eq!((report.counts.rejected, report.counts.inserted), (30, 0));
         assert!(said.contains(&format!("Предмет 19 ({}): ", shelf.id(19))), "{said}");
         assert!(!said.contains("Предмет 20 (") && said.contains("; and 10 more"), "{said}");
     });

@@ -36,7 +36,7 @@ fn a_full_swap_of_ids_inserts_and_deletes_nothing(engine: Engine) {
         shelf.put(world, &Item::many(200..300));
         let report = shelf.sync(world, 4);
         assert_eq!(counts(&report), [100, 0, 0, 0]);
-        assert_eq!((report.delete_blocked, report.status), (100, Status::Warning));
+        assert_eq!((report.counts.delete_blocked, report.status), (100, Status::Warning));
         let flag = format!("--allow-delete {}=100", shelf.name());
         assert!(report.hint.as_deref().unwrap().contains(&flag), "{report:?}");
         let mut both = Item::many(0..100);
@@ -58,11 +58,15 @@ fn exactly_the_allowed_number_may_go(engine: Engine) {
         shelf.put(world, &Item::many(90..110));
         for other in [1, 89, 91, 100] {
             let report = shelf.sync_allowing(world, 4, other);
-            assert_eq!((report.deleted, report.delete_blocked), (0, 90), "{other} is another number");
+            assert_eq!(
+                (report.counts.deleted, report.counts.delete_blocked),
+                (0, 90),
+                "{other} is another number"
+            );
             assert_eq!(world.count(shelf.name()), 110);
         }
         let report = shelf.sync_allowing(world, 0, 90);
-        assert_eq!((report.deleted, report.delete_blocked), (90, 0));
+        assert_eq!((report.counts.deleted, report.counts.delete_blocked), (90, 0));
         assert_eq!(report.status, Status::Success, "what was allowed was done");
         assert_eq!(report.warnings, Vec::<String>::new());
         assert!(report.notes[0].starts_with("deletes 90 of 110 rows, as allowed"), "and it is said aloud");
@@ -107,7 +111,7 @@ fn an_answer_cut_to_49_percent_deletes_nothing(engine: Engine) {
         let before = world.rows(shelf.name());
         shelf.put(world, &Item::many(0..49));
         let report = shelf.sync(world, 4);
-        assert_eq!((counts(&report), report.delete_blocked), ([0, 0, 49, 0], 51));
+        assert_eq!((counts(&report), report.counts.delete_blocked), ([0, 0, 49, 0], 51));
         assert_eq!(world.rows(shelf.name()), before);
     });
 }
@@ -117,7 +121,7 @@ fn an_answer_cut_to_51_percent_deletes_aloud(engine: Engine) {
         hundred(world, shelf);
         shelf.put(world, &Item::many(0..51));
         let report = shelf.sync(world, 4);
-        assert_eq!((counts(&report), report.delete_blocked), ([0, 0, 51, 49], 0));
+        assert_eq!((counts(&report), report.counts.delete_blocked), ([0, 0, 51, 49], 0));
         assert!(report.warnings.concat().contains("deletes 49 of 100"), "{report:?}");
         assert_eq!(shelf.stored(world), shelf.rows(&Item::many(0..51)));
         assert_eq!(world.count("mirror_tombstone"), 49);
@@ -132,7 +136,7 @@ fn one_row_of_two_may_go_and_the_only_one_may_not(engine: Engine) {
         assert_eq!(counts(&shelf.sync(world, 0)), [0, 0, 1, 1]);
         shelf.put(world, &Item::many(7..8));
         let report = shelf.sync(world, 4);
-        assert_eq!((counts(&report), report.delete_blocked), ([1, 0, 0, 0], 1));
+        assert_eq!((counts(&report), report.counts.delete_blocked), ([1, 0, 0, 0], 1));
     });
 }
 
@@ -142,10 +146,10 @@ fn an_empty_answer_over_a_filled_table_deletes_nothing(engine: Engine) {
         let before = world.rows(shelf.name());
         shelf.put(world, &[]);
         let report = shelf.sync(world, 4);
-        assert_eq!((counts(&report), report.delete_blocked), ([0; 4], 100));
+        assert_eq!((counts(&report), report.counts.delete_blocked), ([0; 4], 100));
         assert!(report.warnings.concat().contains("the answer is empty"), "{report:?}");
         assert_eq!(world.rows(shelf.name()), before);
-        assert_eq!(shelf.sync_allowing(world, 0, 100).deleted, 100, "unless that is said to be right");
+        assert_eq!(shelf.sync_allowing(world, 0, 100).counts.deleted, 100, "unless that is said to be right");
         assert_eq!(world.count(shelf.name()), 0);
     });
 }
@@ -185,7 +189,7 @@ fn a_list_that_has_lost_every_name_changes_nothing(engine: Engine) {
         assert_eq!(counts(&shelf.sync(world, 0)), [0, 7, 0, 0]);
         // A list that never had names is taken as it is.
         shelf.put(world, &nameless[1..]);
-        assert_eq!(shelf.sync(world, 0).deleted, 1);
+        assert_eq!(shelf.sync(world, 0).counts.deleted, 1);
     });
 }
 

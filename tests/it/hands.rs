@@ -167,7 +167,7 @@ fn a_write_between_planning_and_applying_is_planned_once_more(engine: Engine) {
             meanwhile(world, shelf, 1, &sql);
             let report = shelf.sync(world, 0);
             assert_eq!(
-                report.inserted + report.updated,
+                report.counts.inserted + report.counts.updated,
                 if number == 0 { 3 } else { 1 },
                 "{table}: {report:?}"
             );

@@ -35,7 +35,7 @@ fn an_id_that_comes_twice_alike_is_one_row(engine: Engine) {
         all.push(shelf.record_otherwise(&Item::new(6)));
         let report = then(world, shelf, 0, &all);
         assert_eq!(
-            (counts(&report), report.fetched),
+            (counts(&report), report.counts.fetched),
             ([1, 0, 9, 1], 10),
             "a double is no reason to keep others"
         );
@@ -49,7 +49,7 @@ fn an_id_that_comes_twice_with_different_contents_keeps_the_last_and_deletes_not
         let mut items = Item::many(1..9);
         items.extend([named(3, "first"), named(30, "first"), named(3, "last"), named(30, "last")]);
         let report = then(world, shelf, 4, &records(shelf, &items));
-        assert_eq!((counts(&report), report.delete_blocked), ([1, 1, 7, 0], 2));
+        assert_eq!((counts(&report), report.counts.delete_blocked), ([1, 1, 7, 0], 2));
         assert!(report.warnings.concat().contains("came twice with different contents"), "{report:?}");
         let mut expected = Item::many(0..10);
         expected[3].name = "last".to_owned();
@@ -84,7 +84,10 @@ fn a_record_without_an_id_is_counted_and_switches_deletion_off(engine: Engine) {
         all.extend(nameless);
         all.extend(records(shelf, &Item::many(10..11)));
         let report = then(world, shelf, 4, &all);
-        assert_eq!((counts(&report), report.delete_blocked, report.rejected), ([1, 0, 7, 0], 3, count));
+        assert_eq!(
+            (counts(&report), report.counts.delete_blocked, report.counts.rejected),
+            ([1, 0, 7, 0], 3, count)
+        );
         assert!(report.warnings.concat().contains("no id"), "{report:?}");
         assert_eq!(shelf.stored(world), shelf.rows(&Item::many(0..11)));
         let log = world.log().pop().unwrap();
@@ -109,9 +112,13 @@ fn a_value_of_the_wrong_kind_rejects_its_record_and_deletes_nothing(engine: Engi
             }));
         }
         let report = then(world, shelf, 4, &all);
-        assert_eq!(report.rejected, numbers.len() as u64, "{report:?}");
+        assert_eq!(report.counts.rejected, numbers.len() as u64, "{report:?}");
         assert_eq!(report.status, Status::Warning);
-        assert_eq!((counts(&report)[3], report.delete_blocked), (0, 1), "the answer has holes: {report:?}");
+        assert_eq!(
+            (counts(&report)[3], report.counts.delete_blocked),
+            (0, 1),
+            "the answer has holes: {report:?}"
+        );
         for id in 0..numbers.len() {
             let name = format!("new ({}): {}", shelf.id(id), shelf.number.1);
             assert!(report.warnings.concat().contains(&name), "{name} is not in {report:?}");
@@ -127,7 +134,7 @@ fn a_key_in_another_spelling_is_the_same_row(engine: Engine) {
         let before = shelf.stored(world);
         shelf.put_records(world, &[shelf.record(&Item::new(1)).replace("-4000-", "-4ABC-")]);
         let report = shelf.sync(world, 0);
-        assert_eq!((report.inserted, report.deleted), (0, 0));
+        assert_eq!((report.counts.inserted, report.counts.deleted), (0, 0));
         assert_eq!(shelf.stored(world), before);
     });
 }

@@ -195,7 +195,7 @@ fn a_hold_keeps_what_was_restored_until_it_is_released(engine: Engine) {
 
         // Neither an answer nor a leave to delete takes them away.
         for report in [shelf.sync(world, 4), shelf.sync_allowing(world, 4, 2)] {
-            assert_eq!((counts(&report), report.delete_blocked), ([0, 0, 18, 0], 2));
+            assert_eq!((counts(&report), report.counts.delete_blocked), ([0, 0, 18, 0], 2));
             let warning = report.warnings.concat();
             assert!(
                 warning.contains("2 of 20 rows are not in the answer and are not deleted: story on "),
@@ -267,7 +267,7 @@ fn many_rows_come_back_by_copy(engine: Engine) {
     shelf.sync(&world, 0);
     let before = content(world.rows(shelf.name()));
     shelf.put(&world, &Item::many(2500..5000));
-    assert_eq!(shelf.sync(&world, 4).deleted, 2500);
+    assert_eq!(shelf.sync(&world, 4).counts.deleted, 2500);
     assert_eq!(restore(&world, 0, &[shelf.name()]).counts(shelf.name()), [2500, 0, 0]);
     assert_eq!(content(world.rows(shelf.name())), before);
 }

@@ -425,7 +425,7 @@ impl Stage {
             if number > 1 && writes > 0 {
                 wrong.push(format!("quiet run {number} writes to the sheet, {writes} requests"));
             }
-            let changed = report.steps.iter().any(|step| step.inserted + step.updated + step.deleted > 0);
+            let changed = report.steps.iter().any(|step| step.counts.changed() > 0);
             if number < 2 || changed && number < 3 {
                 continue;
             }

@@ -239,7 +239,7 @@ impl Shelf {
 
 /// Inserted, updated, unchanged and deleted rows.
 pub(crate) fn counts(report: &StepReport) -> [u64; 4] {
-    [report.inserted, report.updated, report.unchanged, report.deleted]
+    [report.counts.inserted, report.counts.updated, report.counts.unchanged, report.counts.deleted]
 }
 
 /// A JSON string.

@@ -50,7 +50,7 @@ pub(in crate::jobs) async fn push(
         }
     }
     let stored = levels(store).await?;
-    report.fetched = nomenclature.products.len() as u64;
+    report.counts.fetched = nomenclature.products.len() as u64;
     let mut push = Push::new(client, title, &nomenclature, stored);
     let mut pauses = Pauses::new(&ctx.config.retries);
     let (mut rounds, mut refusal, mut found) = (0, None, None);
@@ -58,7 +58,7 @@ pub(in crate::jobs) async fn push(
         let look = Look::take(push.client, title).await?;
         let wounds = push.learn(&look, report);
         let round = push.plan(&look, &wounds);
-        report.unchanged = *found.get_or_insert(look.sheet.lines.len() as u64);
+        report.counts.unchanged = *found.get_or_insert(look.sheet.lines.len() as u64);
         if round.changes.is_empty() || ctx.is_dry_run() {
             count(report, &round.summary);
             return if ctx.is_dry_run() { Ok(()) } else { push.forget(&look).await };
@@ -85,9 +85,9 @@ pub(in crate::jobs) async fn push(
 
 /// Adds what a round does to the report.
 fn count(report: &mut StepReport, summary: &Summary) {
-    report.inserted += summary.inserted;
-    report.updated += summary.moved + summary.cells + summary.looks;
-    report.deleted += summary.removed;
+    report.counts.inserted += summary.inserted;
+    report.counts.updated += summary.moved + summary.cells + summary.looks;
+    report.counts.deleted += summary.removed;
     report.details.extend(summary.details.iter().cloned());
 }
 

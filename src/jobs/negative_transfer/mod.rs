@@ -119,7 +119,7 @@ impl Night<'_> {
         };
         if is_planned && !self.options.again {
             slot::claim(ctx, store, entry).await?;
-            step.unchanged = rows.len() as u64;
+            step.counts.unchanged = rows.len() as u64;
             if !rows.iter().any(|row| row.state.is_open()) {
                 let text = format!("{} was planned before, and no document of it is open", ctx.business_date);
                 self.report.borrow_mut().notes.push(text);
@@ -137,7 +137,7 @@ impl Night<'_> {
             }
             ctx.claimed.set(claim.is_some());
             failpoints::step("planned");
-            step.inserted = planned.len() as u64;
+            step.counts.inserted = planned.len() as u64;
             rows.extend(planned);
         }
         if ctx.is_dry_run() {
@@ -214,8 +214,8 @@ impl Night<'_> {
         let balances = ctx.iiko()?.report(&query).await?;
         failpoints::step("reported");
         step.warnings.extend(check_clock(ctx)?);
-        step.fetched = balances.rows.len() as u64;
-        step.rejected = balances.rejected.len() as u64;
+        step.counts.fetched = balances.rows.len() as u64;
+        step.counts.rejected = balances.rejected.len() as u64;
         step.warnings
             .extend(balances.rejected.iter().map(|row| format!("a row of the report is left out: {row}")));
         let unreadable = unreadable(&balances.rejected);
@@ -250,7 +250,7 @@ impl Night<'_> {
 
     /// Puts into the report what the plan is made of, and fails when nothing may be posted because nothing was found.
     fn tell_of(&self, plan: &Plan, step: &mut StepReport) -> Result<()> {
-        step.rejected += plan.skipped.len() as u64;
+        step.counts.rejected += plan.skipped.len() as u64;
         let told = plan.unmatched.iter().filter(|unmatched| !unmatched.stops);
         step.warnings.extend(told.map(ToString::to_string));
         let mut report = self.report.borrow_mut();
@@ -327,7 +327,7 @@ impl Night<'_> {
             let outcome = Machine { ctx, store: &mut *store, window }.finish(row).await?;
             let (report, document) = posting::told(STEP, &outcome);
             tracing::info!("{}: {}", document.key, document.state.name());
-            step.updated += report.updated;
+            step.counts.updated += report.counts.updated;
             ctx.reports.borrow_mut().push(report);
             self.report.borrow_mut().documents.push(document);
             if outcome.row.state == State::Done {
@@ -364,7 +364,7 @@ pub(crate) fn made_up_for(config: &Config, day: NaiveDate, now: NaiveDateTime) -
 
 /// A run whose step has something to say ends with a warning.
 fn settled(mut step: StepReport) -> StepReport {
-    if step.status == Status::Success && (!step.warnings.is_empty() || step.rejected > 0) {
+    if step.status == Status::Success && (!step.warnings.is_empty() || step.counts.rejected > 0) {
         step.status = Status::Warning;
     }
     step

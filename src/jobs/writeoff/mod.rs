@@ -115,7 +115,7 @@ impl Job<'_> {
                         .hint("wait until it has ended, then start this again"));
                 }
                 failpoints::step("planned");
-                step.inserted = 1;
+                step.counts.inserted = 1;
                 row
             }
         };
@@ -187,7 +187,7 @@ impl Job<'_> {
         let outcome =
             Machine { ctx, store: &mut *store, window: Window { deadline: None } }.finish(row).await?;
         let (report, document) = posting::told(STEP, &outcome);
-        step.updated = report.updated;
+        step.counts.updated = report.counts.updated;
         ctx.reports.borrow_mut().push(report);
         self.report.borrow_mut().documents.push(document);
         if outcome.row.state == State::Done {
