@@ -41,7 +41,7 @@ pub use self::{
     load::{Flags, Loaded, Origin, Origins, load},
     missing::JobNeeds,
     render::{HIDDEN, Row, rows, template, toml},
-    settings::{SETTINGS, Setting, SettingKind},
+    settings::{SETTINGS, Setting, SettingKind, TableKey},
     units::{OnlyUnits, UnitSetting},
 };
 

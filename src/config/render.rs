@@ -113,7 +113,7 @@ fn template_value(setting: &Setting) -> String {
         SettingKind::Text | SettingKind::Path | SettingKind::Choice(_) | SettingKind::Bytes => {
             Value::String(setting.default.to_owned()).to_string()
         }
-        SettingKind::SecondsList => format!("[{}]", setting.default),
+        SettingKind::SecondsList | SettingKind::Tables(_) => format!("[{}]", setting.default),
         SettingKind::List => {
             Value::Array(setting.default.split(',').map(|name| Value::String(name.to_owned())).collect())
                 .to_string()

@@ -54,6 +54,17 @@ pub enum SettingKind {
     List,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Tables, such as `[[report]]`, each with these keys; in the environment a JSON list of objects.
+    Tables(&'static [TableKey]),
+}
+
+/// A key of the tables of one setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableKey {
+    /// Its name in each table.
+    pub name: &'static str,
+    /// What its value must be; further tables, too.
+    pub kind: SettingKind,
 }
 
 impl SettingKind {
@@ -68,6 +79,7 @@ impl SettingKind {
             Self::SecondsList => "a list of seconds such as [1, 3, 7]",
             Self::List => "a list of strings",
             Self::Bytes => "a size such as \"16 MiB\"",
+            Self::Tables(_) => "tables, each under its name in [[…]]",
         }
     }
 }

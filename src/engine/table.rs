@@ -63,11 +63,13 @@ impl Column {
     }
 
     /// The same column with an index of its own.
+    #[must_use]
     pub const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
     }
 
     /// The same column with what it holds in words.
+    #[must_use]
     pub const fn comment(self, comment: &'static str) -> Self {
         Self { comment, ..self }
     }

@@ -139,6 +139,29 @@ mod tests {
         }
     }
 
+    /// `ZERKALO_UPDATE_TABLES=1 cargo test --lib tables` writes the row of FinTablo's lists anew.
+    #[test]
+    fn the_readme_names_every_table() {
+        const BEGIN: &str = "| `ft_…` | ";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let readme = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = readme.split_once(BEGIN).expect("the lists have a row");
+        let (_, tail) = rest.split_once('\n').expect("the row ends");
+        let lists: Vec<&str> =
+            FINTABLO.iter().map(|entity| entity.table.name.strip_prefix("ft_").expect("a prefix")).collect();
+        let written = format!("{head}{BEGIN}FinTablo's lists: {} |\n{tail}", lists.join(", "));
+        if std::env::var_os("ZERKALO_UPDATE_TABLES").is_some() {
+            std::fs::write(&path, written).unwrap();
+            return;
+        }
+        assert!(readme == written, "write it anew: ZERKALO_UPDATE_TABLES=1 cargo test --lib tables");
+        let (_, section) =
+            readme.split_once("## What is in the database").expect("the tables have a section");
+        for table in all().map(|entity| entity.table.name).filter(|name| !name.starts_with("ft_")) {
+            assert!(section.contains(&format!("`{table}`")), "{table}");
+        }
+    }
+
     /// A changed fingerprint refills every row of its table in the next run; this list makes that a decision.
     /// `ZERKALO_UPDATE_TABLES=1 cargo test --lib tables` writes it anew.
     #[test]

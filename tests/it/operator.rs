@@ -101,6 +101,11 @@ fn an_older_schema_is_said(engine: Engine) {
     assert!(nagios(&world, 3).starts_with("ZERKALO UNKNOWN - the database has schema version "));
 }
 
+/// How many tables a morning without a sheet reads.
+fn tables_of_a_morning() -> usize {
+    tables::IIKO.len() + tables::STOCK.len() + tables::FINTABLO.len()
+}
+
 fn what_is_well_is_said_in_one_line(engine: Engine) {
     let world = World::new(engine);
     world.expect(0, &["full-morning"]);
@@ -117,7 +122,7 @@ fn what_is_well_is_said_in_one_line(engine: Engine) {
     );
     assert_eq!(entity(&shown, "min_stock_level")["state"], "off", "no sheet is configured");
     let said = check(&world, 0);
-    let tables = tables::IIKO.len() + tables::STOCK.len() + tables::FINTABLO.len();
+    let tables = tables_of_a_morning();
     assert!(said.starts_with(&format!("ok: {tables} tables and steps, the oldest is ")), "{said}");
     let said = nagios(&world, 0);
     assert!(said.starts_with(&format!("ZERKALO OK - {tables} tables and steps")), "{said}");
@@ -139,12 +144,11 @@ fn a_stale_mirror_is_told_by_its_age(engine: Engine) {
     check(&world, 0);
     world.set("ZERKALO_TEST_NOW", "2026-11-23T08:00:00Z");
     let said = check(&world, 13);
-    assert!(
-        said.starts_with(
-            "warning: iiko_entity, iiko_department, iiko_store, iiko_group, 19 more: the last good run is 2"
-        ),
-        "{said}"
+    let old = format!(
+        "warning: iiko_entity, iiko_department, iiko_store, iiko_group, {} more: the last good run is 2",
+        tables_of_a_morning() - 4
     );
+    assert!(said.starts_with(&old), "{said}");
     assert!(said.contains("and 26 h 00 min are allowed"), "{said}");
     assert!(nagios(&world, 1).starts_with("ZERKALO WARNING - "));
     let shown = status(&world);
