@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     engine::Hold,
     error::Kind,
+    iiko::RememberedSession,
     schedule::{SlotState, due::Due},
     store::{
         filesystem::Room,
@@ -41,7 +42,7 @@ pub struct Found<'a> {
     /// What the lock files tell.
     pub locks: Vec<Told>,
     /// Sessions of iiko that are remembered, and since when.
-    pub sessions: Vec<(String, DateTime<Utc>)>,
+    pub sessions: Vec<RememberedSession>,
     /// How much room the disks have that a run writes to.
     pub disks: Vec<Room>,
     /// Now, UTC.
@@ -192,8 +193,8 @@ pub struct StatusReport {
     pub killed: Vec<Told>,
     /// Runs on other hosts that hold locks of the database.
     pub remote: Vec<Remote>,
-    /// Since when sessions of iiko are left over.
-    pub sessions: Vec<DateTime<Utc>>,
+    /// Sessions of iiko that are left over.
+    pub sessions: Vec<RememberedSession>,
     /// How much room the disks have that a run writes to.
     pub disks: Vec<Room>,
     /// What is wrong, the worst first.
@@ -238,7 +239,7 @@ impl StatusReport {
             "locks": self.locks,
             "killed": self.killed,
             "remote_runs": self.remote,
-            "left_over_sessions": self.sessions,
+            "left_over_sessions": self.sessions.iter().map(|left| left.since).collect::<Vec<_>>(),
             "disks": self.disks,
         })
     }

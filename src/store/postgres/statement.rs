@@ -66,18 +66,24 @@ impl Statement {
         if self.deletes && self.table.tombstones {
             parts.push(format!(
                 "buried as (insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at)
-                 select '{}', key, deleted_row, $3::uuid, $2::timestamptz from deleted)",
+                 select '{}', key, deleted_row, $3::uuid, $2::timestamptz from deleted returning 1)",
                 self.table.name
             ));
         }
         parts.push(format!("logged as ({LOG_INSERT} from jsonb_to_recordset($1::jsonb) as x({LOG_RECORD}))"));
+        // Somebody's trigger may let nothing be kept.
+        let kept = if self.deletes && self.table.tombstones {
+            ",\n zerkalo_expect('keep', $6::bigint, (select count(*) from buried))"
+        } else {
+            ""
+        };
         let backend = self.backend.map_or_else(String::new, |backend| {
             format!(",\n zerkalo_expect('connection', {backend}, pg_backend_pid())")
         });
         format!(
             "with {}\nselect zerkalo_expect('insert', $4::bigint, (select count(*) from inserted)),
              zerkalo_expect('update', $5::bigint, (select count(*) from updated)),
-             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted)){backend}",
+             zerkalo_expect('delete', $6::bigint, (select count(*) from deleted)){kept}{backend}",
             parts.join(",\n")
         )
     }
