@@ -4,11 +4,8 @@
 //! says what and where, and mostly a hint that says what to do next. The kind alone decides the exit code.
 
 use crate::redact::redact;
-use std::{
-    error::Error,
-    fmt,
-    io::{self, ErrorKind},
-};
+use rustix::io::Errno;
+use std::{error::Error, fmt, io};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -114,11 +111,17 @@ impl Failure {
     /// A file of ours that cannot be used. `hint` says what to set right; a disk that is full or broken is nothing that
     /// settings mend, and the run may simply be started again.
     pub fn of_file(message: impl Into<String>, hint: &str, error: io::Error) -> Self {
-        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        let broken = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
-        let (kind, hint) = match (full, broken) {
-            (true, _) => (Kind::Database, "the disk is full; free some space, then start this again"),
-            (_, true) => (Kind::Database, "the disk does not work; look into the kernel's log"),
+        let (kind, hint) = match Errno::from_io_error(&error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => {
+                (Kind::Database, "the disk is full; free some space, then start this again")
+            }
+            Some(Errno::IO) => (Kind::Database, "the disk does not work; look into the kernel's log"),
+            Some(Errno::MFILE | Errno::NFILE) => {
+                (Kind::Database, "too many files are open; see `ulimit -n`, in a unit LimitNOFILE=")
+            }
+            Some(Errno::FBIG) => {
+                (Kind::Database, "no file may be as large; see `ulimit -f`, in a unit LimitFSIZE=")
+            }
             _ => (Kind::Usage, hint),
         };
         Self::new(kind, message).hint(hint).source(error)

@@ -1,4 +1,4 @@
-//! What this process is to its host: it leaves no core dump, and a second signal ends it.
+//! What this process is to its host: it leaves no core dump, a second signal ends it, and a limit on files does not.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::{
@@ -22,6 +22,14 @@ pub fn keep_memory() {
     for error in done.into_iter().filter_map(Result::err) {
         // Never seen: whoever may have less asks for nothing.
         tracing::warn!("core dumps of this process cannot be forbidden: {error}");
+    }
+}
+
+/// From now on a file that may not grow (`ulimit -f`) is told like a disk that is full: by itself, that signal would end
+/// this process with its session open. It is caught whether anybody listens or not. To be called on a runtime.
+pub(crate) fn outlive_file_limits() {
+    if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
+        tracing::warn!("a limit on the size of files would end this process: {error}");
     }
 }
 

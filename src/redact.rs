@@ -2,7 +2,8 @@
 //! not get it into a log, a message or the database, however it spells it and wherever it was cut.
 //!
 //! A secret is looked for as it is, in either case of letters, as hex and inside of base64; and in every reading of the
-//! text: as it stands, and with up to three layers of escapes read, of an address, a form, JSON or HTML in any order.
+//! text: as it stands, and with up to three layers of escapes read, of an address, a form, JSON or HTML in any order, and
+//! without characters that nobody sees, such as the ends of lines and the zeros of UTF-16.
 //! Where a text begins or ends in the middle of a secret, what there is of it goes, too: whoever cut it did so before it
 //! came here.
 
@@ -189,7 +190,7 @@ fn readings(text: &str) -> Vec<Reading> {
         let before = readings.len();
         for place in layer {
             for (mark, escape) in ESCAPES {
-                if memchr::memchr(mark, &readings[place].bytes).is_none() {
+                if !mark(&readings[place].bytes) {
                     continue;
                 }
                 let reading = readings[place].read(escape);
@@ -207,8 +208,17 @@ fn readings(text: &str) -> Vec<Reading> {
 /// escape that the end of the text cuts stands for nothing.
 type Escape = fn(&[u8], &mut Vec<u8>) -> usize;
 
-/// The ways of writing that make a text look different, each with the character without which it has no escapes.
-const ESCAPES: [(u8, Escape); 4] = [(b'%', percent), (b'+', form), (b'\\', json), (b'&', html)];
+/// Whether a text may have escapes of one kind.
+type Mark = fn(&[u8]) -> bool;
+
+/// The ways of writing that make a text look different.
+const ESCAPES: [(Mark, Escape); 5] = [
+    (|text| memchr::memchr(b'%', text).is_some(), percent),
+    (|text| memchr::memchr(b'+', text).is_some(), form),
+    (|text| memchr::memchr(b'\\', text).is_some(), json),
+    (|text| memchr::memchr(b'&', text).is_some(), html),
+    (|text| (0..text.len()).any(|at| unseen(&text[at..], &mut Vec::new()) > 0), unseen),
+];
 
 /// What HTML calls the characters that addresses and passwords are made of.
 const ENTITIES: [(&[u8], u8); 34] = [
@@ -290,7 +300,22 @@ fn form(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     percent(text, bytes)
 }
 
-/// JSON: `\n`, `\u00e9`, and `\ud83d\ude00` for what lies beyond 16 bits; and what other languages write, `\'` and `\x27`.
+/// What nobody sees stands for nothing: control characters, and what joins, parts or turns others.
+fn unseen(text: &[u8], _: &mut Vec<u8>) -> usize {
+    match text {
+        [first, ..] if first.is_ascii() => usize::from(first.is_ascii_control()),
+        // U+0080 to U+009F, the soft hyphen, U+061C.
+        [0xc2, 0x80..=0x9f | 0xad, ..] | [0xd8, 0x9c, ..] => 2,
+        // U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF.
+        [0xe2, 0x80, 0x8b..=0x8f | 0xa8..=0xae, ..]
+        | [0xe2, 0x81, 0xa0..=0xaf, ..]
+        | [0xef, 0xbb, 0xbf, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// JSON: `\n`, `\u00e9`, and `\ud83d\ude00` for what lies beyond 16 bits; and what other languages write, `\'`,
+/// `\x27` and `\047`.
 fn json(text: &[u8], bytes: &mut Vec<u8>) -> usize {
     if !text.starts_with(b"\\") {
         return 0;
@@ -314,6 +339,11 @@ fn json(text: &[u8], bytes: &mut Vec<u8>) -> usize {
             bytes.extend(byte);
             4
         }
+        [first @ b'0'..=b'3', second @ b'0'..=b'7', third @ b'0'..=b'7', ..] => {
+            bytes.push(((first - b'0') << 6) | ((second - b'0') << 3) | (third - b'0'));
+            4
+        }
+        rest if rest.len() < 3 && rest.iter().all(|digit| matches!(digit, b'0'..=b'7')) => text.len(),
         // The longest that says nothing yet is the first half of a pair and all but one digit of the second.
         rest if rest.len() < 11 && is_begun(rest) => text.len(),
         _ => 0,
@@ -490,6 +520,24 @@ mod tests {
                         &format!("{number}: from {cut}: {shown} of {spelled}"),
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn octal_digits_and_what_nobody_sees_show_no_secret() {
+        const WRITERS: [fn(char) -> String; 5] = [
+            |letter| letter.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+            |letter| format!("{letter}\0"),
+            |letter| format!("{letter}\r\n"),
+            |letter| format!("{letter}\u{ad}\u{feff}\u{202e}"),
+            |letter| format!("{}\\u0000", percent_of(letter, true)),
+        ];
+        for secret in &secrets() {
+            remember(secret);
+            for write in WRITERS {
+                let whole = format!("ошибка at «{}», ask", secret.chars().map(write).collect::<String>());
+                assert_eq!(redact(&whole), "ошибка at «<hidden>», ask", "{whole}");
             }
         }
     }

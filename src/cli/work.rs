@@ -16,16 +16,20 @@ use crate::{
         lanes::{self, Lane},
         notify::Notify,
     },
+    process,
     schedule::Schedule,
     store::Access,
 };
 
 /// A runtime for one command. One thread is enough: the work is waiting for servers.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Kind::Internal, "cannot start the asynchronous runtime").source(error))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(Kind::Internal, "cannot start the asynchronous runtime").source(error)
+    })?;
+    let within = runtime.enter();
+    process::outlive_file_limits();
+    drop(within);
+    Ok(runtime)
 }
 
 /// A run's context, from the settings. Says what the settings warn of.

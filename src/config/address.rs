@@ -130,6 +130,11 @@ pub(super) fn database(text: &str) -> Read<String> {
         None if text.contains('=') && (text.contains(' ') || text.starts_with("host=")) => {
             return Err(Problem::new("must be a `postgres://…` address, not a list of `name=value`"));
         }
+        // Taken for a path, it would make a folder that is called like the password.
+        None if is_address(text) => {
+            return Err(Problem::new("looks like an address, and one begins with `postgres://`")
+                .hint("if it is the path of a file, write `sqlite:` before it"));
+        }
         None => text,
     };
     if path.is_empty() || path.ends_with('/') || path.contains('?') || path.contains(":memory:") {
@@ -137,6 +142,14 @@ pub(super) fn database(text: &str) -> Read<String> {
     }
     super::value::path(path)?;
     Ok(format!("sqlite:{path}"))
+}
+
+/// Whether a text that names no kind of database is an address that is mistyped or half of one: its beginning is one's, or
+/// a login and a password stand before an `@`.
+fn is_address(text: &str) -> bool {
+    let rest = ["postgresql", "postgres"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.is_some_and(|rest| rest.starts_with(':') || rest.starts_with("//"))
+        || text.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
 }
 
 fn postgres(rest: &str) -> Read<String> {
@@ -188,6 +201,27 @@ fn decoded(part: &str) -> String {
         return part.to_owned();
     };
     url.query_pairs().next().map_or_else(|| part.to_owned(), |(_, value)| value.into_owned())
+}
+
+/// The address without the options that the driver does not know and would tell of with their values, and the names of
+/// those. A name that cannot be one is not told.
+pub(crate) fn known_options(url: &str) -> (String, Vec<String>) {
+    let Ok(mut known) = Url::parse(url) else { return (url.to_owned(), Vec::new()) };
+    let (kept, strange): (Vec<_>, Vec<_>) =
+        known.query_pairs().into_owned().partition(|(name, _)| is_option(name));
+    if strange.is_empty() {
+        return (url.to_owned(), Vec::new());
+    }
+    known.set_query(None);
+    if !kept.is_empty() {
+        known.query_pairs_mut().extend_pairs(kept);
+    }
+    let is_name = |name: &String| {
+        name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let names =
+        strange.into_iter().map(|(name, _)| if is_name(&name) { name } else { super::HIDDEN.to_owned() });
+    (known.into(), names.collect())
 }
 
 /// Whether the driver knows an option of an address.
@@ -327,6 +361,8 @@ mod tests {
             ("sqlite:///srv/a b.db", "sqlite:/srv/a b.db"),
             ("sqlite:mirror.db", "sqlite:mirror.db"),
             ("./mirror.db", "sqlite:./mirror.db"),
+            ("postgres/mirror@home.db", "sqlite:postgres/mirror@home.db"),
+            ("sqlite:/srv/a:b@c.db", "sqlite:/srv/a:b@c.db"),
         ] {
             assert_eq!(database(text).unwrap(), expected);
         }
@@ -335,6 +371,10 @@ mod tests {
             "sqlite:",
             "sqlite::memory:",
             "host=h password=p",
+            "u:p@h/d",
+            "postgres:u:p@h/d",
+            "postgres:/u@h/d",
+            "postgresql//u:p@h/d",
             "postgres://u:1/b@h/d",
             "postgres://u:p#q@h/d",
             "postgres://u:1?p@h/d",
@@ -345,6 +385,17 @@ mod tests {
         ] {
             assert!(database(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_option_that_the_driver_does_not_know_is_named_without_its_value() {
+        let of = |text: &str| known_options(text);
+        let address = "postgres://u@h/d?host=%2Frun&options=-c+a%3Db";
+        assert_eq!(of(address), (address.to_owned(), vec![]));
+        let (url, names) = of("postgres://h/d?passwrd=canary&sslmode=require&Canary%20=1");
+        assert_eq!(url, "postgres://h/d?sslmode=require");
+        assert_eq!(names, ["passwrd", "<hidden>"]);
+        assert_eq!(of("postgres://h/d?sslpassword=canary").0, "postgres://h/d");
     }
 
     #[test]

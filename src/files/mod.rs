@@ -28,7 +28,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> Result<File> {
 }
 
 /// Refuses what is no regular file.
-fn check_regular(kind: FileType) -> Result<()> {
+pub(crate) fn check_regular(kind: FileType) -> Result<()> {
     if kind.is_file() {
         return Ok(());
     }

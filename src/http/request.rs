@@ -225,8 +225,9 @@ impl Answer {
         if content_type.is_empty() || accept.matches(content_type) {
             return Ok(());
         }
-        let text =
-            format!("{}: the answer is {}, not {}", self.label, quote(content_type, 60), accept.header());
+        let wanted = Some(accept.header()).filter(|wanted| *wanted != "*/*");
+        let wanted = wanted.map_or_else(String::new, |wanted| format!(", not {wanted}"));
+        let text = format!("{}: the answer is {}{wanted}", self.label, quote(content_type, 60));
         let failure = Failure::new(Kind::InvalidAnswer, text).hint(
             "this request changed nothing; check the base URL: a proxy or another program may be answering there",
         );

@@ -214,6 +214,7 @@ pub(crate) async fn take(ctx: &Context, names: Vec<Name>) -> Result<Locks> {
         Name::Job(_) | Name::Entity(_) => ctx.database.lock_directory(state),
         Name::Iiko { .. } => state.join("locks"),
     };
+    ctx.database.check_place()?;
     if names.iter().any(|name| place(name).starts_with(state)) {
         own::in_state(state, "locks").map_err(|error| lock::unusable_place("folder", state, error))?;
     }

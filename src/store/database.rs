@@ -169,6 +169,11 @@ impl Database {
         }
     }
 
+    /// Refuses a path at which there is something that can be no database, before locks are made beside it.
+    pub fn check_place(&self) -> Result<()> {
+        self.file().map_or(Ok(()), sqlite::check_fit)
+    }
+
     /// Connects.
     pub async fn connect(&self, access: Access) -> Result<Box<dyn Store>> {
         Ok(match &self.place {

@@ -5,8 +5,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs,
     io::Write as _,
+    os::unix::ffi::OsStrExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -119,4 +121,14 @@ fn the_readme_shows_what_is_printed() {
         assert_eq!(expected, found, "write it anew: ZERKALO_UPDATE_README=1 cargo test --test main readme");
     }
     assert_eq!(expected.len(), found.len());
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(OsStr::from_bytes(b"\xff"));
+    let outcome: Outcome = demo(&folder).output().unwrap().into();
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("is not UTF-8 text"), "{}", outcome.stdout);
+    assert!(!folder.exists());
 }

@@ -96,6 +96,79 @@ fn what_is_no_file_of_bounded_size_is_refused_at_once() {
 }
 
 #[test]
+fn what_is_no_file_is_no_database() {
+    let mut world = World::new(Engine::Sqlite);
+    world.expect(0, &["sync", "fintablo"]);
+    let (pipe, link) = (pipe(&world.home.path().join("pipe")), world.home.path().join("link"));
+    symlink("/dev/zero", &link).unwrap();
+    let socket = world.home.path().join("socket");
+    let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let refused = |world: &World, place: &Path, says: &str| {
+        for arguments in [
+            &["sync", "fintablo"][..],
+            &["full-morning", "--dry-run"],
+            &["status"],
+            &["status", "--check"],
+            &["log"],
+            &["migrate"],
+            &["documents", "list"],
+            &["prune"],
+            &["doctor"],
+        ] {
+            let outcome = soon(world.command(&[arguments, &["--json"]].concat()));
+            let said = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert_eq!(outcome.code, Some(2), "{arguments:?} {said}");
+            assert!(said.contains(&format!("{} cannot be used", place.display())), "{arguments:?} {said}");
+            assert!(said.contains(says), "{arguments:?} {said}");
+        }
+    };
+    // Where a journal is expected, a pipe would be opened and waited for.
+    for end in ["-journal", "-wal"] {
+        let journal = self::pipe(&world.home.path().join(format!("mirror.db{end}")));
+        refused(&world, &journal, "it is a pipe and is not a regular file");
+        fs::remove_file(journal).unwrap();
+    }
+    for (place, file, says) in [
+        (&pipe, pipe.as_path(), "it is a pipe and is not a regular file"),
+        (&link, Path::new("/dev/zero"), "it is a device and is not a regular file"),
+        (&socket, &socket, "it is a socket and is not a regular file"),
+        (&world.state(), &world.state(), "it is a folder and is not a regular file"),
+    ] {
+        fs::create_dir_all(world.state()).unwrap();
+        world.set("DATABASE_URL", format!("sqlite:{}", place.display()));
+        refused(&world, file, says);
+        let locks = file.with_file_name(format!("{}.locks", file.file_name().unwrap().to_string_lossy()));
+        assert!(!locks.exists(), "{}", locks.display());
+    }
+}
+
+#[test]
+fn a_limit_of_files_is_no_fault_of_the_settings() {
+    let world = World::new(Engine::Sqlite);
+    world.expect(0, &["full-morning"]);
+    let limited = |limit: &str, arguments: &str| {
+        let mut shell = world.command(&[]);
+        let script = format!("ulimit {limit}; exec '{}' {arguments} --json", shell.get_program().display());
+        let environment: Vec<_> =
+            shell.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+        shell = Command::new("sh");
+        shell.args(["-c", &script]).env_clear().envs(environment).current_dir(world.home.path());
+        soon(shell)
+    };
+    // So many files as a run has locks cannot be open, and no file can be longer than what stands in a lock file.
+    for limit in ["-n 24", "-f 0", "-f 8"] {
+        world.sandbox.edit(|world| world.stores.iter_mut().for_each(|store| store["name"] = limit.into()));
+        let outcome = limited(limit, "full-morning");
+        assert_eq!(outcome.code, Some(8), "{limit}: {} {}", outcome.stdout, outcome.stderr);
+        assert_eq!(world.sandbox.open_sessions(), 0, "{limit}");
+    }
+    let outcome = limited("-f 0", "sync iiko");
+    assert!(outcome.stdout.contains("see `ulimit -f`"), "{}", outcome.stdout);
+    world.expect(0, &["full-morning"]);
+    world.assert_polite();
+}
+
+#[test]
 fn a_link_is_followed_where_nobody_else_can_turn_it() {
     let world = World::new(Engine::Sqlite);
     // As Kubernetes mounts a secret.

@@ -1,7 +1,9 @@
 //! Other writers: people with a SQL prompt, and programs that do not know whose tables these are.
 
 use super::{
+    doctor::{as_role, assert_found},
     harness::{Engine, World, on_both},
+    postgres,
     rows::execute,
     shelf::{Item, Shelf, counts},
 };
@@ -15,6 +17,7 @@ on_both!(
     a_row_whose_hash_was_damaged_is_written_again,
     a_write_between_planning_and_applying_is_planned_once_more,
     somebody_who_writes_all_the_time_is_reported_and_nothing_is_changed,
+    nothing_is_deleted_that_somebody_lets_not_be_kept,
 );
 
 const VERIFY: Options = Options {
@@ -208,4 +211,57 @@ fn somebody_who_writes_all_the_time_is_reported_and_nothing_is_changed(engine: E
         shelf.sync(world, 0);
         assert_eq!(shelf.stored(world), shelf.rows(&items));
     });
+}
+
+fn nothing_is_deleted_that_somebody_lets_not_be_kept(engine: Engine) {
+    Shelf::each(engine, |world, shelf| {
+        let mut items = stock_up(world, shelf);
+        world.execute(match engine {
+            Engine::Sqlite => {
+                "create trigger theirs before insert on mirror_tombstone begin select raise(ignore); end"
+            }
+            Engine::Postgres => {
+                "create function theirs() returns trigger language plpgsql as 'begin return null; end';
+                 create trigger theirs before insert on mirror_tombstone for each row execute function theirs()"
+            }
+        });
+        items.pop();
+        shelf.put(world, &items);
+        let report = shelf.sync(world, 8);
+        assert!(report.error.as_deref().unwrap().contains("nothing was changed"), "{report:?}");
+        assert_eq!(world.count(shelf.name()), 20, "what cannot be restored is not deleted");
+        world.execute(match engine {
+            Engine::Sqlite => "drop trigger theirs",
+            Engine::Postgres => "drop function theirs() cascade",
+        });
+        assert_eq!(counts(&shelf.sync(world, 0))[3], 1);
+        assert_eq!(world.count("mirror_tombstone"), 1);
+    });
+}
+
+#[test]
+fn row_level_security_is_told_by_run_and_doctor_alike() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let mut world = World::new(Engine::Postgres);
+    let role = format!("story_rows_{}", std::process::id());
+    world.execute(&format!("create role {role} login; grant create on schema public to {role}"));
+    world.set("DATABASE_URL", as_role(&world, &role));
+    world.expect(0, &["sync", "iiko"]);
+    world.execute(
+        "alter table iiko_store enable row level security; alter table iiko_store force row level security",
+    );
+    let mend = "alter table public.iiko_store disable row level security";
+    let refused = world.expect(2, &["sync", "iiko"]);
+    let hint = refused.step("iiko_store", None)["hint"].as_str().unwrap();
+    assert!(hint.contains(mend), "{hint}");
+    let failed = refused.steps().iter().filter(|step| step["status"] == "error").count();
+    assert_eq!(failed, 1, "the rest is committed");
+    assert_found(&world.expect(2, &["doctor"]), "database", "problem", "row-level security", mend);
+    world.execute(mend);
+    world.expect(0, &["sync", "iiko"]);
+    world.execute(&format!(
+        "reassign owned by {role} to current_user; drop owned by {role}; drop role {role}"
+    ));
 }

@@ -36,9 +36,17 @@ fn a_login_whose_answer_is_lost_is_not_sent_again(engine: Engine) {
     let outcome = world.expect(5, &["sync", "iiko"]);
     let hint = outcome.step("iiko_product", None)["hint"].as_str().unwrap();
     assert!(hint.contains("licence slot"), "{hint}");
-    let logins = world.sandbox.journal().iter().filter(|entry| entry.path.ends_with("/auth")).count();
-    assert_eq!(logins, 1);
+    assert_eq!(logins(&world), 1);
     assert_eq!(world.count("iiko_product"), 0);
+    // What nobody can end the next run does not end.
+    let status = world.expect(0, &["status"]);
+    let problems = status.json["problems"].as_array().unwrap();
+    let told = |problem: &&serde_json::Value| {
+        let says = |field: &str, part: &str| problem[field].as_str().unwrap().contains(part);
+        says("text", "the answer to an iiko login of ") && says("hint", "nobody can end it")
+    };
+    assert!(problems.iter().any(|problem| told(&problem)), "{}", status.stdout);
+    assert!(!status.stdout.contains("the next run with iiko ends it"), "{}", status.stdout);
 }
 
 fn logins(world: &World) -> usize {

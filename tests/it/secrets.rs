@@ -243,6 +243,10 @@ fn a_broken_setting_does_not_show_its_value(engine: Engine) {
         ("DATABASE_URL", format!("postgres://u:{DATABASE_PASSWORD}@127.0.0.1:1/x")),
         ("DATABASE_URL", format!("mysql://u:{DATABASE_PASSWORD}@127.0.0.1:1/x")),
         ("DATABASE_URL", format!("host=x password={DATABASE_PASSWORD}")),
+        ("DATABASE_URL", format!("postgres://u@127.0.0.1:1/x?passwrd={DATABASE_PASSWORD}")),
+        ("DATABASE_URL", format!("postgres://u@127.0.0.1:1/x?sslpassword={DATABASE_PASSWORD}")),
+        ("DATABASE_URL", format!("u:{DATABASE_PASSWORD}@127.0.0.1/x")),
+        ("DATABASE_URL", format!("postgres:u:{DATABASE_PASSWORD}@127.0.0.1/x")),
         ("TELEGRAM_BOT_TOKEN", format!("bot{BOT_TOKEN}")),
         ("TELEGRAM_BASE_URL", format!("https://api.telegram.example/?token={BOT_TOKEN}")),
         ("TELEGRAM_CHAT_IDS", BOT_TOKEN.to_owned()),
@@ -262,9 +266,13 @@ fn a_broken_setting_does_not_show_its_value(engine: Engine) {
             assert_clean(&what, format!("{}{}", outcome.stdout, outcome.stderr).as_bytes(), &canaries);
         }
     }
-    let password = format!("--database=postgres://u:{DATABASE_PASSWORD}@h/d");
-    let refused: Outcome = world.command(&["sync", "iiko", &password]).output().unwrap().into();
-    assert_clean("a refusal", format!("{}{}", refused.stdout, refused.stderr).as_bytes(), &canaries);
+    for address in ["postgres://u:", "u:", "postgres:u:"] {
+        let password = format!("--database={address}{DATABASE_PASSWORD}@h/d");
+        let refused: Outcome = world.command(&["sync", "fintablo", &password]).output().unwrap().into();
+        assert_eq!(refused.code, Some(2), "{address} {}", refused.stderr);
+        assert_clean("a refusal", format!("{}{}", refused.stdout, refused.stderr).as_bytes(), &canaries);
+    }
+    assert_clean("a name of a file", format!("{:?}", world.files()).as_bytes(), &canaries);
 
     // From files, as systemd and an operator hand them in.
     let (iiko, fintablo) = (write("password", PASSWORD), write("token", TOKEN));

@@ -44,6 +44,10 @@ With your own servers:
 pub(super) fn run(arguments: &Arguments, printer: &Printer) -> Result<u8> {
     let temporary = tempfile::tempdir().map_err(|error| unwritable(&std::env::temp_dir(), error))?;
     let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
+    if folder.to_str().is_none() {
+        let text = format!("{} is not UTF-8 text, as the path of a database has to be", folder.display());
+        return Err(Failure::new(Kind::Usage, text).hint("name another directory with --keep DIR"));
+    }
     own::make(folder).map_err(|error| unwritable(folder, error))?;
     // The stand-in servers get threads of their own, as real ones would be elsewhere.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {

@@ -36,7 +36,7 @@ pub(super) fn report(found: Found<'_>) -> StatusReport {
         entities: entities(config, &overview, now),
         jobs: jobs(&overview.slots, zone, now),
         documents,
-        sessions: sessions.iter().filter(|(name, _)| !in_use(name)).map(|(_, since)| *since).collect(),
+        sessions: sessions.into_iter().filter(|left| !in_use(&left.name)).collect(),
         remote: overview.remote.iter().filter(|remote| !here(remote.run_id)).cloned().collect(),
         blocked: overview.blocked,
         holds: overview.holds,
@@ -284,9 +284,19 @@ fn of_runs(report: &StatusReport) -> Vec<Problem> {
             "the next run of the same tables logs it; start it again",
         )
     });
-    let left = report.sessions.iter().map(|since| {
-        let text = format!("an iiko session is left over since {}", local(*since, report.zone));
-        let hint = "it may hold the only licence slot; the next run with iiko ends it";
+    let left = report.sessions.iter().map(|left| {
+        let since = local(left.since, report.zone);
+        let (text, hint) = if left.is_login_alone {
+            (
+                format!("the answer to an iiko login of {since} got lost, and a session may be open"),
+                "nobody can end it; its licence slot frees itself after about an hour",
+            )
+        } else {
+            (
+                format!("an iiko session is left over since {since}"),
+                "it may hold the only licence slot; the next run with iiko ends it",
+            )
+        };
         problem(Severity::Warning, Kind::Warning, text, hint)
     });
     killed.collect::<Vec<_>>().into_iter().chain(left).collect()

@@ -22,6 +22,7 @@ use crate::{
         holders::Told,
         operator::{Blocked, Overview, Remote},
     },
+    upstreams::iiko::RememberedSession,
 };
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -44,7 +45,7 @@ pub struct Found<'a> {
     /// What the lock files tell.
     pub locks: Vec<Told>,
     /// Sessions of iiko that are remembered, and since when.
-    pub sessions: Vec<(String, DateTime<Utc>)>,
+    pub sessions: Vec<RememberedSession>,
     /// How much room the disks have that a run writes to.
     pub disks: Vec<Room>,
     /// What makes up for a slot.
@@ -197,8 +198,8 @@ pub struct StatusReport {
     pub killed: Vec<Told>,
     /// Runs on other hosts that hold locks of the database.
     pub remote: Vec<Remote>,
-    /// Since when sessions of iiko are left over.
-    pub sessions: Vec<DateTime<Utc>>,
+    /// Sessions of iiko that are left over.
+    pub sessions: Vec<RememberedSession>,
     /// How much room the disks have that a run writes to.
     pub disks: Vec<Room>,
     /// What is wrong, the worst first.
@@ -243,7 +244,7 @@ impl StatusReport {
             "locks": self.locks,
             "killed": self.killed,
             "remote_runs": self.remote,
-            "left_over_sessions": self.sessions,
+            "left_over_sessions": self.sessions.iter().map(|left| left.since).collect::<Vec<_>>(),
             "disks": self.disks,
         })
     }

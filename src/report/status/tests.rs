@@ -72,7 +72,7 @@ fn found(config: &Config, overview: Overview, locks: Vec<Told>) -> Found<'_> {
         overview,
         documents: Vec::new(),
         locks,
-        sessions: vec![("0a1b".to_owned(), now())],
+        sessions: vec![RememberedSession { name: "0a1b".to_owned(), since: now(), is_login_alone: false }],
         disks: Vec::new(),
         by_hand: &|job, slot, _| format!("zerkalo {job} of {slot}"),
         now: now(),

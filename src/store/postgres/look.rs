@@ -45,6 +45,12 @@ const MISSING_RIGHTS: &str = "with one as (
      from one, pg_class c, unnest(array['select', 'insert', 'update', 'delete']) r (\"right\")
      where c.relnamespace = one.oid and c.relkind in ('r', 'p') and c.relname = any($2::text[])
          and not has_table_privilege(c.oid, r.right)
+     union all
+     select 5, 'every row of ' || c.relname || ', which row-level security hides',
+         'alter table ' || name || '.' || quote_ident(c.relname) || ' disable row level security'
+     from one, pg_class c
+     where c.relnamespace = one.oid and c.relkind in ('r', 'p') and c.relname = any($2::text[])
+         and row_security_active(c.oid)
      order by 1";
 
 /// What a role lacks.

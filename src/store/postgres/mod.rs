@@ -36,6 +36,7 @@ use super::{
     texts,
 };
 use crate::{
+    config::address::known_options,
     engine::{Index, Plan, Table, row::Key},
     error::{Failure, Kind as FailureKind, Result},
 };
@@ -105,7 +106,14 @@ impl Postgres {
         Connection { patience, bulk_threshold, run, is_direct, condition }: Connection,
     ) -> Result<Self> {
         condition.check()?;
-        let options = PgConnectOptions::from_str(url.expose_secret())
+        let (url, strange) = known_options(url.expose_secret());
+        if !strange.is_empty() {
+            tracing::warn!(
+                "DATABASE_URL has options that mean nothing here and are left out: {}",
+                strange.join(", ")
+            );
+        }
+        let options = PgConnectOptions::from_str(&url)
             .map_err(|_| {
                 Failure::new(FailureKind::Usage, "DATABASE_URL is not a valid PostgreSQL address")
                     .hint("it looks like postgres://user@host:5432/database")

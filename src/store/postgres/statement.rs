@@ -70,18 +70,24 @@ impl Statement {
         if self.deletes && self.table.tombstones {
             parts.push(format!(
                 "buried as (insert into mirror_tombstone (table_name, key, \"row\", run_id, deleted_at)
-                 select '{}', key, deleted_row, $2::uuid, $1::timestamptz from deleted)",
+                 select '{}', key, deleted_row, $2::uuid, $1::timestamptz from deleted returning 1)",
                 self.table.name
             ));
         }
         parts.extend(self.log.iter().map(|log| format!("logged as ({log})")));
+        // Somebody's trigger may let nothing be kept.
+        let kept = if self.deletes && self.table.tombstones {
+            ",\n zerkalo_expect('keep', $5::bigint, (select count(*) from buried))"
+        } else {
+            ""
+        };
         let backend = self.backend.map_or_else(String::new, |backend| {
             format!(",\n zerkalo_expect('connection', {backend}, pg_backend_pid())")
         });
         format!(
             "with {}\nselect zerkalo_expect('insert', $3::bigint, (select count(*) from inserted)),
              zerkalo_expect('update', $4::bigint, (select count(*) from updated)),
-             zerkalo_expect('delete', $5::bigint, (select count(*) from deleted)){backend}",
+             zerkalo_expect('delete', $5::bigint, (select count(*) from deleted)){kept}{backend}",
             parts.join(",\n")
         )
     }

@@ -9,7 +9,7 @@ mod examine;
 mod open;
 
 use self::batch::{BATCH, Batch, Change};
-pub(super) use self::open::real_path;
+pub(super) use self::open::{check_fit, real_path};
 use super::{
     Access, Applied, Prepared, Receipt, Store, WriteError,
     condition::Condition,
@@ -321,6 +321,7 @@ async fn delete(
     let table = plan.table;
     let mut deleted = 0;
     for keys in plan.deletes().chunks(BATCH) {
+        let mut kept = None;
         if table.tombstones {
             let texts = |columns: &[String]| {
                 columns.iter().map(|column| format!("cast({column} as text)")).collect::<Vec<_>>()
@@ -340,11 +341,16 @@ async fn delete(
             query.push_bind(receipt.run_id.hyphenated().to_string()).push(", ");
             query.push_bind(stamp(receipt.now)).push(format!(" from {} where ", quoted(table.name)));
             push_keys(&mut query, table, keys);
-            query.build().execute(&mut *connection).await?;
+            kept = Some(query.build().execute(&mut *connection).await?.rows_affected());
         }
         let mut query = QueryBuilder::<Driver>::new(format!("delete from {} where ", quoted(table.name)));
         push_keys(&mut query, table, keys);
-        deleted += query.build().execute(&mut *connection).await?.rows_affected();
+        let gone = query.build().execute(&mut *connection).await?.rows_affected();
+        // Somebody's trigger may let nothing be kept.
+        if kept.is_some_and(|kept| kept != gone) {
+            return Err(WriteError::Moved);
+        }
+        deleted += gone;
     }
     Ok(deleted)
 }

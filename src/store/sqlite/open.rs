@@ -5,7 +5,7 @@ use super::Sqlite;
 use crate::{
     engine::Table,
     error::{Failure, Kind, Result},
-    files::own,
+    files::{check_regular, own},
     store::{Access, condition::Condition, database::nearest_folder, failure},
 };
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
@@ -40,7 +40,7 @@ impl Sqlite {
         if access == Access::DryRun && !path.exists() {
             return Ok(store);
         }
-        check_only_name(path)?;
+        check_fit(path)?;
         if access == Access::Write {
             make(path)?;
         }
@@ -125,6 +125,26 @@ pub(in crate::store) fn real_path(path: PathBuf) -> PathBuf {
     path
 }
 
+/// Refuses what can be no database: what is no regular file, or has something else than one where its journals belong
+/// (opening a pipe would wait for its other end), and a file that has a second name.
+pub(in crate::store) fn check_fit(path: &Path) -> Result<()> {
+    for end in ["", "-journal", "-wal", "-shm"] {
+        let mut place = path.as_os_str().to_owned();
+        place.push(end);
+        let place = Path::new(&place);
+        // Where the path itself is a link, it was followed as far as it leads; a journal is none.
+        let Ok(found) = place.symlink_metadata() else { continue };
+        check_regular(found.file_type()).map_err(|error| {
+            Failure::of_file(
+                format!("{} cannot be used", place.display()),
+                "DATABASE_URL names an SQLite file, and only SQLite's own files are beside it",
+                error,
+            )
+        })?;
+    }
+    check_only_name(path)
+}
+
 /// Refuses a file that has a second name: whoever came by that one would meet other lock files and another journal.
 fn check_only_name(path: &Path) -> Result<()> {
     let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
@@ -148,7 +168,7 @@ fn check_only_name(path: &Path) -> Result<()> {
 
 /// Whether the file can be used, and written to, or made.
 pub(super) fn check_place(path: &Path) -> Result<()> {
-    check_only_name(path)?;
+    check_fit(path)?;
     let folder = nearest_folder(path);
     if let Err(error) =
         rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)

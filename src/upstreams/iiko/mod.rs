@@ -33,7 +33,7 @@ use uuid::Uuid;
 pub(crate) use xml::fuzzed::survive as survive_xml;
 
 pub use api::Client;
-pub use session_file::remembered as remembered_sessions;
+pub use session_file::{Remembered as RememberedSession, remembered as remembered_sessions};
 
 /// How many ids one request for names carries: about 4 kB of address.
 const IDS_A_REQUEST: usize = 100;

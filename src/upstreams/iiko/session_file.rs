@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::{
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 /// The line of a login that may have opened a session whose token nobody has. No token has a space.
@@ -29,6 +30,22 @@ pub(super) struct LeftOver {
     pub(super) login: Option<DateTime<Utc>>,
 }
 
+impl LeftOver {
+    /// What a file says that was written then. A kill between two steps of writing leaves the end of a line behind a new
+    /// one, and a power cut anything; what is no token cannot be logged out.
+    fn of(bytes: &[u8], written: Option<SystemTime>) -> Self {
+        let mut left = Self::default();
+        for line in String::from_utf8_lossy(bytes).lines() {
+            match line.trim() {
+                line if line.starts_with(LOGGING_IN) => left.login = written.map(DateTime::from),
+                token if is_plausible(token) => left.sessions.push(token.to_owned().into()),
+                _ => {}
+            }
+        }
+        left
+    }
+}
+
 /// A login that may have opened a session whose token nobody has.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Login {
@@ -40,9 +57,19 @@ pub(super) enum Login {
     At(DateTime<Utc>),
 }
 
-/// The sessions that are remembered: the name that a session shares with its lock, and since when, UTC. A run that works
-/// has one, too.
-pub fn remembered(state: &Path) -> Result<Vec<(String, DateTime<Utc>)>> {
+/// What is remembered of one login on one server, for whoever looks on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remembered {
+    /// The name that it shares with its lock.
+    pub name: String,
+    /// Since when, UTC.
+    pub since: DateTime<Utc>,
+    /// Whether all that is known is that a login was sent: a session that it opened can be ended by nobody.
+    pub is_login_alone: bool,
+}
+
+/// The sessions that are remembered. A run that works has one, too.
+pub fn remembered(state: &Path) -> Result<Vec<Remembered>> {
     let folder = state.join("sessions");
     let read = || -> std::io::Result<Vec<_>> {
         let mut sessions = Vec::new();
@@ -50,8 +77,12 @@ pub fn remembered(state: &Path) -> Result<Vec<(String, DateTime<Utc>)>> {
             let entry = entry?;
             let found = entry.metadata()?;
             if found.is_file() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                sessions.push((name, found.modified()?.into()));
+                let left = own::read(&entry.path()).map(|bytes| LeftOver::of(&bytes, found.modified().ok()));
+                sessions.push(Remembered {
+                    name: entry.file_name().to_string_lossy().into_owned(),
+                    since: found.modified()?.into(),
+                    is_login_alone: left.is_ok_and(|left| left.login.is_some() && left.sessions.is_empty()),
+                });
             }
         }
         sessions.sort();
@@ -87,17 +118,7 @@ impl SessionFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftOver::default()),
             Err(error) => return Err(self.failure("read", error)),
         };
-        let mut left = LeftOver::default();
-        // A kill between two steps of writing leaves the end of a line behind a new one, and a power cut anything; what
-        // is no token cannot be logged out.
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            match line.trim() {
-                line if line.starts_with(LOGGING_IN) => left.login = Some(written.into()),
-                token if is_plausible(token) => left.sessions.push(token.to_owned().into()),
-                _ => {}
-            }
-        }
-        Ok(left)
+        Ok(LeftOver::of(&bytes, Some(written)))
     }
 
     /// Remembers these sessions and this login, and nothing else. One call writes, over what stands there: whoever is
