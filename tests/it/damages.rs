@@ -100,8 +100,10 @@ fn play(engine: Engine, what: &str, share: u64, chapter: fn(Engine, &mut Chapter
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| chapter(engine, &mut played))) {
             figures.wrong.push(format!("{name}: {}", told(panic.as_ref())));
         }
+        // A long run that is ended has told what it had come to.
+        let _ =
+            writeln!(std::io::stderr().lock(), "{engine:?}, {what}s 1 to {number} of seed {seed}: {figures}");
     }
-    let _ = writeln!(std::io::stderr().lock(), "{engine:?}, {what}s of seed {seed}: {figures}");
     assert!(figures.wrong.is_empty(), "{}", figures.wrong.join("\n\n"));
 }
 

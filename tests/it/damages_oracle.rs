@@ -152,6 +152,21 @@ fn keyed<'a>(table: &str, rows: &'a [Row]) -> Keyed<'a> {
     rows.iter().map(|row| (key(table, row), row)).collect()
 }
 
+/// No more than half of a table, or of one of its scopes, is gone.
+fn deletes_half_at_most(table: &str, before: &Keyed<'_>, after: &Keyed<'_>) -> Result<(), String> {
+    let scope = |key: &Vec<Option<String>>| if table == "iiko_entity" { key[0].clone() } else { None };
+    let mut scopes: BTreeMap<Option<String>, (usize, usize)> = BTreeMap::new();
+    for key in before.keys() {
+        let counts = scopes.entry(scope(key)).or_default();
+        counts.0 += 1;
+        counts.1 += usize::from(!after.contains_key(key));
+    }
+    match scopes.iter().find(|(_, (rows, gone))| 2 * gone > *rows) {
+        Some((scope, (rows, gone))) => Err(format!("{table} {scope:?}: {gone} of {rows} rows are gone")),
+        None => Ok(()),
+    }
+}
+
 /// A run's judge: what was there, what is to be there, what is there, and what the run said.
 pub(super) struct Judge<'a> {
     pub(super) before: &'a Snapshot,
@@ -235,7 +250,7 @@ impl Judge<'_> {
         let truth = self.truth_of(table);
         let (before, after) = (&self.before.rows[table], &self.after.rows[table]);
         let (before, after, truth) = (keyed(table, before), keyed(table, after), keyed(table, &truth));
-        self.deletes_half_at_most(table, &before, &after)?;
+        deletes_half_at_most(table, &before, &after)?;
         let keeps = self.steps(table).iter().any(|step| step["status"] == "warning");
         let keys: BTreeSet<_> = after.keys().chain(truth.keys()).collect();
         let kept = |key: &Vec<Option<String>>| keeps && !truth.contains_key(key) && before.contains_key(key);
@@ -254,21 +269,6 @@ impl Judge<'_> {
             ));
         }
         Ok(wrong.len())
-    }
-
-    /// No more than half of a table, or of one of its scopes, is gone.
-    fn deletes_half_at_most(&self, table: &str, before: &Keyed<'_>, after: &Keyed<'_>) -> Result<(), String> {
-        let scope = |key: &Vec<Option<String>>| if table == "iiko_entity" { key[0].clone() } else { None };
-        let mut scopes: BTreeMap<Option<String>, (usize, usize)> = BTreeMap::new();
-        for key in before.keys() {
-            let counts = scopes.entry(scope(key)).or_default();
-            counts.0 += 1;
-            counts.1 += usize::from(!after.contains_key(key));
-        }
-        match scopes.iter().find(|(_, (rows, gone))| 2 * gone > *rows) {
-            Some((scope, (rows, gone))) => Err(format!("{table} {scope:?}: {gone} of {rows} rows are gone")),
-            None => Ok(()),
-        }
     }
 
     /// A table whose own answer was whole.
