@@ -527,7 +527,9 @@ mod tests {
     #[test]
     fn octal_digits_and_what_nobody_sees_show_no_secret() {
         const WRITERS: [fn(char) -> String; 5] = [
-            |letter| letter.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+            |letter| {
+                letter.to_string().bytes().fold(String::new(), |text, byte| format!("{text}\\{byte:03o}"))
+            },
             |letter| format!("{letter}\0"),
             |letter| format!("{letter}\r\n"),
             |letter| format!("{letter}\u{ad}\u{feff}\u{202e}"),

@@ -16,7 +16,8 @@ use super::{
     Environment, keeper,
     load::{Found, Origin},
     secret,
-    settings::{SETTINGS, Setting, SettingKind, TableKey},
+    setting::{Setting, SettingKind, TableKey},
+    settings::SETTINGS,
 };
 use crate::{
     error::{Failure, Kind, Result, quote},

@@ -14,7 +14,8 @@ use super::{
     env_file::EnvFile,
     file::SettingsFile,
     keeper, names, secret,
-    settings::{SETTINGS, Setting},
+    setting::Setting,
+    settings::SETTINGS,
     units::{self, OnlyUnits},
 };
 use crate::{

@@ -13,6 +13,7 @@ mod missing;
 mod names;
 mod render;
 mod secret;
+mod setting;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,8 @@ pub use self::{
     load::{Flags, Loaded, Origin, Origins, load},
     missing::JobNeeds,
     render::{HIDDEN, Row, rows, template, toml},
-    settings::{SETTINGS, Setting, SettingKind, TableKey},
+    setting::{Setting, SettingKind, TableKey},
+    settings::SETTINGS,
     units::{OnlyUnits, UnitSetting},
 };
 

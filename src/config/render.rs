@@ -7,7 +7,8 @@ use toml::Value;
 
 use super::{
     Config, Loaded,
-    settings::{SETTINGS, Setting, SettingKind},
+    setting::{Setting, SettingKind},
+    settings::SETTINGS,
 };
 
 /// What stands where a secret would.

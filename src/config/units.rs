@@ -1,10 +1,7 @@
 //! What the package's units have and a person's command has not: systemd's credentials, and drop-ins of `systemctl edit`.
 //! With it a unit may work on another database than the one that the person looks at.
 
-use super::{
-    Environment,
-    settings::{SETTINGS, Setting},
-};
+use super::{Environment, setting::Setting, settings::SETTINGS};
 use crate::{error::Result, files::named};
 use serde::Serialize;
 use std::{

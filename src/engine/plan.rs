@@ -132,6 +132,8 @@ pub struct Plan {
     /// Updates may carry a hash that the row has already, because the columns were compared themselves.
     pub verify: bool,
     pub(super) has_no_name: bool,
+    /// How many records kept letters beyond ASCII, and how many of those to be written lost all of them.
+    pub(super) letters: (u64, u64),
 }
 
 impl Plan {
@@ -193,6 +195,7 @@ impl Plan {
             key_positions,
             verify,
             has_no_name: false,
+            letters: (0, 0),
         }
     }
 
@@ -208,6 +211,7 @@ impl Plan {
             key_positions: table.key_positions(),
             verify: false,
             has_no_name: false,
+            letters: (0, 0),
         }
     }
 
@@ -227,6 +231,13 @@ impl Plan {
     /// Whether rows are to be updated from records none of which has a name, although the table keeps names.
     pub fn may_lose_all_names(&self) -> bool {
         self.has_no_name && self.totals().1 > 1
+    }
+
+    /// How many of the rows to be written have lost every letter beyond ASCII, where they are more than two, and more than
+    /// the records that kept theirs: one record can be broken, and an answer can be in another encoding.
+    pub fn loses_all_letters(&self) -> Option<u64> {
+        let (kept, lost) = self.letters;
+        (lost > 2 && lost > kept).then_some(lost)
     }
 
     /// How many bytes the rows to insert and to update take.

@@ -7,7 +7,7 @@ use super::{
     plan::{Answer, Plan, Tally},
     record::{BadRecord, Record, Scalar, unescape},
     remembered::Remembered,
-    repair,
+    repair::{self, Letters},
     row::{Key, Row, Value, Values, encode_key, push},
     spool::Spool,
     table::{Column, Kind, Origin, Table},
@@ -45,6 +45,8 @@ pub struct Planner {
     scope_position: Option<usize>,
     /// Where a record's name stands, until one has been seen.
     unseen_name: Option<usize>,
+    /// How many records kept letters beyond ASCII, and how many of those to be written lost all of them.
+    letters: (u64, u64),
     index: Index,
     tallies: Vec<Tally>,
     inserts: Spool,
@@ -74,6 +76,7 @@ impl Planner {
                 table.columns.iter().position(|column| column.name == name).expect("a key column")
             }),
             unseen_name: table.name_position(),
+            letters: (0, 0),
             index,
             tallies: Vec::new(),
             inserts,
@@ -130,6 +133,7 @@ impl Planner {
         self.conflicts.clear();
         self.remembered.clear();
         self.unseen_name = self.table.name_position();
+        self.letters = (0, 0);
         self.reading = 1;
     }
 
@@ -284,6 +288,7 @@ impl Planner {
             settings,
             key_positions,
             unseen_name,
+            letters,
             ..
         } = self;
         let mut plan = Plan::new(
@@ -298,6 +303,7 @@ impl Planner {
             allowed,
         );
         plan.has_no_name = unseen_name.is_some();
+        plan.letters = letters;
         (plan, remembered)
     }
 
@@ -321,6 +327,11 @@ impl Planner {
         let may_be_written = !matches!(seen, Seen::Unchanged | Seen::Repeated);
         let is_damaged = may_be_written && self.record.text().contains(char::REPLACEMENT_CHARACTER);
         let replaced = is_damaged.then(|| self.name());
+        match repair::letters(self.record.text()) {
+            Letters::None => {}
+            Letters::Kept => self.letters.0 += 1,
+            Letters::Lost => self.letters.1 += u64::from(may_be_written),
+        }
         let tally = &mut self.tallies[place];
         let spool = match seen {
             Seen::Unchanged | Seen::Repeated => return Ok(()),

@@ -29,6 +29,27 @@ pub fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     (out != bytes).then_some(out)
 }
 
+/// What becomes of letters beyond ASCII in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letters {
+    /// There are none.
+    None,
+    /// There are some.
+    Kept,
+    /// There may have been some, and U+FFFD is all that is left.
+    Lost,
+}
+
+/// What became of the letters of a record: one in another encoding has lost all of them.
+pub fn letters(text: &str) -> Letters {
+    let far = |chunk: &[u8]| !chunk.is_ascii();
+    let Some(chunk) = text.as_bytes().chunks(64).position(far) else { return Letters::None };
+    let start = text.floor_char_boundary(chunk * 64);
+    let kept =
+        text[start..].chars().any(|letter| !letter.is_ascii() && letter != char::REPLACEMENT_CHARACTER);
+    if kept { Letters::Kept } else { Letters::Lost }
+}
+
 /// Copies the escape at the start of `rest`, half a surrogate pair as U+FFFD; how many bytes it took.
 fn mend_escape(rest: &[u8], out: &mut Vec<u8>) -> usize {
     let taken = match (unit(rest), rest.get(6..).and_then(unit)) {
@@ -123,6 +144,21 @@ fn value_text(value: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_are_lost_where_none_but_the_replacement_is_left() {
+        let long = "x".repeat(200);
+        for (text, expected) in [
+            (String::new(), Letters::None),
+            (long.clone(), Letters::None),
+            (format!("{long}\u{fffd}{long}"), Letters::Lost),
+            (format!("\u{fffd}{long}ё"), Letters::Kept),
+            (format!("{}ё{long}\u{fffd}", "x".repeat(63)), Letters::Kept),
+            ("\u{fffd}\u{fffd} \u{fffd}".to_owned(), Letters::Lost),
+        ] {
+            assert_eq!(letters(&text), expected, "{text}");
+        }
+    }
 
     fn mend(text: &[u8]) -> Option<String> {
         mended(text).map(|bytes| String::from_utf8(bytes).unwrap())

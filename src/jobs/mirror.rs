@@ -224,9 +224,24 @@ impl Writer<'_> {
         )))
     }
 
+    /// Refuses a list in another encoding than UTF-8: of its names nothing but U+FFFD would be left.
+    fn check_letters(plan: &Plan) -> Result<()> {
+        let Some(lost) = plan.loses_all_letters() else { return Ok(()) };
+        let text = format!(
+            "{}: the answer is not UTF-8: {lost} records of it have lost every letter beyond A to Z, and fewer have kept \
+             theirs",
+            plan.table.name
+        );
+        Err(Failure::new(Kind::InvalidAnswer, text).hint(
+            "nothing was changed; start this again, and if it stays so, look at the upstream and at the proxy before it, \
+             which has to pass its answers on as they are",
+        ))
+    }
+
     /// Leaves for later steps what they look up, once the list is known to be one. What the answer does not tell is what the
     /// mirror has of it: before the plan is applied, so that a dry run hands on the same.
     async fn hand_on(&mut self, read: &mut Read) -> Result<()> {
+        Self::check_letters(&read.plan)?;
         self.check_names(&read.plan).await?;
         let table = read.plan.table;
         let mut fetched = std::mem::take(&mut read.fetched);

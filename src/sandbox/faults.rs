@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{wire::Request, world::World};
+use super::{damage::Damage, wire::Request, world::World};
 
 /// One fault. A request meets the first fault in the queue that matches it and has nothing left to skip; a
 /// fault that has acted `times` times leaves the queue.
@@ -59,6 +59,14 @@ pub enum Action {
     /// The right answer without a length, ended by closing the connection after so many bytes of the body.
     CutClose {
         /// How many bytes of the body arrive.
+        at: usize,
+    },
+    /// The right answer, harmed before its length was declared: for HTTP it is whole.
+    Damage {
+        /// What happened to its body.
+        how: Damage,
+        /// Where, where that has a place.
+        #[serde(default)]
         at: usize,
     },
     /// The connection is closed without an answer, and the request has no effect.

@@ -11,6 +11,7 @@
 //! flights.rs    requests answered at the same time
 //! late.rs       effects that come after their request
 //! faults.rs     the queue of faults and of edits at a chosen request
+//! damage.rs     what can happen to the body of an answer
 //! journal.rs    every request, in memory and in a file
 //! control.rs    the control interface
 //! world/        the data: a seeded, deterministic world of JSON records
@@ -44,10 +45,15 @@
 //!
 //! ```json
 //! {"on": "products/list", "skip": 1, "times": 2, "action": "cut", "at": 1000}
+//! {"on": "v1/deal", "action": "damage", "how": {"lost": {"length": 40}}, "at": 7000}
+//! {"on": "employees$", "action": "damage", "how": "twice"}
 //! ```
+//!
+//! See [`Damage`] for what can happen to a body.
 
 mod cloud;
 mod control;
+mod damage;
 mod faults;
 mod fintablo;
 mod flights;
@@ -86,6 +92,7 @@ use crate::error::{Failure, Kind, Result};
 pub(crate) use google::range_found;
 
 pub use self::{
+    damage::Damage,
     faults::{Action, Fault},
     google::{Cell, Entered, Google, Hands, Rights, Spreadsheet, Tab},
     journal::{Entry, SessionEvent},

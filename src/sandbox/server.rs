@@ -282,6 +282,10 @@ fn carried_out(
         }
         Action::Cut { at } => work().by(Delivery::Cut(at)),
         Action::CutClose { at } => work().by(Delivery::CutClose(at)),
+        Action::Damage { how, at } => {
+            let whole = work();
+            Outcome { reply: how.done_to(whole.reply.clone(), at), ..whole }
+        }
         Action::Close => Outcome::nothing(),
         Action::CloseAfterEffect => work().by(Delivery::Nothing),
         Action::Slow { delay_ms } => Outcome { delay: Duration::from_millis(delay_ms), ..work() },

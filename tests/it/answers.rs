@@ -5,11 +5,12 @@ use super::{
     shelf::{Item, Shelf},
 };
 use bytes::Bytes;
+use serde_json::json;
 use std::fmt::Write as _;
 use zerkalo::{
     jobs::Options,
     model::report::Status,
-    sandbox::{Action, Fault},
+    sandbox::{Action, Damage, Fault},
 };
 
 on_both!(
@@ -20,6 +21,7 @@ on_both!(
     an_envelope_that_does_not_say_200_changes_nothing,
     an_html_page_with_status_200_is_asked_again_and_then_refused,
     an_empty_body_is_no_empty_list,
+    an_answer_in_another_encoding_changes_nothing,
     an_answer_longer_than_allowed_is_refused_packed_or_not,
 );
 
@@ -236,6 +238,52 @@ fn an_html_page_with_status_200_is_asked_again_and_then_refused(engine: Engine) 
     world.sandbox.fault(Fault::new("products/list", Action::Html).times(3));
     world.expect(0, &["full-morning"]);
     assert_eq!(world.evidence(), before);
+    world.assert_polite();
+}
+
+fn an_answer_in_another_encoding_changes_nothing(engine: Engine) {
+    let mut world = World::new(engine);
+    // Of a table that is still empty, too.
+    world.expect(0, &["full-morning", "--skip", "fintablo"]);
+    let before = world.evidence();
+    world.set("ZERKALO_RETRY_BUDGET", "0");
+    let lists = [
+        ("/v2/entities/list$", "iiko_entity"),
+        ("/products/list$", "iiko_product"),
+        ("/api/employees$", "iiko_employee"),
+        ("/corporation/stores$", "iiko_store"),
+        ("/v1/deal$", "ft_deal"),
+        ("/v1/partner$", "ft_partner"),
+    ];
+    for how in [Damage::Windows1251, Damage::Utf16] {
+        for (path, _) in lists {
+            world.sandbox.fault(Fault::new(path, Action::Damage { how: how.clone(), at: 0 }));
+        }
+        let only = lists.map(|(_, table)| table);
+        for (source, tables) in [("iiko", only[..4].join(",")), ("fintablo", only[4..].join(","))] {
+            let outcome = world.expect(7, &["sync", source, "--only", &tables]);
+            for step in outcome.steps() {
+                assert_eq!(step["status"], "error", "{step}");
+                let said = step["error"].as_str().unwrap();
+                assert!(how != Damage::Windows1251 || said.contains("the answer is not UTF-8"), "{said}");
+            }
+        }
+        assert_eq!(world.evidence(), before);
+        assert_eq!(world.sandbox.faults_waiting(), 0);
+    }
+    // A record or two that lost their letters are broken ones.
+    world.sandbox.edit(|world| {
+        for (number, group) in world.groups.iter_mut().enumerate() {
+            let name = if number < 2 { "Зал".to_owned() } else { format!("hall {number}") };
+            *group = json!({ "id": group["id"], "departmentId": group["departmentId"], "name": name });
+        }
+    });
+    let action = Action::Damage { how: Damage::Windows1251, at: 0 };
+    world.sandbox.fault(Fault::new("/corporation/groups$", action));
+    let outcome = world.expect(0, &["sync", "iiko", "--only", "iiko_group"]);
+    let note = outcome.step("iiko_group", None)["notes"][0].as_str().unwrap().to_owned();
+    assert!(note.starts_with("2 records are stored with U+FFFD"), "{note}");
+    world.expect(0, &["full-morning"]);
     world.assert_polite();
 }
 

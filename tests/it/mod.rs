@@ -27,6 +27,8 @@ mod broken;
 mod certificates;
 mod changes;
 mod crontab;
+mod damages;
+mod damages_oracle;
 mod dates;
 mod demo;
 mod desk;

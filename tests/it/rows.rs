@@ -2,7 +2,10 @@
 
 use super::harness::{Engine, World, block_on};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+};
 use zerkalo::{engine::Kind, tables};
 
 /// A row: column → text.
@@ -257,11 +260,24 @@ fn mirrored() -> Vec<&'static str> {
     tables::all().map(|entity| entity.table.name).collect()
 }
 
-/// A JSON text with its members in order, no white space, and each number as its exact decimal.
+/// A JSON text with its members in order, no white space, and each number as its exact decimal. Most texts come again in
+/// every dump of a story.
 pub(crate) fn canonical(text: &str) -> String {
-    let (value, rest) = canonical_value(text.trim_start());
-    assert!(rest.trim().is_empty(), "`{text}` is no JSON");
-    value
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, String>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(value) = known.get(text) {
+            return value.clone();
+        }
+        let (value, rest) = canonical_value(text.trim_start());
+        assert!(rest.trim().is_empty(), "`{text}` is no JSON");
+        if known.len() > 20_000 {
+            known.clear();
+        }
+        known.insert(text.to_owned(), value.clone());
+        value
+    })
 }
 
 /// The canonical form of the value at the start of `text`, and what follows it.

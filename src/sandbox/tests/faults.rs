@@ -31,6 +31,70 @@ async fn cut_bodies() {
     assert!(beyond.text().ends_with("</employeeRoles>"));
 }
 
+/// The roles with a damaged body, and as they are.
+async fn damaged(how: Damage, at: usize) -> (Vec<u8>, Vec<u8>) {
+    let (sandbox, token) = session().await;
+    let whole = iiko(&sandbox, &token, ROLES).await;
+    sandbox.fault(Fault::new(ROLES, Action::Damage { how, at }));
+    let seen = iiko(&sandbox, &token, ROLES).await;
+    assert_eq!((seen.status, seen.complete), (200, true), "HTTP sees nothing wrong");
+    assert!(seen.header("content-length").is_some());
+    (seen.body, whole.body)
+}
+
+#[tokio::test]
+async fn bodies_that_lost_or_won_a_piece() {
+    let (lost, whole) = damaged(Damage::Tail, 100).await;
+    assert_eq!(lost, whole[..100]);
+    let length = whole.len();
+    let (lost, whole) = damaged(Damage::Tail, length + 100).await;
+    assert_eq!(lost, whole[..100], "a place is counted from the beginning again");
+    let (lost, whole) = damaged(Damage::Lost { length: 7 }, 60).await;
+    assert_eq!(lost, [&whole[..60], &whole[67..]].concat());
+    let (lost, whole) = damaged(Damage::Lost { length: usize::MAX }, 60).await;
+    assert_eq!(lost, whole[..60]);
+    let (doubled, whole) = damaged(Damage::Doubled { length: 7 }, 60).await;
+    assert_eq!(doubled, [&whole[..67], &whole[60..]].concat());
+    let (exchanged, whole) = damaged(Damage::Exchanged { length: 7 }, 60).await;
+    assert_eq!(exchanged, [&whole[..60], &whole[67..74], &whole[60..67], &whole[74..]].concat());
+    let (exchanged, whole) = damaged(Damage::Exchanged { length: 7 }, length - 9).await;
+    assert_eq!(
+        exchanged,
+        [&whole[..length - 9], &whole[length - 2..], &whole[length - 9..length - 2]].concat()
+    );
+    let (twice, whole) = damaged(Damage::Twice, 0).await;
+    assert_eq!(twice, [whole.clone(), whole].concat());
+    let (followed, whole) = damaged(Damage::Followed { by: "]".to_owned() }, 0).await;
+    assert_eq!(followed, [&whole[..], b"]"].concat());
+}
+
+#[tokio::test]
+async fn bodies_with_a_byte_that_is_wrong() {
+    let (changed, whole) = damaged(Damage::Changed { byte: 0xff }, 60).await;
+    assert_eq!(changed, [&whole[..60], b"\xff", &whole[61..]].concat());
+    let (inserted, whole) = damaged(Damage::Inserted { byte: 0 }, 60).await;
+    assert_eq!(inserted, [&whole[..60], b"\0", &whole[60..]].concat());
+}
+
+#[tokio::test]
+async fn bodies_in_other_letters_or_of_another_kind() {
+    let (marked, whole) = damaged(Damage::Bom, 0).await;
+    assert_eq!(marked, [b"\xef\xbb\xbf", &whole[..]].concat());
+    let text = String::from_utf8(whole).expect("UTF-8");
+    let (wide, _) = damaged(Damage::Utf16, 0).await;
+    let units: Vec<u16> = wide.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    assert_eq!(String::from_utf16(&units).expect("UTF-16"), format!("\u{feff}{text}"));
+    let (old, _) = damaged(Damage::Windows1251, 0).await;
+    assert_eq!(old.len(), text.chars().count(), "a byte a character");
+    let at = text.find("Повар").map(|at| text[..at].chars().count()).expect("a cook");
+    assert_eq!(&old[at..at + 5], b"\xcf\xee\xe2\xe0\xf0");
+    let (sandbox, token) = session().await;
+    let how = Damage::Typed { content_type: "text/html".to_owned() };
+    sandbox.fault(Fault::new(ROLES, Action::Damage { how, at: 0 }));
+    let seen = iiko(&sandbox, &token, ROLES).await;
+    assert_eq!((seen.header("content-type"), seen.text()), (Some("text/html"), text));
+}
+
 #[tokio::test]
 async fn answers_that_never_come() {
     assert_eq!(under(Action::Close).await.body, b"");
@@ -158,18 +222,25 @@ async fn faults_by_the_control_interface() {
         {"on": "roles", "action": "cut", "at": 7},
         {"on": "roles", "times": 2, "action": "status", "code": 503, "body": "later"},
         {"on": "roles", "action": "expire_token"},
+        {"on": "suppliers", "action": "damage", "how": {"lost": {"length": 4}}, "at": 9},
+        {"on": "suppliers", "action": "damage", "how": "twice"},
     ]);
     assert_eq!(ask(&sandbox, "POST", "/_sandbox/faults", "", &faults.to_string()).await.status, 204);
     assert_eq!(iiko(&sandbox, &token, ROLES).await.body.len(), 7);
     assert_eq!(iiko(&sandbox, &token, ROLES).await.text(), "later");
     let state = get(&sandbox, "/_sandbox/state").await.json();
-    assert_eq!((&state["open_sessions"], &state["faults_waiting"]), (&json!(1), &json!(2)));
+    assert_eq!((&state["open_sessions"], &state["faults_waiting"]), (&json!(1), &json!(4)));
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        lengths.push(iiko(&sandbox, &token, "suppliers").await.body.len());
+    }
+    assert_eq!(lengths, [lengths[2] - 4, 2 * lengths[2], lengths[2]]);
     assert_eq!(state["records"]["fintablo"]["deal"], 620);
     assert_eq!(ask(&sandbox, "DELETE", "/_sandbox/faults", "", "").await.status, 204);
     assert_eq!(iiko(&sandbox, &token, ROLES).await.status, 200);
     assert_eq!(ask(&sandbox, "POST", "/_sandbox/faults", "", r#"{"action":"explode"}"#).await.status, 400);
     let journal = get(&sandbox, "/_sandbox/journal").await;
-    assert_eq!(journal.len(), 4);
+    assert_eq!(journal.len(), 7);
     assert_eq!(ask(&sandbox, "DELETE", "/_sandbox/journal", "", "").await.status, 204);
     assert_eq!(sandbox.journal(), []);
 }
