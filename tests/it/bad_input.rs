@@ -273,7 +273,8 @@ fn a_file_that_cannot_be_a_database_is_named() {
         command
     };
     fs::create_dir(home.join("folder")).unwrap();
-    refuse(&world, run("folder"), 8, "opening ", hint);
+    let only_files = "DATABASE_URL names an SQLite file, and only SQLite's own files are beside it";
+    refuse(&world, run("folder"), 2, "it is a folder and is not a regular file", only_files);
     let text = "this is a letter, not a database. ".repeat(100);
     fs::write(home.join("letter.txt"), &text).unwrap();
     refuse(&world, run("letter.txt"), 8, "file is not a database", hint);
